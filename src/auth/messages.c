@@ -1,0 +1,8 @@
+/*
+ * messages.c
+ *		The tables of fields of the messages of context auth.
+ */
+#include "auth/messages.h"
+
+#include "common/define_messages.h"
+#include "auth/messages.def"

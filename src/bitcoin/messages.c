@@ -1,0 +1,8 @@
+/*
+ * messages.c
+ *		The tables of fields of the messages of context bitcoin.
+ */
+#include "bitcoin/messages.h"
+
+#include "common/define_messages.h"
+#include "bitcoin/messages.def"

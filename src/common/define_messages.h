@@ -1,0 +1,21 @@
+/*
+ * define_messages.h
+ *		Included before the second inclusion of a messages.def, from a context's
+ *		messages.c: each MESSAGE becomes its table of fields and its type.
+ */
+#undef MESSAGE
+#undef FIELD
+#undef OPTIONAL
+#define MESSAGE(message, name_, kind_, version_, aggregate_, ...) \
+	static const Field message##_fields[] = { __VA_ARGS__ }; \
+	const MessageType message##_type = { \
+		.name = name_, \
+		.kind = MESSAGE_##kind_, \
+		.schema_version = version_, \
+		.aggregate_type = aggregate_, \
+		.size = sizeof(message), \
+		.field_count = sizeof(message##_fields) / sizeof(message##_fields[0]), \
+		.fields = message##_fields, \
+	};
+#define FIELD(type, field) {#field, FIELD_KIND_##type, false},
+#define OPTIONAL(type, field) {#field, FIELD_KIND_##type, true},

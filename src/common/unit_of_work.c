@@ -1,0 +1,237 @@
+/*
+ * unit_of_work.c
+ *		Identity map, change detection, and the order of writing.
+ */
+#include "common/unit_of_work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+UnitOfWork *
+unit_of_work_new(Arena *arena, const Ports *ports, const Message *cause)
+{
+	UnitOfWork *work = ARENA_NEW(arena, UnitOfWork);
+
+	work->arena = arena;
+	work->ports = ports;
+	work->cause = cause;
+	return work;
+}
+
+Instant
+clock_now(const UnitOfWork *work)
+{
+	return work->ports->clock->now(work->ports->clock);
+}
+
+Uuid
+new_id(const UnitOfWork *work)
+{
+	return work->ports->ids->next(work->ports->ids);
+}
+
+/* ----------------------------------------------------------- identity map */
+
+static Tracked *
+lookup(const UnitOfWork *work, const AggregateType *type, Uuid id)
+{
+	for (Tracked *tracked = work->tracked; tracked != NULL; tracked = tracked->next)
+		if (tracked->aggregate->type == type && uuid_equal(tracked->aggregate->id, id))
+			return tracked;
+	return NULL;
+}
+
+static Tracked *
+track(UnitOfWork *work, const Repository *repository, Aggregate *aggregate)
+{
+	Tracked    *tracked = ARENA_NEW(work->arena, Tracked);
+
+	tracked->repository = repository;
+	tracked->aggregate = aggregate;
+	tracked->next = work->tracked;
+	work->tracked = tracked;
+	return tracked;
+}
+
+Aggregate *
+unit_of_work_track(UnitOfWork *work, const Repository *repository, Aggregate *loaded)
+{
+	Tracked    *known = lookup(work, repository->type, loaded->id);
+
+	if (known != NULL)
+		return known->aggregate;
+	known = track(work, repository, loaded);
+	known->image = arena_copy(work->arena, loaded, repository->type->size);
+	return loaded;
+}
+
+void
+unit_of_work_add(UnitOfWork *work, const Repository *repository, Aggregate *aggregate)
+{
+	(void) track(work, repository, aggregate);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return uuid_compare(*(const Uuid *) a, *(const Uuid *) b);
+}
+
+/* Sorts the ids and leaves each one that is not tracked yet once; returns how many. */
+static size_t
+ids_to_load(const UnitOfWork *work, const AggregateType *type, Uuid *ids, size_t count)
+{
+	size_t		kept = 0;
+
+	qsort(ids, count, sizeof(Uuid), compare_ids);
+	for (size_t i = 0; i < count; i++)
+		if ((kept == 0 || !uuid_equal(ids[kept - 1], ids[i])) && lookup(work, type, ids[i]) == NULL)
+			ids[kept++] = ids[i];
+	return kept;
+}
+
+Result
+unit_of_work_find_many(UnitOfWork *work, const Repository *repository, const Uuid *ids, size_t count)
+{
+	Uuid	   *wanted = arena_copy(work->arena, ids, count * sizeof(Uuid));
+	Aggregate **found;
+
+	count = ids_to_load(work, repository->type, wanted, count);
+	if (count == 0)
+		return OK;
+	found = ARENA_ARRAY(work->arena, Aggregate *, count);
+	TRY(repository->load(repository, work, wanted, count, true, found));
+	for (size_t i = 0; i < count; i++)
+		if (found[i] != NULL)
+			(void) unit_of_work_track(work, repository, found[i]);
+	return OK;
+}
+
+Result
+unit_of_work_find(UnitOfWork *work, const Repository *repository, Uuid id, Aggregate **found)
+{
+	Tracked    *known;
+
+	TRY(unit_of_work_find_many(work, repository, &id, 1));
+	known = lookup(work, repository->type, id);
+	*found = known != NULL ? known->aggregate : NULL;
+	return OK;
+}
+
+Result
+unit_of_work_read(UnitOfWork *work, const Repository *repository, Uuid id, Aggregate **found)
+{
+	Tracked    *known = lookup(work, repository->type, id);
+
+	if (known != NULL)
+	{
+		*found = known->aggregate;
+		return OK;
+	}
+	return repository->load(repository, work, &id, 1, false, found);
+}
+
+/* --------------------------------------------------------------- messages */
+
+void
+unit_of_work_emit(UnitOfWork *work, const MessageType *type, Uuid key, const void *payload)
+{
+	Emitted    *emitted = ARENA_NEW(work->arena, Emitted);
+	Message    *message = &emitted->message;
+
+	message->id = new_id(work);
+	message->type_name = type->name;
+	message->type = type;
+	message->aggregate_type = type->aggregate_type;
+	message->aggregate_id = key;
+	message->schema_version = type->schema_version;
+	message->payload_json = message_encode(type, payload, work->arena);
+	message->correlation_id = work->cause != NULL ? work->cause->correlation_id : message->id;
+	message->causation_id = work->cause != NULL ? work->cause->id : UUID_NIL;
+	message->traceparent = work->cause != NULL ? work->cause->traceparent : work->traceparent;
+	message->depth = work->cause != NULL ? work->cause->depth + 1 : 0;
+	message->created_at = clock_now(work);
+	if (work->last_emitted != NULL)
+		work->last_emitted->next = emitted;
+	else
+		work->first_emitted = emitted;
+	work->last_emitted = emitted;
+}
+
+/* --------------------------------------------------------------- complete */
+
+static bool
+must_be_written(const Tracked *tracked)
+{
+	return tracked->image == NULL ||
+		memcmp(tracked->image, tracked->aggregate, tracked->repository->type->size) != 0;
+}
+
+/* New ones first, then by rank, then by id: the global order of locks. */
+static int
+compare_tracked(const void *left, const void *right)
+{
+	const Tracked *a = *(const Tracked *const *) left;
+	const Tracked *b = *(const Tracked *const *) right;
+
+	if ((a->image == NULL) != (b->image == NULL))
+		return a->image == NULL ? -1 : 1;
+	if (a->aggregate->type->rank != b->aggregate->type->rank)
+		return a->aggregate->type->rank < b->aggregate->type->rank ? -1 : 1;
+	return uuid_compare(a->aggregate->id, b->aggregate->id);
+}
+
+static Result
+write_aggregates(UnitOfWork *work)
+{
+	size_t		count = 0;
+	Tracked   **changed;
+
+	for (Tracked *tracked = work->tracked; tracked != NULL; tracked = tracked->next)
+		count += must_be_written(tracked);
+	if (count == 0)
+		return OK;
+	changed = ARENA_ARRAY(work->arena, Tracked *, count);
+	count = 0;
+	for (Tracked *tracked = work->tracked; tracked != NULL; tracked = tracked->next)
+		if (must_be_written(tracked))
+			changed[count++] = tracked;
+	qsort(changed, count, sizeof(Tracked *), compare_tracked);
+	for (size_t i = 0; i < count; i++)
+	{
+		const Repository *repository = changed[i]->repository;
+
+		if (changed[i]->image == NULL)
+			TRY(repository->insert(repository, work, changed[i]->aggregate));
+		else
+			TRY(repository->update(repository, work, changed[i]->aggregate));
+	}
+	return OK;
+}
+
+static Result
+store_messages(UnitOfWork *work)
+{
+	size_t		count = 0;
+	Message    *messages;
+
+	for (Emitted *emitted = work->first_emitted; emitted != NULL; emitted = emitted->next)
+		count++;
+	if (count == 0)
+		return OK;
+	messages = ARENA_ARRAY(work->arena, Message, count);
+	count = 0;
+	for (Emitted *emitted = work->first_emitted; emitted != NULL; emitted = emitted->next)
+		messages[count++] = emitted->message;
+	return work->ports->outbox->store(work->ports->outbox, work, messages, count);
+}
+
+Result
+unit_of_work_complete(UnitOfWork *work)
+{
+	TRY(write_aggregates(work));
+	TRY(store_messages(work));
+	work->tracked = NULL;
+	work->first_emitted = work->last_emitted = NULL;
+	return OK;
+}

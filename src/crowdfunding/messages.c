@@ -1,0 +1,8 @@
+/*
+ * messages.c
+ *		The tables of fields of the messages of context crowdfunding.
+ */
+#include "crowdfunding/messages.h"
+
+#include "common/define_messages.h"
+#include "crowdfunding/messages.def"

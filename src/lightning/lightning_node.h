@@ -1,0 +1,176 @@
+/*
+ * lightning_node.h
+ *		The port to a Lightning node, whichever it is.
+ *
+ * A node is asked by calls that take time.  start() begins one and never
+ * blocks; progress() moves all that are under way and marks the finished ones
+ * done; between the two the worker sleeps on descriptor() and until next().  So
+ * one hanging payment holds nothing else up.
+ *
+ * A node's answer is a claim.  Each says how sure it is:
+ * - a payment counts as made only with a preimage that hashes to the payment
+ *   hash; as failed only where the node will never try it again by itself;
+ * - whatever broke on the way is AMBIGUOUS or UNAVAILABLE, never a verdict;
+ * - NOT_SENT is said only with proof that no byte has left.
+ *
+ * An adapter never raises, opens no transaction of the ledger, retries nothing
+ * and keeps what it must release in itself until release().
+ * Pure C: no server, no library.
+ */
+#ifndef SPARK_LIGHTNING_NODE_H
+#define SPARK_LIGHTNING_NODE_H
+
+#include "common/amount.h"
+#include "common/arena.h"
+#include "common/clock.h"
+#include "common/uuid.h"
+
+typedef struct Bytes32
+{
+	uint8_t		bytes[32];
+} Bytes32;
+
+typedef enum NodeOperation
+{
+	NODE_IDENTIFY,				/* who are you, on which network, are you ready */
+	NODE_CREATE_INVOICE,
+	NODE_LOOKUP_INVOICE,
+	NODE_CANCEL_INVOICE,
+	NODE_SETTLED_SINCE,			/* a hint which invoices were paid; may miss and repeat */
+	NODE_PAY,					/* never repeated blindly */
+	NODE_LOOKUP_PAYMENT
+} NodeOperation;
+
+/* Why a payment failed for good. */
+typedef enum NodeFailure
+{
+	NODE_FAILURE_NONE,
+	NODE_FAILURE_NO_ROUTE,
+	NODE_FAILURE_FEE_LIMIT,
+	NODE_FAILURE_EXPIRED,
+	NODE_FAILURE_REFUSED_BY_PAYEE,
+	NODE_FAILURE_NO_FUNDS,
+	NODE_FAILURE_BAD_INVOICE,
+	NODE_FAILURE_GAVE_UP,
+	NODE_FAILURE_CANCELED,
+	NODE_FAILURE_OTHER
+} NodeFailure;
+
+/* What a node says of a payment it made. */
+typedef struct NodePayment
+{
+	Bytes32		preimage;
+	bool		has_preimage;	/* it gave one; whether it fits is for the caller to check */
+	Amount		amount;			/* what the payee got */
+	Amount		fee;			/* what it took beside; may be a lie */
+	Instant		created_at;		/* of the node's record, or none */
+	const char *reference;		/* the node's name of its record, or NULL */
+} NodePayment;
+
+typedef enum SubmitAnswer
+{
+	SUBMIT_ACKED,				/* the node has it and goes on by itself */
+	SUBMIT_SETTLED,				/* paid: see payment */
+	SUBMIT_REJECTED,			/* will never be tried: see failure */
+	SUBMIT_NOT_SENT,			/* proof that no byte has left */
+	SUBMIT_AMBIGUOUS			/* anything else */
+} SubmitAnswer;
+
+typedef enum PaymentAnswer
+{
+	PAYMENT_NOT_FOUND,			/* well-formed "I do not know it" */
+	PAYMENT_PENDING,
+	PAYMENT_SUCCEEDED,			/* see payment */
+	PAYMENT_FAILED,				/* final: see failure, payment.created_at */
+	PAYMENT_UNAVAILABLE			/* no answer about this hash */
+} PaymentAnswer;
+
+typedef enum InvoiceAnswer
+{
+	INVOICE_OPEN,
+	INVOICE_HELD,
+	INVOICE_SETTLED,			/* see received, preimage */
+	INVOICE_EXPIRED,
+	INVOICE_CANCELED,
+	INVOICE_NOT_FOUND,
+	INVOICE_UNAVAILABLE
+} InvoiceAnswer;
+
+typedef enum CancelAnswer
+{
+	CANCEL_CANCELED,			/* nobody can pay it any more */
+	CANCEL_ALREADY_SETTLED,
+	CANCEL_NOT_FOUND,
+	CANCEL_UNAVAILABLE
+} CancelAnswer;
+
+typedef struct NodeIdentity
+{
+	const char *network;		/* "regtest", "bitcoin", .. */
+	const char *node_id;		/* public key, 66 hex digits */
+	bool		ready;			/* unlocked, synced, can pay and be paid */
+} NodeIdentity;
+
+typedef struct NodeCall NodeCall;
+
+struct NodeCall
+{
+	NodeOperation operation;
+	Arena	   *arena;			/* of the answer's texts */
+	Instant		deadline;		/* past it the answer is AMBIGUOUS or UNAVAILABLE */
+
+	/* What is asked; each operation reads what its line names. */
+	Bytes32		payment_hash;	/* LOOKUP_*, CANCEL_INVOICE, PAY */
+	Uuid		key;			/* CREATE_INVOICE: the same key gives the same invoice */
+	Amount		amount;			/* CREATE_INVOICE; PAY of a request that names none */
+	Amount		max_fee;		/* PAY: the highest fee, as reserved */
+	const char *payment_request;	/* PAY */
+	const char *memo;			/* CREATE_INVOICE */
+	int64_t		seconds;		/* CREATE_INVOICE: expiry; PAY: how long new attempts may start */
+	int64_t		cursor;			/* SETTLED_SINCE */
+
+	/* What is answered, once done. */
+	bool		done;
+	bool		answered;		/* IDENTIFY, CREATE_INVOICE, SETTLED_SINCE: there is an answer at all */
+	NodeIdentity identity;		/* IDENTIFY */
+	const char *created;		/* CREATE_INVOICE: the payment request */
+	SubmitAnswer submit;		/* PAY */
+	PaymentAnswer verdict;		/* LOOKUP_PAYMENT */
+	NodeFailure failure;		/* PAY, LOOKUP_PAYMENT */
+	NodePayment payment;		/* PAY, LOOKUP_PAYMENT */
+	InvoiceAnswer invoice;		/* LOOKUP_INVOICE */
+	Amount		received;		/* LOOKUP_INVOICE, settled */
+	Bytes32		preimage;		/* LOOKUP_INVOICE, settled */
+	CancelAnswer cancel;		/* CANCEL_INVOICE */
+	const Bytes32 *settled;		/* SETTLED_SINCE: their hashes */
+	size_t		settled_count;
+	int64_t		next_cursor;
+	const char *words;			/* the node's own, for operators: hostile text, or NULL */
+
+	void	   *state;			/* the adapter's */
+	void	   *owner;			/* the caller's */
+};
+
+typedef struct LightningNode LightningNode;
+
+struct LightningNode
+{
+	const char *name;			/* as in spark.lightning_node */
+
+	/* Begins the call.  It may be done at once.  The caller keeps it alive until released. */
+	void		(*start) (LightningNode *self, NodeCall *call);
+
+	/* Moves every call that was started; sets done where an answer or the deadline came. */
+	void		(*progress) (LightningNode *self);
+
+	/* When progress() wants to be called again at the latest; none: only for the descriptor. */
+	Instant		(*next) (LightningNode *self);
+
+	/* A descriptor that becomes readable when progress() has work; -1: none. */
+	int			(*descriptor) (LightningNode *self);
+
+	/* The call is no longer wanted, done or not; its transport is given back. */
+	void		(*release) (LightningNode *self, NodeCall *call);
+};
+
+#endif

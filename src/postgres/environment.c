@@ -1,0 +1,77 @@
+/*
+ * environment.c
+ *		The server behind the ports of common/: memory, time, ids.
+ */
+#include "postgres/environment.h"
+
+#include "postgres/outbox.h"
+
+#include "datatype/timestamp.h"
+
+#define EPOCH_DIFFERENCE \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+typedef struct ContextArena
+{
+	Arena		arena;
+	MemoryContext context;
+} ContextArena;
+
+static void *
+context_allocate(Arena *arena, size_t size)
+{
+	return MemoryContextAllocZero(((ContextArena *) arena)->context, size);
+}
+
+Arena *
+context_arena(MemoryContext context)
+{
+	ContextArena *self = MemoryContextAllocZero(context, sizeof(ContextArena));
+
+	self->arena.allocate = context_allocate;
+	self->context = context;
+	return &self->arena;
+}
+
+Instant
+instant_from_timestamp(TimestampTz timestamp)
+{
+	return (Instant) {timestamp + EPOCH_DIFFERENCE};
+}
+
+TimestampTz
+timestamp_from_instant(Instant instant)
+{
+	return instant.microseconds - EPOCH_DIFFERENCE;
+}
+
+static Instant
+server_now(Clock *clock)
+{
+	(void) clock;
+	return instant_from_timestamp(GetCurrentTimestamp());
+}
+
+static Uuid
+random_id(IdSource *ids)
+{
+	uint8_t		random[10];
+
+	(void) ids;
+	if (!pg_strong_random(random, sizeof(random)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random bytes for an id")));
+	return uuid_v7(server_now(NULL).microseconds / 1000, random);
+}
+
+const Ports *
+server_ports(void)
+{
+	static Clock clock = {server_now};
+	static IdSource ids = {random_id};
+	static Ports ports;
+
+	ports = (Ports) {.clock = &clock, .ids = &ids, .outbox = outbox_log()};
+	return &ports;
+}

@@ -1,0 +1,13 @@
+/*
+ * outbox.h
+ *		The outbox: an insert-only log, written in the transaction of the state.
+ */
+#ifndef SPARK_POSTGRES_OUTBOX_H
+#define SPARK_POSTGRES_OUTBOX_H
+
+#include "common/unit_of_work.h"
+
+/* The port behind which the log stands. */
+extern Outbox *outbox_log(void);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * server.h
+ *		The one door to PostgreSQL's own headers.
+ *
+ * Adapters and entry points include this file, never postgres.h itself.  What
+ * differs between the supported majors (15 to 18) stands here and nowhere
+ * else.
+ */
+#ifndef SPARK_POSTGRES_SERVER_H
+#define SPARK_POSTGRES_SERVER_H
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#endif
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+#if PG_VERSION_NUM < 150000
+#error "spark needs PostgreSQL 15 or later"
+#endif
+
+#endif

@@ -1,0 +1,290 @@
+/*
+ * statement.c
+ *		SQL with parameters over SPI, prepared once a backend.
+ *
+ * rows_open() connects to SPI and rows_close() disconnects, so that what a
+ * caller allocates between them must come from its own arena.
+ */
+#include "postgres/statement.h"
+
+#include "postgres/environment.h"
+
+#include "utils/array.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+
+#define MAX_PARAMETERS 32
+
+static Statement *prepared;
+
+/* ------------------------------------------------------------- parameters */
+
+static Datum
+uuid_datum(Uuid uuid)
+{
+	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
+
+	memcpy(copy->data, uuid.bytes, UUID_LEN);
+	return UUIDPGetDatum(copy);
+}
+
+Parameter
+param_uuid(Uuid uuid)
+{
+	return (Parameter) {UUIDOID, uuid_datum(uuid), false};
+}
+
+Parameter
+param_uuid_or_null(Uuid uuid)
+{
+	return (Parameter) {UUIDOID, uuid_datum(uuid), uuid_is_nil(uuid)};
+}
+
+Parameter
+param_uuids(const Uuid *uuids, size_t count)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (size_t i = 0; i < count; i++)
+		elements[i] = uuid_datum(uuids[i]);
+	return (Parameter) {
+		UUIDARRAYOID,
+		PointerGetDatum(construct_array(elements, (int) count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR)),
+		false};
+}
+
+Parameter
+param_text(const char *text)
+{
+	return (Parameter) {TEXTOID, text == NULL ? (Datum) 0 : CStringGetTextDatum(text), text == NULL};
+}
+
+Parameter
+param_texts(const char *const *texts, size_t count)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (size_t i = 0; i < count; i++)
+		elements[i] = CStringGetTextDatum(texts[i]);
+	return (Parameter) {
+		TEXTARRAYOID,
+		PointerGetDatum(construct_array(elements, (int) count, TEXTOID, -1, false, TYPALIGN_INT)),
+		false};
+}
+
+Parameter
+param_jsonb(const char *json)
+{
+	if (json == NULL)
+		return (Parameter) {JSONBOID, (Datum) 0, true};
+	return (Parameter) {JSONBOID, DirectFunctionCall1(jsonb_in, CStringGetDatum(json)), false};
+}
+
+Parameter
+param_amount(Amount amount)
+{
+	return (Parameter) {INT8OID, Int64GetDatum(amount.msat), false};
+}
+
+Parameter
+param_bigint(int64 value)
+{
+	return (Parameter) {INT8OID, Int64GetDatum(value), false};
+}
+
+Parameter
+param_bigint_or_null(int64 value, bool is_null)
+{
+	return (Parameter) {INT8OID, Int64GetDatum(value), is_null};
+}
+
+Parameter
+param_int(int32 value)
+{
+	return (Parameter) {INT4OID, Int32GetDatum(value), false};
+}
+
+Parameter
+param_bool(bool value)
+{
+	return (Parameter) {BOOLOID, BoolGetDatum(value), false};
+}
+
+Parameter
+param_instant(Instant instant)
+{
+	return (Parameter) {TIMESTAMPTZOID,
+		TimestampTzGetDatum(instant_is_none(instant) ? 0 : timestamp_from_instant(instant)),
+		instant_is_none(instant)};
+}
+
+/* ---------------------------------------------------------------- running */
+
+static void
+prepare(Statement *statement, const Parameter *parameters, int count)
+{
+	Oid			types[MAX_PARAMETERS];
+	SPIPlanPtr	plan;
+
+	for (int i = 0; i < count; i++)
+		types[i] = parameters[i].type;
+	plan = SPI_prepare(statement->sql, count, types);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not prepare a statement of spark: %s", SPI_result_code_string(SPI_result)),
+				 errdetail_internal("%s", statement->sql)));
+	statement->plan = plan;
+	statement->next = prepared;
+	prepared = statement;
+}
+
+static void
+execute(Statement *statement, const Parameter *parameters, int count)
+{
+	Datum		values[MAX_PARAMETERS];
+	char		nulls[MAX_PARAMETERS + 1];
+	int			code;
+
+	Assert(count <= MAX_PARAMETERS);
+	if (statement->plan == NULL)
+		prepare(statement, parameters, count);
+	for (int i = 0; i < count; i++)
+	{
+		values[i] = parameters[i].value;
+		nulls[i] = parameters[i].is_null ? 'n' : ' ';
+	}
+	nulls[count] = '\0';
+	code = SPI_execute_plan(statement->plan, values, nulls, statement->read_only, 0);
+	if (code < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not run a statement of spark: %s", SPI_result_code_string(code)),
+				 errdetail_internal("%s", statement->sql)));
+}
+
+uint64
+statement_run(Statement *statement, const Parameter *parameters, int count)
+{
+	uint64		processed;
+
+	SPI_connect();
+	execute(statement, parameters, count);
+	processed = SPI_processed;
+	SPI_finish();
+	return processed;
+}
+
+Rows
+rows_open(Statement *statement, const Parameter *parameters, int count)
+{
+	SPI_connect();
+	execute(statement, parameters, count);
+	return (Rows) {.table = SPI_tuptable, .count = SPI_tuptable != NULL ? SPI_processed : 0, .position = 0};
+}
+
+bool
+rows_next(Rows *rows)
+{
+	if (rows->position >= rows->count)
+		return false;
+	rows->position++;
+	return true;
+}
+
+void
+rows_close(Rows *rows)
+{
+	rows->table = NULL;
+	SPI_finish();
+}
+
+void
+statements_forget(void)
+{
+	while (prepared != NULL)
+	{
+		Statement  *statement = prepared;
+
+		prepared = statement->next;
+		SPI_freeplan(statement->plan);
+		statement->plan = NULL;
+	}
+}
+
+/* ---------------------------------------------------------------- columns */
+
+static Datum
+column_datum(const Rows *rows, int column, bool *is_null)
+{
+	return SPI_getbinval(rows->table->vals[rows->position - 1], rows->table->tupdesc, column, is_null);
+}
+
+bool
+row_is_null(const Rows *rows, int column)
+{
+	bool		is_null;
+
+	(void) column_datum(rows, column, &is_null);
+	return is_null;
+}
+
+Uuid
+row_uuid(const Rows *rows, int column)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+	Uuid		uuid = UUID_NIL;
+
+	if (!is_null)
+		memcpy(uuid.bytes, DatumGetUUIDP(datum)->data, UUID_LEN);
+	return uuid;
+}
+
+const char *
+row_text(const Rows *rows, int column, Arena *arena)
+{
+	return arena_text(arena, SPI_getvalue(rows->table->vals[rows->position - 1], rows->table->tupdesc, column));
+}
+
+int64
+row_bigint(const Rows *rows, int column)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+
+	return is_null ? 0 : DatumGetInt64(datum);
+}
+
+Amount
+row_amount(const Rows *rows, int column)
+{
+	return (Amount) {row_bigint(rows, column)};
+}
+
+int32
+row_int(const Rows *rows, int column)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+
+	return is_null ? 0 : DatumGetInt32(datum);
+}
+
+bool
+row_bool(const Rows *rows, int column)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+
+	return !is_null && DatumGetBool(datum);
+}
+
+Instant
+row_instant(const Rows *rows, int column)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+
+	return is_null ? INSTANT_NONE : instant_from_timestamp(DatumGetTimestampTz(datum));
+}
