@@ -2,7 +2,6 @@
  * command.h
  *		What every entry point of a context does around its handler.
  *
- *		CommandScope
  *		Donate	command = {.donor_id = caller_required("crowdfunding"), ..};
  *		UnitOfWork *work;
  *
@@ -42,10 +41,13 @@ extern UnitOfWork *unit_of_work_begin(void);
  */
 #define COMMAND(work, call) \
 	do { \
-		(work) = unit_of_work_begin(); \
-	} while (command_runs_again((work), (call)))
+		int			command_attempt_ = 0; \
+		do { \
+			(work) = unit_of_work_begin(); \
+		} while (command_runs_again((work), (call), ++command_attempt_)); \
+	} while (0)
 
-extern bool command_runs_again(UnitOfWork *work, Result result);
+extern bool command_runs_again(UnitOfWork *work, Result result, int attempt);
 
 /*
  * Hints for an HTTP front; nothing without one.  Location becomes
@@ -55,8 +57,5 @@ extern void answer_created(const char *function, const char *argument, Uuid id);
 extern void answer_accepted(const char *function, const char *argument, Uuid id);	/* 202 */
 extern void answer_status(int status);
 extern void answer_replayed(void);	/* Idempotent-Replayed: true, beside one of the above */
-
-/* True where a trusted front has passed on an HTTP request. */
-extern bool called_over_http(void);
 
 #endif

@@ -24,5 +24,6 @@ extern void refuse(ResultCode code, const char *detail_format,...) pg_attribute_
  * to the log: its text holds a password.
  */
 extern void hide_statement_in_errors(void);
+extern void show_statement_in_errors(void); /* at the end of a transaction */
 
 #endif

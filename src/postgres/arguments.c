@@ -1,0 +1,108 @@
+/*
+ * arguments.c
+ *		SQL arguments as values of the domain.
+ */
+#include "postgres/arguments.h"
+
+#include "postgres/errors.h"
+
+#define MAX_KEY_LENGTH 255
+#define MAX_LIMIT 500
+
+static void
+require(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	if (PG_ARGISNULL(number))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must not be NULL.", name);
+}
+
+Uuid
+arg_uuid_or_nil(FunctionCallInfo fcinfo, int number)
+{
+	Uuid		uuid = UUID_NIL;
+
+	if (!PG_ARGISNULL(number))
+		memcpy(uuid.bytes, PG_GETARG_UUID_P(number)->data, UUID_LEN);
+	return uuid;
+}
+
+Uuid
+arg_uuid(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	require(fcinfo, number, name);
+	return arg_uuid_or_nil(fcinfo, number);
+}
+
+const char *
+arg_text_or_null(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+const char *
+arg_text(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	require(fcinfo, number, name);
+	return arg_text_or_null(fcinfo, number);
+}
+
+Amount
+arg_sat(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	Amount		amount;
+
+	require(fcinfo, number, name);
+	if (!amount_from_sat(PG_GETARG_INT64(number), &amount))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must be from 1 to " INT64_FORMAT " satoshi.", name, (int64) MAX_SAT);
+	return amount;
+}
+
+Amount
+arg_sat_or_zero(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	return PG_ARGISNULL(number) ? AMOUNT_ZERO : arg_sat(fcinfo, number, name);
+}
+
+const char *
+arg_key_or_null(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	const char *key = arg_text_or_null(fcinfo, number);
+
+	if (key == NULL || key[0] == '\0')
+		return NULL;
+	if (strlen(key) > MAX_KEY_LENGTH)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must not be longer than %d bytes.", name, MAX_KEY_LENGTH);
+	return key;
+}
+
+const char *
+arg_key(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	const char *key = arg_key_or_null(fcinfo, number, name);
+
+	if (key == NULL)
+		refuse(RESULT_IDEMPOTENCY_KEY_MISSING, "Argument %s must not be NULL or empty.", name);
+	return key;
+}
+
+int
+arg_limit(FunctionCallInfo fcinfo, int number, int fallback)
+{
+	int32		limit = PG_ARGISNULL(number) ? fallback : PG_GETARG_INT32(number);
+
+	if (limit < 1 || limit > MAX_LIMIT)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument limit_ must be from 1 to %d.", MAX_LIMIT);
+	return limit;
+}
+
+const char *
+arg_hash(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	char	   *hash = (char *) arg_text(fcinfo, number, name);
+
+	if (strlen(hash) != 64 || strspn(hash, "0123456789abcdefABCDEF") != 64)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must be 64 hex digits.", name);
+	for (char *digit = hash; *digit != '\0'; digit++)
+		*digit = pg_tolower((unsigned char) *digit);
+	return hash;
+}

@@ -1,0 +1,128 @@
+/*
+ * errors.c
+ *		From a Result to an error of the server, in SQL's form or HTTP's.
+ *
+ * PostgREST shows an SQLSTATE of its class PGRST as the JSON in its message,
+ * with status and headers from the JSON in its detail.  Within a subtransaction
+ * somebody may want to catch the error by its code, so there, and wherever no
+ * trusted front is, the form is SQL's.
+ */
+#include "postgres/errors.h"
+
+#include "postgres/http_front.h"
+
+#include "lib/stringinfo.h"
+#include "utils/json.h"
+
+static bool statement_is_secret;
+
+void
+hide_statement_in_errors(void)
+{
+	statement_is_secret = true;
+}
+
+/* Reset at the end of each transaction, by the unit of work's callback. */
+void
+show_statement_in_errors(void)
+{
+	statement_is_secret = false;
+}
+
+static int
+sqlstate_of(const char *sqlstate)
+{
+	return MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4]);
+}
+
+static void
+append_member(StringInfo json, const char *name, const char *value)
+{
+	appendStringInfo(json, "%s\"%s\": ", json->len > 1 ? ", " : "", name);
+	if (value == NULL)
+		appendStringInfoString(json, "null");
+	else
+		escape_json(json, value);
+}
+
+static const char *
+http_body(const ResultText *text, const char *detail)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	append_member(&json, "code", text->sqlstate);
+	append_member(&json, "message", text->message);
+	append_member(&json, "details", detail);
+	append_member(&json, "hint", text->hint);
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+static const char *
+http_head(const ResultText *text)
+{
+	const char *headers = "";
+
+	if (text->http_status == 401)
+		headers = "\"WWW-Authenticate\": \"Bearer\"";
+	else if (text->http_status == 429 || text->http_status == 503)
+		headers = "\"Retry-After\": \"5\"";
+	return psprintf("{\"status\": %d, \"headers\": {%s}}", text->http_status, headers);
+}
+
+static void
+raise(ResultCode code, const char *detail)
+{
+	const ResultText *text = result_text(code);
+	bool		hide = statement_is_secret;
+
+	show_statement_in_errors();
+	if (GetCurrentTransactionNestLevel() == 1 && called_over_http())
+		ereport(ERROR,
+				(errcode(MAKE_SQLSTATE('P', 'G', 'R', 'S', 'T')),
+				 errmsg_internal("%s", http_body(text, detail)),
+				 errdetail_internal("%s", http_head(text)),
+				 errhidestmt(hide)));
+	ereport(ERROR,
+			(errcode(sqlstate_of(text->sqlstate)),
+			 errmsg_internal("%s", text->message),
+			 detail != NULL ? errdetail_internal("%s", detail) : 0,
+			 errhint("%s", text->hint),
+			 errhidestmt(hide)));
+}
+
+void
+check(Result result)
+{
+	if (failed(result))
+		raise(result.code, result.detail);
+}
+
+void
+refuse(ResultCode code, const char *detail_format,...)
+{
+	char	   *detail = NULL;
+
+	if (detail_format != NULL)
+	{
+		StringInfoData text;
+		va_list		arguments;
+		int			needed;
+
+		initStringInfo(&text);
+		for (;;)
+		{
+			va_start(arguments, detail_format);
+			needed = appendStringInfoVA(&text, detail_format, arguments);
+			va_end(arguments);
+			if (needed == 0)
+				break;
+			enlargeStringInfo(&text, needed);
+		}
+		detail = text.data;
+	}
+	raise(code, detail);
+	pg_unreachable();
+}

@@ -1,0 +1,51 @@
+/*
+ * settings.c
+ *		The settings of the bus and of the HTTP front.
+ */
+#include "postgres/server.h"
+
+#include "postgres/settings.h"
+
+char	   *trusted_proxies;
+char	   *spark_databases;
+int			dispatch_naptime;
+int			dispatch_batch_size;
+int			retry_base_delay;
+int			retry_max_delay;
+int			handler_timeout;
+int			max_depth;
+
+static void
+define_integer(const char *name, const char *sentence, int *variable,
+			   int initial, int least, int most, GucContext context, int unit)
+{
+	DefineCustomIntVariable(name, sentence, NULL, variable, initial, least, most, context, unit,
+							NULL, NULL, NULL);
+}
+
+static void
+define_text(const char *name, const char *sentence, char **variable, GucContext context, int flags)
+{
+	DefineCustomStringVariable(name, sentence, NULL, variable, "", context, flags, NULL, NULL, NULL);
+}
+
+void
+define_settings(void)
+{
+	define_text("spark.databases", "Names the databases in which spark's workers run, with commas between.",
+				&spark_databases, PGC_SIGHUP, GUC_LIST_INPUT);
+	define_text("spark.trusted_proxies", "Names the login roles of HTTP fronts whose request claims are believed.",
+				&trusted_proxies, PGC_SIGHUP, GUC_LIST_INPUT);
+	define_integer("spark.dispatch_naptime", "Sets the longest wait of a dispatcher between two looks at the log.",
+				   &dispatch_naptime, 1000, 10, 60000, PGC_SIGHUP, GUC_UNIT_MS);
+	define_integer("spark.dispatch_batch_size", "Sets the most messages that are handled in one transaction.",
+				   &dispatch_batch_size, 1000, 1, 10000, PGC_SIGHUP, 0);
+	define_integer("spark.retry_base_delay", "Sets the wait before the first retry of a failed message; it doubles with each.",
+				   &retry_base_delay, 1000, 1, 3600000, PGC_SIGHUP, GUC_UNIT_MS);
+	define_integer("spark.retry_max_delay", "Sets the longest wait between two retries of a failed message.",
+				   &retry_max_delay, 600000, 1, 86400000, PGC_SIGHUP, GUC_UNIT_MS);
+	define_integer("spark.handler_timeout", "Sets how long one call of a handler may take.",
+				   &handler_timeout, 30000, 10, 3600000, PGC_SIGHUP, GUC_UNIT_MS);
+	define_integer("spark.max_depth", "Sets after how many hops from its outside cause a message is a dead letter.",
+				   &max_depth, 100, 1, 10000, PGC_SIGHUP, 0);
+}

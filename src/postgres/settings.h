@@ -1,0 +1,20 @@
+/*
+ * settings.h
+ *		The settings of the bus and of the HTTP front; contexts define their own.
+ */
+#ifndef SPARK_POSTGRES_SETTINGS_H
+#define SPARK_POSTGRES_SETTINGS_H
+
+extern char *trusted_proxies;	/* roles, comma between */
+extern char *spark_databases;	/* databases with workers, comma between */
+extern int	dispatch_naptime;	/* ms */
+extern int	dispatch_batch_size;	/* messages */
+extern int	retry_base_delay;	/* ms */
+extern int	retry_max_delay;	/* ms */
+extern int	handler_timeout;	/* ms */
+extern int	max_depth;			/* hops */
+
+/* To be called once, from _PG_init. */
+extern void define_settings(void);
+
+#endif
