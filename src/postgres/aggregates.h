@@ -1,0 +1,45 @@
+/*
+ * aggregates.h
+ *		What every repository over SPI does alike: many rows by their ids.
+ *
+ *		static Statement plain = {"SELECT " COLUMNS " FROM .. WHERE id = ANY ($1) ORDER BY id"};
+ *		static Statement locked = {".. the same .. FOR NO KEY UPDATE"};
+ *
+ *		static Result
+ *		load(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count,
+ *			 bool lock, Aggregate **found)
+ *		{
+ *			return aggregates_load(self, work, lock ? &locked : &plain, ids, count,
+ *								   read_campaign, found);
+ *		}
+ *
+ * Invariants: column 1 is the id, column 2 the version; the statement takes the
+ * ids as its one parameter and orders by them, which is also the order in which
+ * it locks.
+ */
+#ifndef SPARK_POSTGRES_AGGREGATES_H
+#define SPARK_POSTGRES_AGGREGATES_H
+
+#include "postgres/statement.h"
+
+#include "common/unit_of_work.h"
+
+/* The current row, from column 3 on, as a new aggregate of that arena. */
+typedef Aggregate *(*AggregateReader) (const Rows *rows, Arena *arena);
+
+/* Repository.load: found[i] is the row of ids[i], or NULL. */
+extern Result aggregates_load(const Repository *self, UnitOfWork *work, Statement *statement,
+							  const Uuid *ids, size_t count, AggregateReader read,
+							  Aggregate **found) MUST_CHECK;
+
+/* The current row as an aggregate of that type, with its id and version. */
+extern Aggregate *aggregate_of_row(const AggregateType *type, const Rows *rows, Arena *arena,
+								   AggregateReader read);
+
+/* Repository.insert: OK where the INSERT .. ON CONFLICT DO NOTHING wrote its row, else DUPLICATE. */
+extern Result inserted(uint64 rows) MUST_CHECK;
+
+/* Repository.update: OK where the row of that id and version was there, else INTERNAL. */
+extern Result updated(uint64 rows) MUST_CHECK;
+
+#endif
