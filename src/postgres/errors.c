@@ -73,7 +73,7 @@ http_head(const ResultText *text)
 }
 
 static void
-raise(ResultCode code, const char *detail)
+raise_error(ResultCode code, const char *detail)
 {
 	const ResultText *text = result_text(code);
 	bool		hide = statement_is_secret;
@@ -97,7 +97,7 @@ void
 check(Result result)
 {
 	if (failed(result))
-		raise(result.code, result.detail);
+		raise_error(result.code, result.detail);
 }
 
 void
@@ -123,6 +123,6 @@ refuse(ResultCode code, const char *detail_format,...)
 		}
 		detail = text.data;
 	}
-	raise(code, detail);
+	raise_error(code, detail);
 	pg_unreachable();
 }

@@ -15,6 +15,13 @@
 #pragma GCC diagnostic ignored "-Wsign-compare"
 #endif
 
+/*
+ * Two names of the planner's nodes are words of the domain here; the server's
+ * own are out of the way while its headers are read.
+ */
+#define Result PostgresResult
+#define Integer PostgresInteger
+
 #include "postgres.h"
 
 #include "fmgr.h"
@@ -29,6 +36,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
+
+#undef Result
+#undef Integer
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
