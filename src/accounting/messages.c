@@ -6,3 +6,9 @@
 
 #include "common/define_messages.h"
 #include "accounting/messages.def"
+
+const MessageType *const accounting_messages[] = {
+#include "common/list_messages.h"
+#include "accounting/messages.def"
+	NULL
+};

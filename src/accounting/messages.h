@@ -9,4 +9,7 @@
 #include "common/declare_messages.h"
 #include "accounting/messages.def"
 
+/* All of them, NULL at the end. */
+extern const MessageType *const accounting_messages[];
+
 #endif

@@ -6,3 +6,9 @@
 
 #include "common/define_messages.h"
 #include "auth/messages.def"
+
+const MessageType *const auth_messages[] = {
+#include "common/list_messages.h"
+#include "auth/messages.def"
+	NULL
+};

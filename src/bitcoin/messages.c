@@ -6,3 +6,9 @@
 
 #include "common/define_messages.h"
 #include "bitcoin/messages.def"
+
+const MessageType *const bitcoin_messages[] = {
+#include "common/list_messages.h"
+#include "bitcoin/messages.def"
+	NULL
+};

@@ -9,4 +9,7 @@
 #include "common/declare_messages.h"
 #include "bitcoin/messages.def"
 
+/* All of them, NULL at the end. */
+extern const MessageType *const bitcoin_messages[];
+
 #endif

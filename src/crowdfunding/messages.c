@@ -6,3 +6,9 @@
 
 #include "common/define_messages.h"
 #include "crowdfunding/messages.def"
+
+const MessageType *const crowdfunding_messages[] = {
+#include "common/list_messages.h"
+#include "crowdfunding/messages.def"
+	NULL
+};

@@ -1,0 +1,165 @@
+--
+-- The bus: outbox log, cursors, parked and dead messages, subscriptions.
+--
+-- Everything here is ordinary tables with built-in types: they are dumped and
+-- restored as any other, and outlive DROP EXTENSION.
+--
+
+CREATE TABLE spark_common.installed (
+	context text PRIMARY KEY,
+	version int NOT NULL,
+	code_version text NOT NULL,
+	installed_at timestamptz NOT NULL
+);
+COMMENT ON TABLE spark_common.installed IS 'Which version of its tables each context has';
+
+CREATE TABLE spark_common.settings (
+	name text PRIMARY KEY,
+	value text NOT NULL
+);
+COMMENT ON TABLE spark_common.settings IS 'What spark remembers of itself: member_role, the cluster that the log was written in';
+
+-- The outbox log: lane 0, three segments of one structure, one sequence.  seq
+-- is the order, never an identity; it is drawn after xid was assigned.  The
+-- names of the columns are those that an outbox router expects.
+CREATE SEQUENCE spark_common.outbox_0_seq AS bigint CACHE 1;
+
+CREATE TABLE spark_common.outbox_0_0 (
+	seq bigint NOT NULL,
+	xid xid8 NOT NULL,
+	id uuid NOT NULL,
+	aggregatetype text NOT NULL,
+	aggregateid uuid NOT NULL,
+	type text NOT NULL,
+	payload jsonb NOT NULL,
+	schemaversion int4 NOT NULL,
+	correlationid uuid NOT NULL,
+	causationid uuid,
+	traceparent text,
+	tracestate text,
+	destination text,
+	depth int2 NOT NULL,
+	origin text,
+	headers jsonb,
+	created_at timestamptz NOT NULL
+);
+CREATE INDEX outbox_0_0_seq ON spark_common.outbox_0_0 (seq);
+CREATE INDEX outbox_0_0_xid_seq ON spark_common.outbox_0_0 (xid, seq);
+
+CREATE TABLE spark_common.outbox_0_1 (LIKE spark_common.outbox_0_0);
+CREATE INDEX outbox_0_1_seq ON spark_common.outbox_0_1 (seq);
+CREATE INDEX outbox_0_1_xid_seq ON spark_common.outbox_0_1 (xid, seq);
+
+CREATE TABLE spark_common.outbox_0_2 (LIKE spark_common.outbox_0_0);
+CREATE INDEX outbox_0_2_seq ON spark_common.outbox_0_2 (seq);
+CREATE INDEX outbox_0_2_xid_seq ON spark_common.outbox_0_2 (xid, seq);
+
+CREATE VIEW spark_common.outbox_0 AS
+	SELECT * FROM spark_common.outbox_0_0
+	UNION ALL SELECT * FROM spark_common.outbox_0_1
+	UNION ALL SELECT * FROM spark_common.outbox_0_2;
+COMMENT ON VIEW spark_common.outbox_0 IS 'The log of lane 0, all segments';
+
+CREATE VIEW spark_common.outbox AS
+	SELECT 0 AS lane, * FROM spark_common.outbox_0;
+COMMENT ON VIEW spark_common.outbox IS 'The log, all lanes';
+
+-- A cursor is a ledger: its current row is the one of the highest gen, and it
+-- advances by INSERT of gen + 1 in the transaction of the effects.  The primary
+-- key is the fence between two workers on one batch.
+CREATE TABLE spark_common.cursor_log (
+	consumer text NOT NULL,
+	lane int NOT NULL,
+	gen bigint NOT NULL,
+	s1 pg_snapshot NOT NULL,
+	q1 bigint NOT NULL,
+	n1 xid8 NOT NULL,
+	s2 pg_snapshot,
+	q2 bigint,
+	n2 xid8,
+	pos bigint NOT NULL,
+	at timestamptz NOT NULL,
+	PRIMARY KEY (consumer, lane, gen)
+);
+COMMENT ON COLUMN spark_common.cursor_log.s1 IS 'Everything visible in this snapshot was delivered before';
+COMMENT ON COLUMN spark_common.cursor_log.q1 IS 'No row beyond it is visible in s1';
+COMMENT ON COLUMN spark_common.cursor_log.n1 IS 'Every row up to q1 has a lower xid';
+COMMENT ON COLUMN spark_common.cursor_log.s2 IS 'The end of the open window, with its q2 and n2; NULL: none is open';
+COMMENT ON COLUMN spark_common.cursor_log.pos IS 'The last row of the open window that was handled';
+
+CREATE TABLE spark_common.subscription (
+	consumer text NOT NULL,
+	message_type text NOT NULL,
+	kind text NOT NULL CHECK (kind IN ('event', 'command')),
+	handler_schema text NOT NULL,
+	handler_name text NOT NULL,
+	role text NOT NULL,
+	max_attempts int NOT NULL CHECK (max_attempts > 0),
+	subscribed_at timestamptz NOT NULL,
+	PRIMARY KEY (consumer, message_type)
+);
+CREATE UNIQUE INDEX subscription_one_handler_of_a_command
+	ON spark_common.subscription (message_type) WHERE kind = 'command';
+COMMENT ON TABLE spark_common.subscription IS 'Handlers of others, by name: an oid does not survive a restore';
+
+-- A parked message waits for its retry; those behind it of the same key wait
+-- for it.  Whole copies, so that the log can be rotated freely.
+CREATE TABLE spark_common.retry (
+	consumer text NOT NULL,
+	lane int NOT NULL,
+	seq bigint NOT NULL,
+	id uuid NOT NULL,
+	aggregatetype text NOT NULL,
+	aggregateid uuid NOT NULL,
+	type text NOT NULL,
+	payload jsonb NOT NULL,
+	schemaversion int4 NOT NULL,
+	correlationid uuid NOT NULL,
+	causationid uuid,
+	traceparent text,
+	depth int2 NOT NULL,
+	created_at timestamptz NOT NULL,
+	attempts int NOT NULL,
+	due timestamptz,
+	error_code text,
+	error_message text,
+	error_detail text,
+	error_context text,
+	first_failed_at timestamptz,
+	PRIMARY KEY (consumer, id)
+);
+CREATE INDEX retry_key ON spark_common.retry (consumer, aggregateid, seq);
+CREATE INDEX retry_due ON spark_common.retry (consumer, due) WHERE due IS NOT NULL;
+COMMENT ON COLUMN spark_common.retry.due IS 'When to try again; NULL: behind an earlier one of its key';
+
+CREATE TABLE spark_common.dead_letter (
+	LIKE spark_common.retry,
+	died_at timestamptz NOT NULL,
+	PRIMARY KEY (consumer, id)
+);
+CREATE INDEX dead_letter_key ON spark_common.dead_letter (consumer, aggregateid);
+CREATE INDEX dead_letter_died_at ON spark_common.dead_letter (died_at, id);
+
+CREATE TABLE spark_common.operator_log (
+	at timestamptz NOT NULL,
+	operator text NOT NULL,
+	action text NOT NULL,
+	consumer text,
+	message_id uuid,
+	reason text,
+	before jsonb,
+	after jsonb
+);
+CREATE INDEX operator_log_at ON spark_common.operator_log (at);
+COMMENT ON TABLE spark_common.operator_log IS 'Who did what to a message, or to the system, and why';
+
+ALTER TABLE spark_common.installed ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.settings ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.outbox_0_0 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.outbox_0_1 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.outbox_0_2 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.cursor_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.subscription ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.retry ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.dead_letter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.operator_log ENABLE ROW LEVEL SECURITY;

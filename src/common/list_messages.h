@@ -1,0 +1,11 @@
+/*
+ * list_messages.h
+ *		Included before the third inclusion of a messages.def, inside the braces
+ *		of an array: each MESSAGE becomes a pointer to its type.
+ */
+#undef MESSAGE
+#undef FIELD
+#undef OPTIONAL
+#define MESSAGE(message, name, kind, version, aggregate, ...) &message##_type,
+#define FIELD(type, field)
+#define OPTIONAL(type, field)
