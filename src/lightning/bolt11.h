@@ -25,7 +25,8 @@
 #define BOLT11_DEFAULT_EXPIRY INT64_C(3600)
 #define BOLT11_DEFAULT_MIN_FINAL_CLTV INT64_C(18)
 
-/* The longest text that fits a description, in bytes. */
+/* The longest field in units of five bits, and the longest text that fits one in bytes. */
+#define BOLT11_MAX_UNITS 1023
 #define BOLT11_MAX_DESCRIPTION 639
 
 /* X(symbol, prefix behind "ln", name as in NodeIdentity.network) */
@@ -67,7 +68,7 @@ typedef struct Bolt11Field
 	const uint8_t *units;		/* each 0 to 31 */
 } Bolt11Field;
 
-/* What is signed. */
+/* What is signed: everything an invoice says, and the order in which it does. */
 typedef struct Bolt11Draft
 {
 	Bolt11Network network;
@@ -81,8 +82,6 @@ typedef struct Bolt11Draft
 /* An invoice that was read and whose signature is good.  Lives in the arena. */
 typedef struct Bolt11
 {
-	Bolt11Draft draft;			/* exactly what was signed, amount and all fields */
-
 	Bolt11Network network;
 	bool		has_amount;
 	Amount		amount;			/* zero where it names none */
@@ -101,6 +100,8 @@ typedef struct Bolt11
 	size_t		features_length;
 	const uint8_t *metadata;	/* NULL where there is none */
 	size_t		metadata_length;
+	const Bolt11Field *fields;	/* all of them, understood or not, in their order */
+	size_t		field_count;
 	Signature	signature;
 } Bolt11;
 
@@ -110,6 +111,9 @@ typedef struct Bolt11
  */
 extern Result bolt11_decode(const char *text, const Bolt11Crypto *crypto, Arena *arena,
 							Bolt11 **invoice) MUST_CHECK;
+
+/* What was signed there: signed again with the same key, it is the same invoice. */
+extern Bolt11Draft bolt11_draft(const Bolt11 *invoice);
 
 /*
  * Signs a draft: lower case, its fields in their order, the amount with the
@@ -137,7 +141,12 @@ typedef struct Bolt11Plain
 extern Result bolt11_make(const Bolt11Plain *plain, const Bytes32 *secret, const Bolt11Crypto *crypto,
 						  Arena *arena, const char **text) MUST_CHECK;
 
-/* Fields of a draft.  Bytes are padded with zero bits to whole units. */
+/*
+ * Fields of a draft.  What does not fit a field becomes one of too many units,
+ * which bolt11_encode refuses.
+ */
+
+/* Bytes, with zero bits behind them up to a whole unit. */
 extern Bolt11Field bolt11_bytes_field(Arena *arena, Bolt11Type type, const uint8_t *bytes, size_t length);
 
 /* A number, big-endian, with as few units as it takes: none for zero or less. */

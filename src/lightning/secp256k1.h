@@ -17,6 +17,6 @@
  * in the process that will sign, not before a fork: children would share the
  * blinding.  Later calls cost nothing.
  */
-extern const Bolt11Crypto *secp256k1_open(void);
+extern const Bolt11Crypto *bolt11_crypto_open(void);
 
 #endif
