@@ -31,11 +31,11 @@ aggregates_load(const Repository *self, UnitOfWork *work, Statement *statement,
 		while (place < count && !uuid_equal(ids[place], aggregate->id))
 			place++;
 		if (place == count)
-			return FAIL_BECAUSE(INTERNAL, "Rows came in another order than their ids.");
+			break;
 		found[place] = aggregate;
 	}
 	rows_close(&rows);
-	return OK;
+	return place < count || count == 0 ? OK : FAIL_BECAUSE(INTERNAL, "Rows came in another order than their ids.");
 }
 
 Result

@@ -1,0 +1,7 @@
+/*
+ * creator.c
+ *		An account as this context knows it.
+ */
+#include "crowdfunding/creator.h"
+
+const AggregateType creator_type = {"creator", sizeof(Creator), RANK_CREATOR};
