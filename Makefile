@@ -71,7 +71,8 @@ endif
 
 build/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	@echo "cc $<"
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 build/%.bc: src/%.c Makefile
 	@mkdir -p $(@D)
@@ -89,15 +90,14 @@ spark.so: src/exports.map
 
 # Written only when the content differs, so that a file that was taken away
 # counts as a change and an unchanged one rebuilds nothing.
+replace = if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; echo "wrote $@"; fi
+
 build/tables.c: FORCE
-	@mkdir -p $(@D)
-	@tools/embed_tables.sh $(TABLES) > $@.$$$$
-	@if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; echo "wrote $@"; fi
+	@mkdir -p $(@D); tools/embed_tables.sh $(TABLES) > $@.$$$$ || { rm $@.$$$$; exit 1; }; $(replace)
 
 $(SCRIPT): FORCE
 	@{ printf '%s\n' '\echo Use "CREATE EXTENSION $(EXTENSION)" to load this file. \quit'; \
-	   cat /dev/null $(SCRIPTS_IN); } > $@.$$$$
-	@if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; echo "wrote $@"; fi
+	   cat /dev/null $(SCRIPTS_IN); } > $@.$$$$ || { rm $@.$$$$; exit 1; }; $(replace)
 
 FORCE:
 
