@@ -131,13 +131,39 @@ bech32_encode(Arena *arena, const char *prefix, const uint8_t *units, size_t cou
 	return text;
 }
 
+static bool
+bit_of(const uint8_t *units, size_t bit)
+{
+	return units[bit / 5] >> (4 - bit % 5) & 1;
+}
+
+/* Sets those of the first so many bits that are set in units; bytes are zero before. */
+static void
+copy_bits(const uint8_t *units, size_t bits, uint8_t *bytes)
+{
+	for (size_t bit = 0; bit < bits; bit++)
+		if (bit_of(units, bit))
+			bytes[bit / 8] = (uint8_t) (bytes[bit / 8] | 1 << (7 - bit % 8));
+}
+
 void
 bech32_pack(const uint8_t *units, size_t count, uint8_t *bytes)
 {
 	memset(bytes, 0, BECH32_BYTES(count));
-	for (size_t bit = 0; bit < count * 5; bit++)
-		if (units[bit / 5] >> (4 - bit % 5) & 1)
-			bytes[bit / 8] = (uint8_t) (bytes[bit / 8] | 1 << (7 - bit % 8));
+	copy_bits(units, count * 5, bytes);
+}
+
+bool
+bech32_unpack(const uint8_t *units, size_t count, uint8_t *bytes)
+{
+	size_t		length = count * 5 / 8;
+
+	memset(bytes, 0, length);
+	copy_bits(units, length * 8, bytes);
+	for (size_t bit = length * 8; bit < count * 5; bit++)
+		if (bit_of(units, bit))
+			return false;
+	return count * 5 - length * 8 < 5;
 }
 
 void
@@ -147,22 +173,4 @@ bech32_spread(const uint8_t *bytes, size_t length, uint8_t *units)
 	for (size_t bit = 0; bit < length * 8; bit++)
 		if (bytes[bit / 8] >> (7 - bit % 8) & 1)
 			units[bit / 5] = (uint8_t) (units[bit / 5] | 1 << (4 - bit % 5));
-}
-
-bool
-bech32_unpack(const uint8_t *units, size_t count, uint8_t *bytes)
-{
-	size_t		length = count * 5 / 8;
-	bool		is_clean = count * 5 % 8 < 5;
-
-	memset(bytes, 0, length);
-	for (size_t bit = 0; bit < count * 5; bit++)
-		if (units[bit / 5] >> (4 - bit % 5) & 1)
-		{
-			if (bit / 8 < length)
-				bytes[bit / 8] = (uint8_t) (bytes[bit / 8] | 1 << (7 - bit % 8));
-			else
-				is_clean = false;
-		}
-	return is_clean;
 }

@@ -46,7 +46,8 @@ extern void bech32_spread(const uint8_t *bytes, size_t length, uint8_t *units);
 
 /*
  * Unpacks the whole bytes in the units, count * 5 / 8 of them; false where
- * what is left behind them is a whole unit, or is not zero.
+ * what is left behind them is a whole unit, or is not zero.  The bytes are
+ * written either way.
  */
 extern bool bech32_unpack(const uint8_t *units, size_t count, uint8_t *bytes) MUST_CHECK;
 
