@@ -15,6 +15,7 @@
 #define SPARK_COMMON_RESULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * X(code, sqlstate, name, http status, message, hint)
