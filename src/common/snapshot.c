@@ -32,7 +32,7 @@ count_of(const char *text, char c)
 }
 
 bool
-snapshot_parse(Arena *arena, const char *text, Snapshot *snapshot)
+snapshot_parse(Arena *arena, const char *text, LogSnapshot *snapshot)
 {
 	const char *at = text;
 	uint64_t   *running = ARENA_ARRAY(arena, uint64_t, count_of(text, ',') + 1);
@@ -64,7 +64,7 @@ snapshot_parse(Arena *arena, const char *text, Snapshot *snapshot)
 }
 
 const char *
-snapshot_format(Arena *arena, const Snapshot *snapshot)
+snapshot_format(Arena *arena, const LogSnapshot *snapshot)
 {
 	/* 20 digits and a separator each. */
 	size_t		size = 21 * (snapshot->running_count + 2) + 1;
@@ -78,7 +78,7 @@ snapshot_format(Arena *arena, const Snapshot *snapshot)
 }
 
 static bool
-is_listed(const Snapshot *snapshot, uint64_t xid)
+is_listed(const LogSnapshot *snapshot, uint64_t xid)
 {
 	size_t		low = 0;
 	size_t		high = snapshot->running_count;
@@ -98,7 +98,7 @@ is_listed(const Snapshot *snapshot, uint64_t xid)
 }
 
 bool
-snapshot_sees(const Snapshot *snapshot, uint64_t xid)
+snapshot_sees(const LogSnapshot *snapshot, uint64_t xid)
 {
 	if (xid < snapshot->xmin)
 		return true;
@@ -107,8 +107,8 @@ snapshot_sees(const Snapshot *snapshot, uint64_t xid)
 	return !is_listed(snapshot, xid);
 }
 
-Snapshot
-snapshot_with_running(Arena *arena, Snapshot snapshot, uint64_t own_xid)
+LogSnapshot
+snapshot_with_running(Arena *arena, LogSnapshot snapshot, uint64_t own_xid)
 {
 	uint64_t   *running;
 	size_t		place = 0;
@@ -132,7 +132,7 @@ snapshot_with_running(Arena *arena, Snapshot snapshot, uint64_t own_xid)
 }
 
 size_t
-snapshot_stragglers(Arena *arena, const Snapshot *s1, uint64_t next_xid, const Snapshot *s2,
+snapshot_stragglers(Arena *arena, const LogSnapshot *s1, uint64_t next_xid, const LogSnapshot *s2,
 					const uint64_t **xids)
 {
 	size_t		beyond = next_xid > s1->xmax ? (size_t) (next_xid - s1->xmax) : 0;

@@ -19,27 +19,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct Snapshot
+typedef struct LogSnapshot
 {
 	uint64_t	xmin;			/* all before it had ended */
 	uint64_t	xmax;			/* none from it on had ended: the last ended one + 1 */
 	const uint64_t *running;	/* between the two, ascending: those that had not ended */
 	size_t		running_count;
-} Snapshot;
+} LogSnapshot;
 
 /* False where text is no snapshot. */
-extern bool snapshot_parse(Arena *arena, const char *text, Snapshot *snapshot);
-extern const char *snapshot_format(Arena *arena, const Snapshot *snapshot);
+extern bool snapshot_parse(Arena *arena, const char *text, LogSnapshot *snapshot);
+extern const char *snapshot_format(Arena *arena, const LogSnapshot *snapshot);
 
 /* True where that transaction had ended when the snapshot was taken. */
-extern bool snapshot_sees(const Snapshot *snapshot, uint64_t xid);
+extern bool snapshot_sees(const LogSnapshot *snapshot, uint64_t xid);
 
 /*
  * The snapshot with one transaction more counted as running: its own, which a
  * snapshot never lists.  Without it, what the transaction has emitted so far
  * would count as delivered.
  */
-extern Snapshot snapshot_with_running(Arena *arena, Snapshot snapshot, uint64_t own_xid);
+extern LogSnapshot snapshot_with_running(Arena *arena, LogSnapshot snapshot, uint64_t own_xid);
 
 /*
  * The transactions that were running at s1 and have ended by s2: those listed
@@ -47,7 +47,7 @@ extern Snapshot snapshot_with_running(Arena *arena, Snapshot snapshot, uint64_t 
  * after s1 was taken (a snapshot lists nobody beyond its xmax).  Ascending;
  * returns how many.
  */
-extern size_t snapshot_stragglers(Arena *arena, const Snapshot *s1, uint64_t next_xid, const Snapshot *s2,
+extern size_t snapshot_stragglers(Arena *arena, const LogSnapshot *s1, uint64_t next_xid, const LogSnapshot *s2,
 								  const uint64_t **xids);
 
 #endif

@@ -10,6 +10,7 @@
 #include "postgres/errors.h"
 
 #include "postgres/http_front.h"
+#include "postgres/wakeup.h"
 
 #include "lib/stringinfo.h"
 #include "utils/json.h"
@@ -19,6 +20,7 @@ static bool statement_is_secret;
 void
 hide_statement_in_errors(void)
 {
+	watch_transaction_end();
 	statement_is_secret = true;
 }
 

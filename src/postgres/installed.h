@@ -1,20 +1,38 @@
 /*
  * installed.h
- *		spark.install(): the books, and whether they are there.
+ *		The books: whether their tables are there, in this code's version.
  *
- * Code is the extension; tables are made by spark.install() and belong to
- * nobody's extension, so that they survive DROP EXTENSION and come along in a
- * plain dump.  spark_common.installed says which version each context has.
+ * Code is the extension; tables are made by spark.install() (install.c) and
+ * belong to no extension, so that they survive DROP EXTENSION and come along in
+ * a plain dump.  spark_common.installed says which version each context has.
  */
 #ifndef SPARK_POSTGRES_INSTALLED_H
 #define SPARK_POSTGRES_INSTALLED_H
 
 #include "postgres/server.h"
 
-/* True where the tables of that context are there, in the version of this code. */
+/*
+ * True where the tables of that context and of the bus are there, in the
+ * version of this code, and the log was written by this very cluster.
+ */
 extern bool tables_are_current(const char *context);
+
+/* Asks anew at the next question; also happens by itself on any DDL. */
+extern void forget_installed(void);
+
+/* The version that this code brings a context to; 0: not a context of spark. */
+extern int	newest_version(const char *context);
+
+/* The version its tables have; 0: none. */
+extern int	installed_version(const char *context);
 
 /* The oid of the extension spark in this database, or InvalidOid. */
 extern Oid	spark_extension(void);
+
+/*
+ * Holds off DROP and ALTER EXTENSION until the transaction ends; false where
+ * there is no such extension (any more).
+ */
+extern bool lock_spark_extension(LOCKMODE mode);
 
 #endif

@@ -81,6 +81,18 @@ param_jsonb(const char *json)
 }
 
 Parameter
+param_typed(Oid type, const char *text)
+{
+	Oid			input;
+	Oid			io_parameter;
+
+	if (text == NULL)
+		return (Parameter) {type, (Datum) 0, true};
+	getTypeInputInfo(type, &input, &io_parameter);
+	return (Parameter) {type, OidInputFunctionCall(input, pstrdup(text), io_parameter, -1), false};
+}
+
+Parameter
 param_amount(Amount amount)
 {
 	return (Parameter) {INT8OID, Int64GetDatum(amount.msat), false};
@@ -269,6 +281,15 @@ row_int(const Rows *rows, int column)
 	Datum		datum = column_datum(rows, column, &is_null);
 
 	return is_null ? 0 : DatumGetInt32(datum);
+}
+
+int
+row_smallint(const Rows *rows, int column)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+
+	return is_null ? 0 : DatumGetInt16(datum);
 }
 
 bool

@@ -6,7 +6,7 @@
  * the first use and kept; names are qualified, values are parameters, always.
  *
  *		static Statement find = {
- *			"SELECT campaign_id, title FROM spark_crowdfunding.campaigns"
+ *			.sql = "SELECT campaign_id, title FROM spark_crowdfunding.campaigns"
  *			" WHERE campaign_id = $1 FOR UPDATE"};
  *
  *		Rows rows = rows_open(&find, PARAMETERS(param_uuid(id)));
@@ -55,6 +55,7 @@ extern Parameter param_uuids(const Uuid *uuids, size_t count);	/* uuid[] */
 extern Parameter param_text(const char *text);	/* NULL is NULL */
 extern Parameter param_texts(const char *const *texts, size_t count);	/* text[] */
 extern Parameter param_jsonb(const char *json); /* JSON text as jsonb; NULL is NULL */
+extern Parameter param_typed(Oid type, const char *text);	/* any type from its text form */
 extern Parameter param_amount(Amount amount);
 extern Parameter param_bigint(int64 value);
 extern Parameter param_bigint_or_null(int64 value, bool is_null);
@@ -83,6 +84,7 @@ extern const char *row_text(const Rows *rows, int column, Arena *arena);	/* NULL
 extern Amount row_amount(const Rows *rows, int column);	/* NULL: 0 */
 extern int64 row_bigint(const Rows *rows, int column);	/* NULL: 0 */
 extern int32 row_int(const Rows *rows, int column); /* NULL: 0 */
+extern int	row_smallint(const Rows *rows, int column); /* NULL: 0 */
 extern bool row_bool(const Rows *rows, int column); /* NULL: false */
 extern Instant row_instant(const Rows *rows, int column);	/* NULL: none */
 

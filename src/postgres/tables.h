@@ -1,18 +1,14 @@
 /*
  * tables.h
- *		The tables of each context, as SQL text inside the library.
- *
- * The build writes them from sql/tables/<context>/<version>*.sql; files of one
- * version are one text, in the order of their names.  Rows are ordered by
- * context, then by version; versions of a context count from 1 without a gap.
+ *		The files of sql/tables/, embedded by the build (tools/embed_tables.sh).
  */
 #ifndef SPARK_POSTGRES_TABLES_H
 #define SPARK_POSTGRES_TABLES_H
 
 typedef struct EmbeddedTables
 {
-	const char *context;		/* "accounting" */
-	int			version;		/* from version - 1 to this one */
+	const char *context;		/* "accounting": its schema is spark_accounting */
+	int			version;		/* which this DDL brings, from the one before */
 	const char *ddl;
 } EmbeddedTables;
 

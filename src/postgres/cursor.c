@@ -1,0 +1,318 @@
+/*
+ * cursor.c
+ *		Where a consumer stands in the log, and what it reads next.
+ *
+ * The cursor is a ledger (spark_common.cursor_log): rows are inserted, never
+ * updated, so that a held snapshot cannot slow its readers; its primary key
+ * stops a second worker that would deliver the same batch.
+ */
+#include "postgres/cursor.h"
+
+#include "postgres/environment.h"
+#include "postgres/statement.h"
+
+#include "access/transam.h"
+
+#include <inttypes.h>
+
+#define KEPT_GENERATIONS 100
+
+#define LOGGED_COLUMNS \
+	"seq, id, aggregatetype, aggregateid, type, payload, schemaversion," \
+	" correlationid, causationid, traceparent, depth, created_at"
+
+static Statement current_snapshot = {
+	.sql = "SELECT pg_catalog.pg_current_snapshot()::text"};
+
+static Statement last_number = {
+	.sql = "SELECT last_value, is_called FROM spark_common.outbox_0_seq"};
+
+static Statement find_cursor = {
+	.sql = "SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos"
+	" FROM spark_common.cursor_log WHERE consumer = $1 AND lane = $2 ORDER BY gen DESC LIMIT 1"};
+
+static Statement insert_cursor = {
+	.sql = "INSERT INTO spark_common.cursor_log (consumer, lane, gen, s1, q1, n1, s2, q2, n2, pos, at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, pg_catalog.clock_timestamp())"};
+
+static Statement trim_cursor = {
+	.sql = "DELETE FROM spark_common.cursor_log WHERE consumer = $1 AND lane = $2 AND gen < $3"};
+
+static Statement drop_cursor = {
+	.sql = "DELETE FROM spark_common.cursor_log WHERE consumer = $1"};
+
+static Statement fetch_rest = {
+	.sql = "SELECT " LOGGED_COLUMNS " FROM spark_common.outbox_0"
+	" WHERE seq > $1 AND seq <= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3)"
+	" AND (type = ANY ($4) OR destination = $5)"
+	" ORDER BY seq LIMIT $6"};
+
+static Statement fetch_stragglers = {
+	.sql = "SELECT " LOGGED_COLUMNS " FROM spark_common.outbox_0"
+	" WHERE seq > $1 AND seq <= $2 AND xid = ANY ($3)"
+	" AND (type = ANY ($4) OR destination = $5)"
+	" ORDER BY seq LIMIT $6"};
+
+static Statement count_rest = {
+	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM spark_common.outbox_0"
+	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3)"};
+
+static Statement count_stragglers = {
+	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM spark_common.outbox_0"
+	" WHERE seq > $1 AND seq <= $2 AND xid = ANY ($3) AND (type = ANY ($4) OR destination = $5)"};
+
+/* --------------------------------------------------------------- positions */
+
+static LogSnapshot
+snapshot_of_now(Arena *arena)
+{
+	Rows		rows = rows_open(&current_snapshot, NO_PARAMETERS);
+	LogSnapshot	snapshot;
+	FullTransactionId own = GetTopFullTransactionIdIfAny();
+
+	if (!rows_next(&rows) || !snapshot_parse(arena, row_text(&rows, 1, arena), &snapshot))
+		elog(PANIC, "unreachable: the server's own snapshot cannot be read");
+	rows_close(&rows);
+	if (FullTransactionIdIsValid(own))
+		snapshot = snapshot_with_running(arena, snapshot, U64FromFullTransactionId(own));
+	return snapshot;
+}
+
+static int64
+number_of_now(void)
+{
+	Rows		rows = rows_open(&last_number, NO_PARAMETERS);
+	int64		number = 0;
+
+	if (rows_next(&rows) && row_bool(&rows, 2))
+		number = row_bigint(&rows, 1);
+	rows_close(&rows);
+	return number;
+}
+
+LogPosition
+log_position(Arena *arena)
+{
+	LogPosition position;
+
+	/* The order of these three is the rule. */
+	position.s = snapshot_of_now(arena);
+	position.q = number_of_now();
+	position.n = U64FromFullTransactionId(ReadNextFullTransactionId());
+	return position;
+}
+
+/* ------------------------------------------------------------------ ledger */
+
+static Parameter
+param_snapshot(Arena *arena, const LogSnapshot *snapshot)
+{
+	return param_typed(PG_SNAPSHOTOID, snapshot_format(arena, snapshot));
+}
+
+static Parameter
+param_xid(uint64 xid)
+{
+	return param_typed(XID8OID, psprintf("%" PRIu64, xid));
+}
+
+static LogPosition
+row_position(const Rows *rows, int first, Arena *arena)
+{
+	LogPosition position;
+
+	if (!snapshot_parse(arena, row_text(rows, first, arena), &position.s))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a cursor of spark holds no snapshot")));
+	position.q = row_bigint(rows, first + 1);
+	position.n = strtoull(row_text(rows, first + 2, arena), NULL, 10);
+	return position;
+}
+
+bool
+cursor_load(const char *consumer, int lane, Arena *arena, Cursor *cursor)
+{
+	Rows		rows = rows_open(&find_cursor, PARAMETERS(param_text(consumer), param_int(lane)));
+	bool		found = rows_next(&rows);
+
+	if (found)
+	{
+		*cursor = (Cursor) {.consumer = consumer, .lane = lane, .gen = row_bigint(&rows, 1)};
+		cursor->from = row_position(&rows, 2, arena);
+		cursor->is_open = !row_is_null(&rows, 5);
+		if (cursor->is_open)
+			cursor->to = row_position(&rows, 5, arena);
+		cursor->pos = row_bigint(&rows, 8);
+	}
+	rows_close(&rows);
+	return found;
+}
+
+void
+cursor_store(const Cursor *cursor)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "spark cursor", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	Arena	   *arena = context_arena(context);
+	int64		gen = cursor->gen + 1;
+
+	(void) statement_run(&insert_cursor,
+						 PARAMETERS(param_text(cursor->consumer), param_int(cursor->lane), param_bigint(gen),
+									param_snapshot(arena, &cursor->from.s),
+									param_bigint(cursor->from.q),
+									param_xid(cursor->from.n),
+									cursor->is_open ? param_snapshot(arena, &cursor->to.s) : param_typed(PG_SNAPSHOTOID, NULL),
+									param_bigint_or_null(cursor->to.q, !cursor->is_open),
+									cursor->is_open ? param_xid(cursor->to.n) : param_typed(XID8OID, NULL),
+									param_bigint(cursor->pos)));
+	if (gen % KEPT_GENERATIONS == 0)
+		(void) statement_run(&trim_cursor, PARAMETERS(param_text(cursor->consumer), param_int(cursor->lane),
+													  param_bigint(gen - KEPT_GENERATIONS)));
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+}
+
+void
+cursor_create(const char *consumer, int lane)
+{
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	Cursor		cursor;
+
+	if (cursor_load(consumer, lane, arena, &cursor))
+		return;
+	cursor = (Cursor) {.consumer = consumer, .lane = lane, .from = log_position(arena)};
+	cursor_store(&cursor);
+}
+
+void
+cursor_drop(const char *consumer)
+{
+	(void) statement_run(&drop_cursor, PARAMETERS(param_text(consumer)));
+}
+
+/* ------------------------------------------------------------------ window */
+
+void
+cursor_open(Cursor *cursor, Arena *arena)
+{
+	if (cursor->is_open)
+		return;
+	cursor->to = log_position(arena);
+	cursor->is_open = true;
+	cursor->pos = 0;
+}
+
+void
+cursor_close(Cursor *cursor)
+{
+	cursor->from = cursor->to;
+	cursor->is_open = false;
+	cursor->pos = 0;
+}
+
+static Parameter
+param_xids(const uint64_t *xids, size_t count, Arena *arena)
+{
+	char	   *text = arena_alloc(arena, 22 * count + 3);
+	char	   *at = text;
+
+	*at++ = '{';
+	for (size_t i = 0; i < count; i++)
+		at += sprintf(at, "%s%" PRIu64, i > 0 ? "," : "", xids[i]);
+	strcpy(at, "}");
+	return param_typed(XID8ARRAYOID, text);
+}
+
+static int
+read_rows(Statement *statement, const Parameter *parameters, int parameter_count, Arena *arena,
+		  LoggedMessage *messages)
+{
+	Rows		rows = rows_open(statement, parameters, parameter_count);
+	int			count = 0;
+
+	while (rows_next(&rows))
+	{
+		LoggedMessage *logged = &messages[count++];
+
+		logged->seq = row_bigint(&rows, 1);
+		logged->message = (Message) {
+			.id = row_uuid(&rows, 2),
+			.aggregate_type = row_text(&rows, 3, arena),
+			.aggregate_id = row_uuid(&rows, 4),
+			.type_name = row_text(&rows, 5, arena),
+			.payload_json = row_text(&rows, 6, arena),
+			.schema_version = row_int(&rows, 7),
+			.correlation_id = row_uuid(&rows, 8),
+			.causation_id = row_uuid(&rows, 9),
+			.traceparent = row_text(&rows, 10, arena),
+			.depth = row_smallint(&rows, 11),
+			.created_at = row_instant(&rows, 12),
+		};
+	}
+	rows_close(&rows);
+	return count;
+}
+
+int
+cursor_fetch(const Cursor *cursor, const Listener *listener, int limit, Arena *arena, LoggedMessage *messages)
+{
+	Parameter	wanted = param_texts(listener->wanted, (size_t) listener->wanted_count);
+	Parameter	name = param_text(listener->name);
+	int			count = 0;
+
+	if (cursor->pos < cursor->from.q)
+	{
+		const uint64_t *xids;
+		size_t		xid_count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &cursor->to.s, &xids);
+
+		if (xid_count > 0)
+			count = read_rows(&fetch_stragglers,
+							  PARAMETERS(param_bigint(cursor->pos), param_bigint(cursor->from.q),
+										 param_xids(xids, xid_count, arena), wanted, name, param_bigint(limit)),
+							  arena, messages);
+	}
+	if (count < limit && cursor->to.q > cursor->from.q)
+		count += read_rows(&fetch_rest,
+						   PARAMETERS(param_bigint(Max(cursor->pos, cursor->from.q)), param_bigint(cursor->to.q),
+									  param_snapshot(arena, &cursor->to.s), wanted, name, param_bigint(limit - count)),
+						   arena, messages + count);
+	return count;
+}
+
+/* Adds what one of the two counting statements says. */
+static void
+add_counted(Statement *statement, const Parameter *parameters, int parameter_count, int64 *lag, Instant *oldest)
+{
+	Rows		rows = rows_open(statement, parameters, parameter_count);
+
+	if (rows_next(&rows))
+	{
+		Instant		at = row_instant(&rows, 2);
+
+		*lag += row_bigint(&rows, 1);
+		if (!instant_is_none(at) && (instant_is_none(*oldest) || instant_before(at, *oldest)))
+			*oldest = at;
+	}
+	rows_close(&rows);
+}
+
+int64
+cursor_lag(const Cursor *cursor, const Listener *listener, Arena *arena, Instant *oldest)
+{
+	Parameter	wanted = param_texts(listener->wanted, (size_t) listener->wanted_count);
+	Parameter	name = param_text(listener->name);
+	LogPosition now = log_position(arena);
+	const uint64_t *xids;
+	size_t		xid_count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &now.s, &xids);
+	int64		done = cursor->is_open ? cursor->pos : 0;
+	int64		lag = 0;
+
+	*oldest = INSTANT_NONE;
+	if (xid_count > 0 && done < cursor->from.q)
+		add_counted(&count_stragglers,
+					PARAMETERS(param_bigint(done), param_bigint(cursor->from.q),
+							   param_xids(xids, xid_count, arena), wanted, name), &lag, oldest);
+	add_counted(&count_rest, PARAMETERS(param_bigint(Max(done, cursor->from.q)), wanted, name), &lag, oldest);
+	return lag;
+}

@@ -1,0 +1,124 @@
+/*
+ * installed.c
+ *		The books: whether their tables are there, in this code's version.
+ *
+ * The answer is kept for the backend and forgotten at any change of a relation
+ * (spark.install() always makes one), so that a command pays nothing for it.
+ */
+#include "postgres/installed.h"
+
+#include "postgres/rebase.h"
+#include "postgres/statement.h"
+#include "postgres/tables.h"
+
+#include "catalog/pg_extension.h"
+#include "catalog/namespace.h"
+#include "commands/extension.h"
+#include "storage/lmgr.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+
+#define MAX_CONTEXTS 16
+
+static const char *current[MAX_CONTEXTS];	/* contexts known to be right, by name */
+static int	current_count;
+
+static Statement find_version = {
+	.sql = "SELECT version FROM spark_common.installed WHERE context = $1"};
+
+static void
+on_relation_change(Datum argument, Oid relation)
+{
+	(void) argument;
+	(void) relation;
+	current_count = 0;
+}
+
+static void
+watch_relations(void)
+{
+	static bool watching;
+
+	if (!watching)
+		CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+	watching = true;
+}
+
+void
+forget_installed(void)
+{
+	current_count = 0;
+}
+
+int
+newest_version(const char *context)
+{
+	int			newest = 0;
+
+	for (int i = 0; i < embedded_table_count; i++)
+		if (strcmp(embedded_tables[i].context, context) == 0)
+			newest = Max(newest, embedded_tables[i].version);
+	return newest;
+}
+
+static bool
+bus_tables_exist(void)
+{
+	Oid			schema = get_namespace_oid("spark_common", true);
+
+	return OidIsValid(schema) && OidIsValid(get_relname_relid("installed", schema));
+}
+
+int
+installed_version(const char *context)
+{
+	Rows		rows;
+	int			version = 0;
+
+	if (!bus_tables_exist())
+		return 0;
+	rows = rows_open(&find_version, PARAMETERS(param_text(context)));
+	if (rows_next(&rows))
+		version = row_int(&rows, 1);
+	rows_close(&rows);
+	return version;
+}
+
+bool
+tables_are_current(const char *context)
+{
+	watch_relations();
+	for (int i = 0; i < current_count; i++)
+		if (strcmp(current[i], context) == 0)
+			return true;
+	if (newest_version(context) == 0 || installed_version(context) != newest_version(context) ||
+		installed_version("common") != newest_version("common") || log_is_foreign())
+		return false;
+	/* The reads above may have let invalidations in: note it only now. */
+	if (current_count < MAX_CONTEXTS)
+		for (int i = 0; i < embedded_table_count; i++)
+			if (strcmp(embedded_tables[i].context, context) == 0)
+			{
+				current[current_count++] = embedded_tables[i].context;
+				break;
+			}
+	return true;
+}
+
+Oid
+spark_extension(void)
+{
+	return get_extension_oid("spark", true);
+}
+
+bool
+lock_spark_extension(LOCKMODE mode)
+{
+	Oid			extension = spark_extension();
+
+	if (!OidIsValid(extension))
+		return false;
+	LockDatabaseObject(ExtensionRelationId, extension, 0, mode);
+	/* It may have been dropped, or dropped and made again, while we waited. */
+	return spark_extension() == extension;
+}

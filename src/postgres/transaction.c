@@ -1,0 +1,128 @@
+/*
+ * transaction.c
+ *		Doing something all or not at all, and seeing why it failed.
+ */
+#include "postgres/transaction.h"
+
+#include "postgres/worker.h"
+
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/pmsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+
+static TimeoutId time_limit;
+static bool time_limit_is_registered;
+static volatile sig_atomic_t time_is_up;
+
+ErrorData *
+try_in_subtransaction(Act act, void *argument)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		act(argument);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return error;
+}
+
+void
+worker_transaction(Act act, void *argument)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (synchronous_commit < SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
+		(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	/* What act allocates without an arena of its own goes with the transaction. */
+	act(argument);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	pgstat_report_stat(true);
+
+	/*
+	 * A commit that did not wait for its standby, because we are to stop or the
+	 * postmaster died, must not be followed by anything outside.
+	 */
+	CHECK_FOR_INTERRUPTS();
+	if (!PostmasterIsAlive())
+		proc_exit(1);
+}
+
+ErrorData *
+try_in_transaction(Act act, void *argument)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ErrorData  *volatile error = NULL;
+
+	PG_TRY();
+	{
+		worker_transaction(act, argument);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		AbortOutOfAnyTransaction();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		pgstat_report_stat(true);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	return error;
+}
+
+static void
+on_time_limit(void)
+{
+	time_is_up = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+void
+time_limit_begin(int milliseconds)
+{
+	if (!time_limit_is_registered)
+		time_limit = RegisterTimeout(USER_TIMEOUT, on_time_limit);
+	time_limit_is_registered = true;
+	time_is_up = false;
+	enable_timeout_after(time_limit, milliseconds);
+}
+
+bool
+time_limit_end(void)
+{
+	if (time_limit_is_registered)
+		disable_timeout(time_limit, false);
+	if (time_is_up)
+		QueryCancelPending = false;
+	return time_is_up;
+}

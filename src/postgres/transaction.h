@@ -1,0 +1,32 @@
+/*
+ * transaction.h
+ *		Doing something all or not at all, and seeing why it failed.
+ */
+#ifndef SPARK_POSTGRES_TRANSACTION_H
+#define SPARK_POSTGRES_TRANSACTION_H
+
+#include "postgres/server.h"
+
+typedef void (*Act) (void *argument);
+
+/*
+ * Runs act in a subtransaction of the caller's.  NULL when it is done; else it
+ * is undone and this is the error, in the caller's memory context.
+ */
+extern ErrorData *try_in_subtransaction(Act act, void *argument);
+
+/*
+ * The same in a worker, as a transaction of its own, committed.  The worker
+ * ends here where it was asked to, or where the postmaster is gone.
+ */
+extern ErrorData *try_in_transaction(Act act, void *argument);
+
+/*
+ * How long one call may take: between the two, 57014 is raised once that time
+ * has passed, also where statement_timeout is never armed.  The second tells
+ * whether it has.
+ */
+extern void time_limit_begin(int milliseconds);
+extern bool time_limit_end(void);
+
+#endif

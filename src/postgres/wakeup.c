@@ -1,0 +1,321 @@
+/*
+ * wakeup.c
+ *		Who of spark's workers runs where, and how they are woken.
+ *
+ * One array of slots in shared memory, one spinlock over all of it: writers are
+ * starts and ends of workers, readers are commits, and none holds it for more
+ * than a walk of a few dozen entries.  A slot's latch is a pointer into shared
+ * memory of the server (MyProc); it is cleared before its process leaves.
+ *
+ * The transaction callback is registered once a backend.  It must not fail, so
+ * it only walks and sets latches.
+ */
+#include "postgres/wakeup.h"
+
+#include "postgres/worker.h"
+
+#include "postgres/errors.h"
+
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+
+#define MAX_WORKERS 256
+#define MAX_COUNTED 128
+
+typedef struct WorkerSlot
+{
+	bool		used;
+	WorkerKind	kind;
+	Oid			database;
+	int			pid;
+	Latch	   *latch;
+	char		name[NAMEDATALEN];
+} WorkerSlot;
+
+typedef struct CounterSlot
+{
+	bool		used;
+	Oid			database;
+	char		consumer[NAMEDATALEN];
+	ConsumerCounters counters;
+} CounterSlot;
+
+typedef struct Shared
+{
+	slock_t		lock;			/* guards everything below */
+	WorkerSlot	workers[MAX_WORKERS];
+	CounterSlot counted[MAX_COUNTED];
+} Shared;
+
+static Shared *shared;
+static bool callback_is_registered;
+static bool wakes_dispatchers;
+static bool wakes_lightning;
+static bool wakes_everything;
+
+void
+wakeup_shmem_request(void)
+{
+	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+}
+
+void
+wakeup_shmem_startup(void)
+{
+	bool		found;
+
+	shared = ShmemInitStruct("spark workers", sizeof(Shared), &found);
+	if (!found)
+	{
+		memset(shared, 0, sizeof(Shared));
+		SpinLockInit(&shared->lock);
+	}
+}
+
+bool
+is_preloaded(void)
+{
+	return shared != NULL;
+}
+
+/* ---------------------------------------------------------------- workers */
+
+static void
+unregister_worker(int code, Datum argument)
+{
+	WorkerSlot *slot = (WorkerSlot *) DatumGetPointer(argument);
+
+	(void) code;
+	SpinLockAcquire(&shared->lock);
+	slot->used = false;
+	slot->latch = NULL;
+	SpinLockRelease(&shared->lock);
+}
+
+void
+register_worker(WorkerKind kind, const char *name)
+{
+	WorkerSlot *slot = NULL;
+
+	if (shared == NULL)
+		return;
+	SpinLockAcquire(&shared->lock);
+	for (int i = 0; i < MAX_WORKERS && slot == NULL; i++)
+		if (!shared->workers[i].used)
+			slot = &shared->workers[i];
+	if (slot != NULL)
+	{
+		slot->used = true;
+		slot->kind = kind;
+		slot->database = MyDatabaseId;
+		slot->pid = MyProcPid;
+		slot->latch = &MyProc->procLatch;
+		strlcpy(slot->name, name, NAMEDATALEN);
+	}
+	SpinLockRelease(&shared->lock);
+	/* Without a slot it is never woken and lives by its poll. */
+	if (slot != NULL)
+		before_shmem_exit(unregister_worker, PointerGetDatum(slot));
+}
+
+int
+worker_pid(WorkerKind kind, const char *name)
+{
+	int			pid = 0;
+
+	if (shared == NULL)
+		return 0;
+	SpinLockAcquire(&shared->lock);
+	for (int i = 0; i < MAX_WORKERS; i++)
+	{
+		WorkerSlot *slot = &shared->workers[i];
+
+		if (slot->used && slot->kind == kind &&
+			(kind == WORKER_LAUNCHER || slot->database == MyDatabaseId) &&
+			(name == NULL || strncmp(slot->name, name, NAMEDATALEN - 1) == 0))
+			pid = slot->pid;
+	}
+	SpinLockRelease(&shared->lock);
+	return pid;
+}
+
+/* ----------------------------------------------------------------- waking */
+
+static bool
+is_wanted(const WorkerSlot *slot, bool dispatchers, bool lightning, bool everything)
+{
+	if (!slot->used || slot->latch == NULL)
+		return false;
+	if (slot->kind == WORKER_LAUNCHER)
+		return everything;
+	if (slot->database != MyDatabaseId)
+		return false;
+	switch (slot->kind)
+	{
+		case WORKER_DISPATCHER:
+		case WORKER_CONSUMER:
+			return dispatchers || everything;
+		case WORKER_LIGHTNING:
+			return lightning || everything;
+		case WORKER_LAUNCHER:
+			return false;
+	}
+	return false;
+}
+
+static void
+wake(bool dispatchers, bool lightning, bool everything)
+{
+	Latch	   *latches[MAX_WORKERS];
+	int			count = 0;
+
+	if (shared == NULL)
+		return;
+	SpinLockAcquire(&shared->lock);
+	for (int i = 0; i < MAX_WORKERS; i++)
+		if (is_wanted(&shared->workers[i], dispatchers, lightning, everything))
+			latches[count++] = shared->workers[i].latch;
+	SpinLockRelease(&shared->lock);
+	for (int i = 0; i < count; i++)
+		SetLatch(latches[i]);
+}
+
+static void
+on_transaction_end(XactEvent event, void *argument)
+{
+	(void) argument;
+	if (event == XACT_EVENT_COMMIT && (wakes_dispatchers || wakes_lightning || wakes_everything))
+		wake(wakes_dispatchers, wakes_lightning, wakes_everything);
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	{
+		wakes_dispatchers = wakes_lightning = wakes_everything = false;
+		show_statement_in_errors();
+	}
+}
+
+/* Once a backend: each registration would stay, and cost, for ever. */
+void
+watch_transaction_end(void)
+{
+	if (!callback_is_registered)
+		RegisterXactCallback(on_transaction_end, NULL);
+	callback_is_registered = true;
+}
+
+void
+wake_dispatchers_at_commit(void)
+{
+	watch_transaction_end();
+	wakes_dispatchers = true;
+}
+
+void
+wake_lightning_at_commit(void)
+{
+	watch_transaction_end();
+	wakes_lightning = true;
+}
+
+void
+wake_everything_at_commit(void)
+{
+	watch_transaction_end();
+	wakes_everything = true;
+}
+
+void
+wake_worker(WorkerKind kind)
+{
+	wake(kind == WORKER_DISPATCHER || kind == WORKER_CONSUMER, kind == WORKER_LIGHTNING, false);
+}
+
+/* --------------------------------------------------------------- counters */
+
+/* The slot of that consumer; call with the lock held; NULL: all are taken. */
+static ConsumerCounters *
+counters_of(const char *consumer)
+{
+	CounterSlot *unused = NULL;
+
+	for (int i = 0; i < MAX_COUNTED; i++)
+	{
+		CounterSlot *slot = &shared->counted[i];
+
+		if (slot->used && slot->database == MyDatabaseId &&
+			strncmp(slot->consumer, consumer, NAMEDATALEN - 1) == 0)
+			return &slot->counters;
+		if (!slot->used && unused == NULL)
+			unused = slot;
+	}
+	if (unused == NULL)
+		return NULL;
+	memset(unused, 0, sizeof(*unused));
+	unused->used = true;
+	unused->database = MyDatabaseId;
+	strlcpy(unused->consumer, consumer, NAMEDATALEN);
+	return &unused->counters;
+}
+
+void
+count_handled(const char *consumer, int64 handled)
+{
+	ConsumerCounters *counters;
+
+	if (shared == NULL || handled == 0)
+		return;
+	SpinLockAcquire(&shared->lock);
+	counters = counters_of(consumer);
+	if (counters != NULL)
+		counters->handled += handled;
+	SpinLockRelease(&shared->lock);
+}
+
+void
+note_error(const char *consumer, const char *message)
+{
+	ConsumerCounters *counters;
+
+	if (shared == NULL)
+		return;
+	SpinLockAcquire(&shared->lock);
+	counters = counters_of(consumer);
+	if (counters != NULL)
+	{
+		counters->failed++;
+		strlcpy(counters->last_error, message, sizeof(counters->last_error));
+	}
+	SpinLockRelease(&shared->lock);
+}
+
+void
+note_paused(const char *consumer, const char *why)
+{
+	ConsumerCounters *counters;
+
+	if (shared == NULL)
+		return;
+	SpinLockAcquire(&shared->lock);
+	counters = counters_of(consumer);
+	if (counters != NULL)
+		strlcpy(counters->paused, why != NULL ? why : "", sizeof(counters->paused));
+	SpinLockRelease(&shared->lock);
+}
+
+ConsumerCounters
+consumer_counters(const char *consumer)
+{
+	ConsumerCounters copy = {0};
+	ConsumerCounters *counters;
+
+	if (shared == NULL)
+		return copy;
+	SpinLockAcquire(&shared->lock);
+	counters = counters_of(consumer);
+	if (counters != NULL)
+		copy = *counters;
+	SpinLockRelease(&shared->lock);
+	return copy;
+}

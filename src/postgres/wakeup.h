@@ -1,0 +1,63 @@
+/*
+ * wakeup.h
+ *		Who of spark's workers runs where, and how they are woken.
+ *
+ * A latch set at commit is a hint that makes things quick; a slow poll covers
+ * every lost one.  Correctness lives in tables alone.  All of it is in one
+ * piece of shared memory, which is absent where the library is not preloaded:
+ * then each function here does nothing.
+ */
+#ifndef SPARK_POSTGRES_WAKEUP_H
+#define SPARK_POSTGRES_WAKEUP_H
+
+#include "postgres/server.h"
+
+#include "common/clock.h"
+
+typedef enum WorkerKind
+{
+	WORKER_LAUNCHER,
+	WORKER_DISPATCHER,			/* of the contexts */
+	WORKER_CONSUMER,			/* of one user's consumer */
+	WORKER_LIGHTNING
+} WorkerKind;
+
+extern void wakeup_shmem_request(void);
+extern void wakeup_shmem_startup(void);
+
+/* False where the library was not preloaded. */
+extern bool is_preloaded(void);
+
+/* This process is such a worker of its database, until it exits. */
+extern void register_worker(WorkerKind kind, const char *name);
+
+/* The pid of such a worker of this database; 0: none. */
+extern int	worker_pid(WorkerKind kind, const char *name);
+
+/* Once this transaction has committed: dispatchers and consumers look at the log. */
+extern void wake_dispatchers_at_commit(void);
+
+/* Once this transaction has committed: everything looks anew (tables came or went). */
+extern void wake_everything_at_commit(void);
+
+/* The end of each transaction of this backend is seen from now on; once is enough. */
+extern void watch_transaction_end(void);
+
+/* At once, from a worker: its own database's worker of that kind. */
+extern void wake_worker(WorkerKind kind);
+
+/* Counts for spark_ops.bus_status(), a consumer of this database each. */
+typedef struct ConsumerCounters
+{
+	int64		handled;
+	int64		failed;
+	char		last_error[256];
+	char		paused[256];	/* why it waits; empty: it does not */
+} ConsumerCounters;
+
+extern void count_handled(const char *consumer, int64 handled);
+extern void note_error(const char *consumer, const char *message);
+extern void note_paused(const char *consumer, const char *why);	/* NULL: it goes on */
+extern ConsumerCounters consumer_counters(const char *consumer);
+
+#endif
