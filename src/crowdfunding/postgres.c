@@ -1,0 +1,372 @@
+/*
+ * postgres.c
+ *		Crowdfunding on PostgreSQL.
+ *
+ * A row is locked FOR NO KEY UPDATE: readers and foreign readers of its key go
+ * on.  A second donation with one key, or a second campaign with one id, meets
+ * the unique index: the insert waits for the first, then says DUPLICATE.
+ */
+#include "postgres/server.h"
+
+#include "crowdfunding/postgres.h"
+
+#include "postgres/aggregates.h"
+#include "postgres/errors.h"
+
+/* --------------------------------------------------------------- creators */
+
+static Aggregate *
+read_creator(const Rows *rows, Arena *arena)
+{
+	Creator    *creator = ARENA_NEW(arena, Creator);
+
+	creator->username = row_text(rows, 3, arena);
+	return &creator->aggregate;
+}
+
+#define CREATORS_BY_ID \
+	"SELECT account_id, version, username" \
+	"  FROM spark_crowdfunding.creators WHERE account_id = ANY ($1) ORDER BY account_id"
+
+static Result
+load_creators(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
+{
+	static Statement plain = {CREATORS_BY_ID};
+	static Statement locked = {CREATORS_BY_ID " FOR NO KEY UPDATE"};
+
+	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_creator, found);
+}
+
+static Result
+insert_creator(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	static Statement statement = {
+		"INSERT INTO spark_crowdfunding.creators (account_id, version, username)"
+		" VALUES ($1, 1, $2) ON CONFLICT DO NOTHING"
+	};
+	const Creator *creator = (const Creator *) aggregate;
+
+	(void) self;
+	(void) work;
+	return inserted(statement_run(&statement, PARAMETERS(param_uuid(aggregate->id), param_text(creator->username))));
+}
+
+static Result
+update_creator(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	static Statement statement = {
+		"UPDATE spark_crowdfunding.creators SET version = version + 1, username = $3"
+		" WHERE account_id = $1 AND version = $2"
+	};
+	const Creator *creator = (const Creator *) aggregate;
+
+	(void) self;
+	(void) work;
+	return updated(statement_run(&statement, PARAMETERS(param_uuid(aggregate->id), param_bigint(aggregate->version),
+														param_text(creator->username))));
+}
+
+/* -------------------------------------------------------------- campaigns */
+
+#define CAMPAIGN_COLUMNS \
+	"campaign_id, c.version, owner_id, title, description, goal_msat, status," \
+	" raised_msat, donation_count, goal_reached, created_at"
+
+static Aggregate *
+read_campaign(const Rows *rows, Arena *arena)
+{
+	Campaign   *campaign = ARENA_NEW(arena, Campaign);
+	const char *status = row_text(rows, 7, arena);
+
+	campaign->owner_id = row_uuid(rows, 3);
+	campaign->title = row_text(rows, 4, arena);
+	campaign->description = row_text(rows, 5, arena);
+	campaign->goal = row_amount(rows, 6);
+	if (!campaign_status_by_name(status, &campaign->status))
+		refuse(RESULT_INTERNAL, "A campaign has status %s.", status);
+	campaign->raised = row_amount(rows, 8);
+	campaign->donation_count = row_bigint(rows, 9);
+	campaign->goal_reached = row_bool(rows, 10);
+	campaign->created_at = row_instant(rows, 11);
+	return &campaign->aggregate;
+}
+
+#define CAMPAIGNS_BY_ID \
+	"SELECT " CAMPAIGN_COLUMNS \
+	"  FROM spark_crowdfunding.campaigns c WHERE campaign_id = ANY ($1) ORDER BY campaign_id"
+
+static Result
+load_campaigns(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
+{
+	static Statement plain = {CAMPAIGNS_BY_ID};
+	static Statement locked = {CAMPAIGNS_BY_ID " FOR NO KEY UPDATE"};
+
+	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_campaign, found);
+}
+
+static Result
+insert_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	static Statement statement = {
+		"INSERT INTO spark_crowdfunding.campaigns"
+		" (campaign_id, version, owner_id, title, description, goal_msat, status,"
+		" raised_msat, donation_count, goal_reached, created_at)"
+		" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"
+	};
+	const Campaign *campaign = (const Campaign *) aggregate;
+
+	(void) self;
+	(void) work;
+	return inserted(statement_run(&statement, PARAMETERS(
+														 param_uuid(aggregate->id),
+														 param_uuid(campaign->owner_id),
+														 param_text(campaign->title),
+														 param_text(campaign->description),
+														 param_amount(campaign->goal),
+														 param_text(campaign_status_name(campaign->status)),
+														 param_amount(campaign->raised),
+														 param_bigint(campaign->donation_count),
+														 param_bool(campaign->goal_reached),
+														 param_instant(campaign->created_at))));
+}
+
+/* Owner, goal and texts never change. */
+static Result
+update_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	static Statement statement = {
+		"UPDATE spark_crowdfunding.campaigns"
+		" SET version = version + 1, status = $3, raised_msat = $4, donation_count = $5, goal_reached = $6"
+		" WHERE campaign_id = $1 AND version = $2"
+	};
+	const Campaign *campaign = (const Campaign *) aggregate;
+
+	(void) self;
+	(void) work;
+	return updated(statement_run(&statement, PARAMETERS(
+														param_uuid(aggregate->id),
+														param_bigint(aggregate->version),
+														param_text(campaign_status_name(campaign->status)),
+														param_amount(campaign->raised),
+														param_bigint(campaign->donation_count),
+														param_bool(campaign->goal_reached))));
+}
+
+/* -------------------------------------------------------------- donations */
+
+#define DONATION_COLUMNS \
+	"donation_id, version, campaign_id, donor_id, owner_id, idempotency_key," \
+	" amount_msat, status, reason, created_at, decided_at"
+
+static Aggregate *
+read_donation(const Rows *rows, Arena *arena)
+{
+	Donation   *donation = ARENA_NEW(arena, Donation);
+	const char *status = row_text(rows, 8, arena);
+
+	donation->campaign_id = row_uuid(rows, 3);
+	donation->donor_id = row_uuid(rows, 4);
+	donation->owner_id = row_uuid(rows, 5);
+	donation->idempotency_key = row_text(rows, 6, arena);
+	donation->amount = row_amount(rows, 7);
+	if (!donation_status_by_name(status, &donation->status))
+		refuse(RESULT_INTERNAL, "A donation has status %s.", status);
+	donation->reason = row_text(rows, 9, arena);
+	donation->created_at = row_instant(rows, 10);
+	donation->decided_at = row_instant(rows, 11);
+	return &donation->aggregate;
+}
+
+#define DONATIONS_BY_ID \
+	"SELECT " DONATION_COLUMNS \
+	"  FROM spark_crowdfunding.donations WHERE donation_id = ANY ($1) ORDER BY donation_id"
+
+static Result
+load_donations(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
+{
+	static Statement plain = {DONATIONS_BY_ID};
+	static Statement locked = {DONATIONS_BY_ID " FOR NO KEY UPDATE"};
+
+	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_donation, found);
+}
+
+static Result
+find_donation_by_key(const DonationRepository *self, UnitOfWork *work, Uuid donor_id, const char *idempotency_key,
+					 Donation **found)
+{
+	static Statement statement = {
+		"SELECT " DONATION_COLUMNS
+		"  FROM spark_crowdfunding.donations WHERE donor_id = $1 AND idempotency_key = $2"
+	};
+	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(donor_id), param_text(idempotency_key)));
+
+	(void) self;
+	*found = rows_next(&rows) ? (Donation *) donation_of_row(&rows, work->arena) : NULL;
+	rows_close(&rows);
+	return OK;
+}
+
+static Result
+insert_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	static Statement statement = {
+		"INSERT INTO spark_crowdfunding.donations"
+		" (donation_id, version, campaign_id, donor_id, owner_id, idempotency_key,"
+		" amount_msat, status, reason, created_at, decided_at)"
+		" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"
+	};
+	const Donation *donation = (const Donation *) aggregate;
+
+	(void) self;
+	(void) work;
+	return inserted(statement_run(&statement, PARAMETERS(
+														 param_uuid(aggregate->id),
+														 param_uuid(donation->campaign_id),
+														 param_uuid(donation->donor_id),
+														 param_uuid(donation->owner_id),
+														 param_text(donation->idempotency_key),
+														 param_amount(donation->amount),
+														 param_text(donation_status_name(donation->status)),
+														 param_text(donation->reason),
+														 param_instant(donation->created_at),
+														 param_instant(donation->decided_at))));
+}
+
+/* All but what became of it never changes. */
+static Result
+update_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	static Statement statement = {
+		"UPDATE spark_crowdfunding.donations"
+		" SET version = version + 1, status = $3, reason = $4, decided_at = $5"
+		" WHERE donation_id = $1 AND version = $2"
+	};
+	const Donation *donation = (const Donation *) aggregate;
+
+	(void) self;
+	(void) work;
+	return updated(statement_run(&statement, PARAMETERS(
+														param_uuid(aggregate->id),
+														param_bigint(aggregate->version),
+														param_text(donation_status_name(donation->status)),
+														param_text(donation->reason),
+														param_instant(donation->decided_at))));
+}
+
+/* ------------------------------------------------------------------ wired */
+
+static const Repository creators = {&creator_type, load_creators, insert_creator, update_creator};
+static const Repository campaigns = {&campaign_type, load_campaigns, insert_campaign, update_campaign};
+static const DonationRepository donations = {
+	{&donation_type, load_donations, insert_donation, update_donation},
+	find_donation_by_key
+};
+
+const Crowdfunding crowdfunding = {&creators, &campaigns, &donations};
+const Consumer crowdfunding_consumer = CROWDFUNDING_CONSUMER(&crowdfunding);
+
+/* ---------------------------------------------------------------- queries */
+
+const char *
+creator_username(Arena *arena, Uuid account_id)
+{
+	static Statement statement = {
+		"SELECT username FROM spark_crowdfunding.creators WHERE account_id = $1",
+		.read_only = true
+	};
+	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(account_id)));
+	const char *username = rows_next(&rows) ? row_text(&rows, 1, arena) : NULL;
+
+	rows_close(&rows);
+	return username;
+}
+
+#define CAMPAIGN_VIEW \
+	"SELECT " CAMPAIGN_COLUMNS ", username" \
+	"  FROM spark_crowdfunding.campaigns c" \
+	"  LEFT JOIN spark_crowdfunding.creators ON account_id = owner_id "
+
+CampaignView
+campaign_of_row(const Rows *rows, Arena *arena)
+{
+	return (CampaignView) {
+		.campaign = (const Campaign *) aggregate_of_row(&campaign_type, rows, arena, read_campaign),
+		.owner_username = row_text(rows, 12, arena),
+	};
+}
+
+bool
+campaign_query(Arena *arena, Uuid campaign_id, CampaignView *view)
+{
+	static Statement statement = {CAMPAIGN_VIEW "WHERE campaign_id = $1", .read_only = true};
+	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(campaign_id)));
+	bool		found = rows_next(&rows);
+
+	if (found)
+		*view = campaign_of_row(&rows, arena);
+	rows_close(&rows);
+	return found;
+}
+
+Rows
+campaigns_page(PagePlace after, int limit)
+{
+	static Statement statement = {
+		CAMPAIGN_VIEW
+		"WHERE (created_at, campaign_id) < (coalesce($1, 'infinity'), $2)"
+		" ORDER BY created_at DESC, campaign_id DESC LIMIT $3",
+		.read_only = true
+	};
+
+	return rows_open(&statement, PARAMETERS(param_instant(after.created_at), param_uuid(after.id), param_bigint(limit)));
+}
+
+const Donation *
+donation_of_row(const Rows *rows, Arena *arena)
+{
+	return (const Donation *) aggregate_of_row(&donation_type, rows, arena, read_donation);
+}
+
+const Donation *
+donation_query(Arena *arena, Uuid donation_id)
+{
+	static Statement statement = {
+		"SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations WHERE donation_id = $1",
+		.read_only = true
+	};
+	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(donation_id)));
+	const Donation *donation = rows_next(&rows) ? donation_of_row(&rows, arena) : NULL;
+
+	rows_close(&rows);
+	return donation;
+}
+
+Rows
+donations_page(Uuid campaign_id, PagePlace after, int limit)
+{
+	static Statement statement = {
+		"SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
+		" WHERE campaign_id = $1 AND (created_at, donation_id) < (coalesce($2, 'infinity'), $3)"
+		" ORDER BY created_at DESC, donation_id DESC LIMIT $4",
+		.read_only = true
+	};
+
+	return rows_open(&statement, PARAMETERS(param_uuid(campaign_id), param_instant(after.created_at),
+											param_uuid(after.id), param_bigint(limit)));
+}
+
+Rows
+donations_page_of_donor(Uuid campaign_id, Uuid donor_id, PagePlace after, int limit)
+{
+	static Statement statement = {
+		"SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
+		" WHERE campaign_id = $1 AND donor_id = $2"
+		" AND (created_at, donation_id) < (coalesce($3, 'infinity'), $4)"
+		" ORDER BY created_at DESC, donation_id DESC LIMIT $5",
+		.read_only = true
+	};
+
+	return rows_open(&statement, PARAMETERS(param_uuid(campaign_id), param_uuid(donor_id),
+											param_instant(after.created_at), param_uuid(after.id),
+											param_bigint(limit)));
+}
