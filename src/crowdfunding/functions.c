@@ -105,13 +105,14 @@ spark_crowdfunding_campaign(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(answer_row(&answer));
 }
 
-/* The place of the campaign that argument `after` names, or the first page. */
+/* The place of the campaign that argument after names, or the first page. */
 static PagePlace
-place_of_campaign(Arena *arena, Uuid after)
+arg_place_of_campaign(FunctionCallInfo fcinfo, int number, Arena *arena)
 {
+	Uuid		after = arg_uuid_or_nil(fcinfo, number);
 	CampaignView view;
 
-	if (uuid_is_nil(after))
+	if (PG_ARGISNULL(number))
 		return FIRST_PAGE;
 	if (!campaign_query(arena, after, &view))
 		refuse(RESULT_NOT_FOUND, "Argument after names no campaign.");
@@ -128,7 +129,7 @@ spark_crowdfunding_campaigns(PG_FUNCTION_ARGS)
 
 	installed_required("crowdfunding");
 	limit = arg_limit(fcinfo, 0, DEFAULT_LIMIT);
-	rows = campaigns_page(place_of_campaign(arena, arg_uuid_or_nil(fcinfo, 1)), limit);
+	rows = campaigns_page(arg_place_of_campaign(fcinfo, 1, arena), limit);
 	while (rows_next(&rows))
 	{
 		CampaignView view = campaign_of_row(&rows, arena);
@@ -176,13 +177,14 @@ spark_crowdfunding_donation(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(answer_row(&answer));
 }
 
-/* The place of the donation that argument `after` names, or the first page. */
+/* The place, in that reader's list, of the donation that argument after names, or the first page. */
 static PagePlace
-place_of_donation(Arena *arena, Uuid campaign_id, Uuid reader, Uuid after)
+arg_place_of_donation(FunctionCallInfo fcinfo, int number, Arena *arena, Uuid campaign_id, Uuid reader)
 {
+	Uuid		after = arg_uuid_or_nil(fcinfo, number);
 	const Donation *donation;
 
-	if (uuid_is_nil(after))
+	if (PG_ARGISNULL(number))
 		return FIRST_PAGE;
 	donation = donation_query(arena, after);
 	if (donation == NULL || !donation_is_open_to(donation, reader) || !uuid_equal(donation->campaign_id, campaign_id))
@@ -204,7 +206,7 @@ spark_crowdfunding_donations(PG_FUNCTION_ARGS)
 
 	if (!campaign_query(arena, campaign_id, &view))
 		refuse(RESULT_NOT_FOUND, NULL);
-	after = place_of_donation(arena, campaign_id, caller, arg_uuid_or_nil(fcinfo, 2));
+	after = arg_place_of_donation(fcinfo, 2, arena, campaign_id, caller);
 	rows = uuid_equal(view.campaign->owner_id, caller)
 		? donations_page(campaign_id, after, limit)
 		: donations_page_of_donor(campaign_id, caller, after, limit);

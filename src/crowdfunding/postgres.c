@@ -31,8 +31,8 @@ read_creator(const Rows *rows, Arena *arena)
 static Result
 load_creators(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
 {
-	static Statement plain = {CREATORS_BY_ID};
-	static Statement locked = {CREATORS_BY_ID " FOR NO KEY UPDATE"};
+	static Statement plain = {.sql = CREATORS_BY_ID};
+	static Statement locked = {.sql = CREATORS_BY_ID " FOR NO KEY UPDATE"};
 
 	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_creator, found);
 }
@@ -41,29 +41,37 @@ static Result
 insert_creator(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
 {
 	static Statement statement = {
-		"INSERT INTO spark_crowdfunding.creators (account_id, version, username)"
+		.sql = "INSERT INTO spark_crowdfunding.creators (account_id, version, username)"
 		" VALUES ($1, 1, $2) ON CONFLICT DO NOTHING"
 	};
 	const Creator *creator = (const Creator *) aggregate;
+	const Parameter parameters[] = {
+		param_uuid(aggregate->id),
+		param_text(creator->username),
+	};
 
 	(void) self;
 	(void) work;
-	return inserted(statement_run(&statement, PARAMETERS(param_uuid(aggregate->id), param_text(creator->username))));
+	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
 static Result
 update_creator(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
 {
 	static Statement statement = {
-		"UPDATE spark_crowdfunding.creators SET version = version + 1, username = $3"
+		.sql = "UPDATE spark_crowdfunding.creators SET version = version + 1, username = $3"
 		" WHERE account_id = $1 AND version = $2"
 	};
 	const Creator *creator = (const Creator *) aggregate;
+	const Parameter parameters[] = {
+		param_uuid(aggregate->id),
+		param_bigint(aggregate->version),
+		param_text(creator->username),
+	};
 
 	(void) self;
 	(void) work;
-	return updated(statement_run(&statement, PARAMETERS(param_uuid(aggregate->id), param_bigint(aggregate->version),
-														param_text(creator->username))));
+	return updated(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
 /* -------------------------------------------------------------- campaigns */
@@ -98,8 +106,8 @@ read_campaign(const Rows *rows, Arena *arena)
 static Result
 load_campaigns(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
 {
-	static Statement plain = {CAMPAIGNS_BY_ID};
-	static Statement locked = {CAMPAIGNS_BY_ID " FOR NO KEY UPDATE"};
+	static Statement plain = {.sql = CAMPAIGNS_BY_ID};
+	static Statement locked = {.sql = CAMPAIGNS_BY_ID " FOR NO KEY UPDATE"};
 
 	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_campaign, found);
 }
@@ -108,26 +116,28 @@ static Result
 insert_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
 {
 	static Statement statement = {
-		"INSERT INTO spark_crowdfunding.campaigns"
+		.sql = "INSERT INTO spark_crowdfunding.campaigns"
 		" (campaign_id, version, owner_id, title, description, goal_msat, status,"
 		" raised_msat, donation_count, goal_reached, created_at)"
 		" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"
 	};
 	const Campaign *campaign = (const Campaign *) aggregate;
+	const Parameter parameters[] = {
+		param_uuid(aggregate->id),
+		param_uuid(campaign->owner_id),
+		param_text(campaign->title),
+		param_text(campaign->description),
+		param_amount(campaign->goal),
+		param_text(campaign_status_name(campaign->status)),
+		param_amount(campaign->raised),
+		param_bigint(campaign->donation_count),
+		param_bool(campaign->goal_reached),
+		param_instant(campaign->created_at),
+	};
 
 	(void) self;
 	(void) work;
-	return inserted(statement_run(&statement, PARAMETERS(
-														 param_uuid(aggregate->id),
-														 param_uuid(campaign->owner_id),
-														 param_text(campaign->title),
-														 param_text(campaign->description),
-														 param_amount(campaign->goal),
-														 param_text(campaign_status_name(campaign->status)),
-														 param_amount(campaign->raised),
-														 param_bigint(campaign->donation_count),
-														 param_bool(campaign->goal_reached),
-														 param_instant(campaign->created_at))));
+	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
 /* Owner, goal and texts never change. */
@@ -135,21 +145,23 @@ static Result
 update_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
 {
 	static Statement statement = {
-		"UPDATE spark_crowdfunding.campaigns"
+		.sql = "UPDATE spark_crowdfunding.campaigns"
 		" SET version = version + 1, status = $3, raised_msat = $4, donation_count = $5, goal_reached = $6"
 		" WHERE campaign_id = $1 AND version = $2"
 	};
 	const Campaign *campaign = (const Campaign *) aggregate;
+	const Parameter parameters[] = {
+		param_uuid(aggregate->id),
+		param_bigint(aggregate->version),
+		param_text(campaign_status_name(campaign->status)),
+		param_amount(campaign->raised),
+		param_bigint(campaign->donation_count),
+		param_bool(campaign->goal_reached),
+	};
 
 	(void) self;
 	(void) work;
-	return updated(statement_run(&statement, PARAMETERS(
-														param_uuid(aggregate->id),
-														param_bigint(aggregate->version),
-														param_text(campaign_status_name(campaign->status)),
-														param_amount(campaign->raised),
-														param_bigint(campaign->donation_count),
-														param_bool(campaign->goal_reached))));
+	return updated(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
 /* -------------------------------------------------------------- donations */
@@ -184,8 +196,8 @@ read_donation(const Rows *rows, Arena *arena)
 static Result
 load_donations(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
 {
-	static Statement plain = {DONATIONS_BY_ID};
-	static Statement locked = {DONATIONS_BY_ID " FOR NO KEY UPDATE"};
+	static Statement plain = {.sql = DONATIONS_BY_ID};
+	static Statement locked = {.sql = DONATIONS_BY_ID " FOR NO KEY UPDATE"};
 
 	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_donation, found);
 }
@@ -195,7 +207,7 @@ find_donation_by_key(const DonationRepository *self, UnitOfWork *work, Uuid dono
 					 Donation **found)
 {
 	static Statement statement = {
-		"SELECT " DONATION_COLUMNS
+		.sql = "SELECT " DONATION_COLUMNS
 		"  FROM spark_crowdfunding.donations WHERE donor_id = $1 AND idempotency_key = $2"
 	};
 	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(donor_id), param_text(idempotency_key)));
@@ -210,26 +222,28 @@ static Result
 insert_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
 {
 	static Statement statement = {
-		"INSERT INTO spark_crowdfunding.donations"
+		.sql = "INSERT INTO spark_crowdfunding.donations"
 		" (donation_id, version, campaign_id, donor_id, owner_id, idempotency_key,"
 		" amount_msat, status, reason, created_at, decided_at)"
 		" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"
 	};
 	const Donation *donation = (const Donation *) aggregate;
+	const Parameter parameters[] = {
+		param_uuid(aggregate->id),
+		param_uuid(donation->campaign_id),
+		param_uuid(donation->donor_id),
+		param_uuid(donation->owner_id),
+		param_text(donation->idempotency_key),
+		param_amount(donation->amount),
+		param_text(donation_status_name(donation->status)),
+		param_text(donation->reason),
+		param_instant(donation->created_at),
+		param_instant(donation->decided_at),
+	};
 
 	(void) self;
 	(void) work;
-	return inserted(statement_run(&statement, PARAMETERS(
-														 param_uuid(aggregate->id),
-														 param_uuid(donation->campaign_id),
-														 param_uuid(donation->donor_id),
-														 param_uuid(donation->owner_id),
-														 param_text(donation->idempotency_key),
-														 param_amount(donation->amount),
-														 param_text(donation_status_name(donation->status)),
-														 param_text(donation->reason),
-														 param_instant(donation->created_at),
-														 param_instant(donation->decided_at))));
+	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
 /* All but what became of it never changes. */
@@ -237,20 +251,22 @@ static Result
 update_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
 {
 	static Statement statement = {
-		"UPDATE spark_crowdfunding.donations"
+		.sql = "UPDATE spark_crowdfunding.donations"
 		" SET version = version + 1, status = $3, reason = $4, decided_at = $5"
 		" WHERE donation_id = $1 AND version = $2"
 	};
 	const Donation *donation = (const Donation *) aggregate;
+	const Parameter parameters[] = {
+		param_uuid(aggregate->id),
+		param_bigint(aggregate->version),
+		param_text(donation_status_name(donation->status)),
+		param_text(donation->reason),
+		param_instant(donation->decided_at),
+	};
 
 	(void) self;
 	(void) work;
-	return updated(statement_run(&statement, PARAMETERS(
-														param_uuid(aggregate->id),
-														param_bigint(aggregate->version),
-														param_text(donation_status_name(donation->status)),
-														param_text(donation->reason),
-														param_instant(donation->decided_at))));
+	return updated(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
 /* ------------------------------------------------------------------ wired */
@@ -271,7 +287,7 @@ const char *
 creator_username(Arena *arena, Uuid account_id)
 {
 	static Statement statement = {
-		"SELECT username FROM spark_crowdfunding.creators WHERE account_id = $1",
+		.sql = "SELECT username FROM spark_crowdfunding.creators WHERE account_id = $1",
 		.read_only = true
 	};
 	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(account_id)));
@@ -298,7 +314,7 @@ campaign_of_row(const Rows *rows, Arena *arena)
 bool
 campaign_query(Arena *arena, Uuid campaign_id, CampaignView *view)
 {
-	static Statement statement = {CAMPAIGN_VIEW "WHERE campaign_id = $1", .read_only = true};
+	static Statement statement = {.sql = CAMPAIGN_VIEW "WHERE campaign_id = $1", .read_only = true};
 	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(campaign_id)));
 	bool		found = rows_next(&rows);
 
@@ -312,7 +328,7 @@ Rows
 campaigns_page(PagePlace after, int limit)
 {
 	static Statement statement = {
-		CAMPAIGN_VIEW
+		.sql = CAMPAIGN_VIEW
 		"WHERE (created_at, campaign_id) < (coalesce($1, 'infinity'), $2)"
 		" ORDER BY created_at DESC, campaign_id DESC LIMIT $3",
 		.read_only = true
@@ -331,7 +347,7 @@ const Donation *
 donation_query(Arena *arena, Uuid donation_id)
 {
 	static Statement statement = {
-		"SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations WHERE donation_id = $1",
+		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations WHERE donation_id = $1",
 		.read_only = true
 	};
 	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(donation_id)));
@@ -345,7 +361,7 @@ Rows
 donations_page(Uuid campaign_id, PagePlace after, int limit)
 {
 	static Statement statement = {
-		"SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
+		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
 		" WHERE campaign_id = $1 AND (created_at, donation_id) < (coalesce($2, 'infinity'), $3)"
 		" ORDER BY created_at DESC, donation_id DESC LIMIT $4",
 		.read_only = true
@@ -359,7 +375,7 @@ Rows
 donations_page_of_donor(Uuid campaign_id, Uuid donor_id, PagePlace after, int limit)
 {
 	static Statement statement = {
-		"SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
+		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
 		" WHERE campaign_id = $1 AND donor_id = $2"
 		" AND (created_at, donation_id) < (coalesce($3, 'infinity'), $4)"
 		" ORDER BY created_at DESC, donation_id DESC LIMIT $5",
