@@ -1,0 +1,646 @@
+/*
+ * simulator.c
+ *		The rules of the simulated node.
+ */
+#include "lightning/simulator.h"
+
+#include "lightning/bytes32.h"
+
+#include <string.h>
+
+static bool
+has_come(Instant moment, Instant now)
+{
+	return !instant_before(now, moment);
+}
+
+static Instant
+later_of(Instant a, Instant b)
+{
+	return instant_before(a, b) ? b : a;
+}
+
+static int64_t
+larger_of(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* ----------------------------------------------------------------- scripts */
+
+/* What holds is beaten by a script for the very hash, or by a later one of its own kind. */
+static bool
+beats(const SimulatorScript *script, const SimulatorScript *holding)
+{
+	if (holding == NULL)
+		return true;
+	if (script->for_any != holding->for_any)
+		return holding->for_any;
+	return simulator_script_is_later(script, holding);
+}
+
+/* `receive` says nothing of a payment of the node's own. */
+static bool
+is_for_payment(const SimulatorScript *script, const SimulatedPayment *payment)
+{
+	return script->outcome != OUTCOME_RECEIVE &&
+		simulator_script_is_for(script, payment->payment_hash, payment->amount, payment->memo);
+}
+
+/* With `*`, only `receive` speaks of invoices; for its hash any outcome does. */
+static bool
+is_for_invoice(const SimulatorScript *script, const SimulatedInvoice *invoice)
+{
+	return (script->outcome == OUTCOME_RECEIVE || !script->for_any) &&
+		simulator_script_is_for(script, invoice->payment_hash, invoice->amount, invoice->memo);
+}
+
+/* `call` counts what comes after the script: here the next one comes. */
+static bool
+is_its_turn(const SimulatorScript *script)
+{
+	return script->call == 0 || script->call == script->fitted_before + 1;
+}
+
+/* ------------------------------------------------------- outgoing payments */
+
+static Amount
+fee_of(const SimulatedPayment *payment)
+{
+	Amount		fee = SIMULATOR_FEE;
+
+	if (payment->script != NULL && payment->script->has_fee)
+		fee = payment->script->fee;
+	return amount_compare(fee, payment->max_fee) > 0 ? payment->max_fee : fee;
+}
+
+static SimulatedEnd
+end_after(const SimulatedPayment *payment, bool fails, int64_t seconds)
+{
+	return (SimulatedEnd) {
+		.kind = fails ? END_FAILURE : END_SUCCESS,
+		.at = instant_plus_seconds(payment->bound_at, seconds),
+		.fee = fails ? AMOUNT_ZERO : fee_of(payment),
+		.failure = fails ? payment->script->reason : NODE_FAILURE_NONE,
+	};
+}
+
+SimulatedEnd
+simulator_end(const SimulatedPayment *payment)
+{
+	const SimulatorScript *script = payment->script;
+	const SimulatedEnd never = {.kind = END_NONE};
+
+	if (payment->closed)
+		return payment->end;
+	if (instant_is_none(payment->created_at))
+		return never;
+	if (script == NULL)
+		return end_after(payment, false, 0);
+	switch (script->outcome)
+	{
+		case OUTCOME_SUCCEED:
+		case OUTCOME_FLIP:
+			return end_after(payment, false, script->after_s);
+		case OUTCOME_FAIL:
+			return end_after(payment, true, script->after_s);
+		case OUTCOME_LOST_REPLY:
+			return end_after(payment, script->then_fails,
+							 script->at == LOST_AT_READ ? larger_of(script->after_s, SIMULATOR_READ_DELAY)
+							 : script->after_s);
+		case OUTCOME_UNKNOWN:
+		case OUTCOME_NOT_SENT:
+		case OUTCOME_BAD_REPLY:
+			return end_after(payment, script->then_fails, script->after_s);
+		case OUTCOME_NEVER_ANSWER:
+		case OUTCOME_STUCK:
+		case OUTCOME_BAD_PREIMAGE:
+		case OUTCOME_RECEIVE:
+		case OUTCOME_COUNT:
+			break;
+	}
+	return never;
+}
+
+static void
+follow_scripts(SimulatedPayment *payment, const SimulatorScript *scripts, size_t script_count)
+{
+	for (size_t i = 0; i < script_count; i++)
+	{
+		const SimulatorScript *script = &scripts[i];
+		Instant		from = later_of(script->made_at, payment->bound_at);
+		SimulatedEnd end = simulator_end(payment);
+
+		if (end.kind != END_NONE && has_come(end.at, from))
+			return;
+		/* The n-th call is counted when it comes, not afterwards. */
+		if (script->call != 0 || !is_for_payment(script, payment) || !beats(script, payment->script))
+			continue;
+		payment->script = script;
+		payment->bound_at = from;
+		payment->refusals = 0;
+	}
+}
+
+void
+simulator_follow_payments(SimulatedPayment *attempts, size_t count,
+						  const SimulatorScript *scripts, size_t script_count, Instant now)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		SimulatedPayment *payment = &attempts[i];
+		SimulatedEnd end;
+
+		if (payment->closed)
+			continue;
+		if (i + 1 == count)
+			follow_scripts(payment, scripts, script_count);
+		end = simulator_end(payment);
+		if (end.kind != END_NONE && has_come(end.at, now))
+		{
+			payment->end = end;
+			payment->closed = true;
+		}
+	}
+}
+
+static const SimulatorScript *
+script_for_new(const SimulatedPayment *payment, const SimulatorScript *scripts, size_t script_count)
+{
+	const SimulatorScript *chosen = NULL;
+
+	for (size_t i = 0; i < script_count; i++)
+		if (is_for_payment(&scripts[i], payment) && is_its_turn(&scripts[i]) && beats(&scripts[i], chosen))
+			chosen = &scripts[i];
+	return chosen;
+}
+
+static bool
+shows_failure(const SimulatedPayment *payment)
+{
+	return payment->closed ? payment->end.kind == END_FAILURE
+		: payment->script != NULL && payment->script->outcome == OUTCOME_FLIP;
+}
+
+/* Like LND: a hash in flight or paid is refused, a failed one may be paid again. */
+static const char *
+why_not_again(const SimulatedPayment *attempts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		if (attempts[i].closed && attempts[i].end.kind == END_SUCCESS)
+			return "invoice is already paid";
+		if (!instant_is_none(attempts[i].created_at) && !shows_failure(&attempts[i]))
+			return "payment is in transition";
+	}
+	return NULL;
+}
+
+static void
+reject(NodeCall *call, NodeFailure failure)
+{
+	call->submit = SUBMIT_REJECTED;
+	call->failure = failure;
+	call->done = true;
+}
+
+bool
+simulator_pay(const SimulatorOrder *order, const SimulatedPayment *attempts, size_t count,
+			  const SimulatorScript *scripts, size_t script_count, Instant now,
+			  NodeCall *call, SimulatedPayment *changed)
+{
+	bool		was_refused = count > 0 && instant_is_none(attempts[count - 1].created_at);
+	const char *why_not = why_not_again(attempts, count);
+
+	*changed = (SimulatedPayment) {
+		.payment_hash = order->payment_hash,
+		.attempt = was_refused ? attempts[count - 1].attempt : (int32_t) count + 1,
+		.preimage = order->preimage,
+		.amount = order->amount,
+		.max_fee = order->max_fee,
+		.memo = order->memo,
+		.called_at = was_refused ? attempts[count - 1].called_at : now,
+		.refusals = was_refused ? attempts[count - 1].refusals : 0,
+		.bound_at = now,
+	};
+	changed->script = was_refused ? attempts[count - 1].script : script_for_new(changed, scripts, script_count);
+	if (why_not == NULL && changed->script != NULL && changed->script->outcome == OUTCOME_NOT_SENT &&
+		changed->refusals < changed->script->times)
+	{
+		changed->refusals++;
+		call->submit = SUBMIT_NOT_SENT;
+		call->done = true;
+		return true;
+	}
+	if (why_not != NULL)
+	{
+		/* No verdict about the payment that is known: a look-up tells. */
+		call->submit = SUBMIT_AMBIGUOUS;
+		call->words = why_not;
+		call->done = true;
+		return false;
+	}
+	if (order->refusal != NODE_FAILURE_NONE || has_come(order->expires_at, now))
+	{
+		reject(call, order->refusal != NODE_FAILURE_NONE ? order->refusal : NODE_FAILURE_EXPIRED);
+		return false;
+	}
+	changed->created_at = now;
+	simulator_follow_payments(changed, 1, NULL, 0, now);
+	simulator_reply_to_pay(changed, call);
+	return true;
+}
+
+/* ----------------------------------------------------- what the node says */
+
+static void
+tell_record(const SimulatedPayment *payment, NodeCall *call)
+{
+	call->payment = (NodePayment) {
+		.amount = payment->amount,
+		.fee = fee_of(payment),
+		.created_at = payment->created_at,
+		.reference = arena_printf(call->arena, "%d", (int) payment->attempt),
+	};
+}
+
+static void
+tell_success(const SimulatedPayment *payment, NodeCall *call)
+{
+	call->payment.fee = payment->closed ? payment->end.fee : fee_of(payment);
+	call->payment.preimage = payment->preimage;
+	call->payment.has_preimage = true;
+	if (payment->closed || payment->script == NULL || payment->script->outcome != OUTCOME_BAD_PREIMAGE)
+		return;
+	switch (payment->script->kind)
+	{
+		case PREIMAGE_WRONG:
+			call->payment.preimage.bytes[0] ^= 1;
+			break;
+		case PREIMAGE_ZERO:
+			memset(&call->payment.preimage, 0, sizeof(Bytes32));
+			break;
+		case PREIMAGE_MISSING:
+			memset(&call->payment.preimage, 0, sizeof(Bytes32));
+			call->payment.has_preimage = false;
+			break;
+	}
+}
+
+static const char *
+words_of_stuck(StuckAs as)
+{
+	switch (as)
+	{
+		case STUCK_NO_HTLC:
+			return "IN_FLIGHT, no HTLC";
+		case STUCK_INITIATED:
+			return "INITIATED";
+		case STUCK_PART:
+			return "IN_FLIGHT, 1 of 2 parts settled";
+	}
+	return NULL;
+}
+
+/* Silence until the deadline, unlike a broken reply. */
+static bool
+is_silence(ReplyFault fault)
+{
+	return fault >= FAULT_ENDLESS;
+}
+
+/* What a node that answers says: where the payment stands. */
+static void
+reply_with_state(const SimulatedPayment *payment, NodeCall *call)
+{
+	call->done = true;
+	if (!payment->closed)
+		call->submit = SUBMIT_ACKED;
+	else if (payment->end.kind == END_SUCCESS)
+	{
+		call->submit = SUBMIT_SETTLED;
+		tell_success(payment, call);
+	}
+	else
+		reject(call, payment->end.failure);
+}
+
+static void
+reply_is_lost(NodeCall *call, const char *words)
+{
+	call->submit = SUBMIT_AMBIGUOUS;
+	call->words = words;
+	call->payment = (NodePayment) {.has_preimage = false};
+	call->done = true;
+}
+
+/* While it goes on, the outcome decides; once closed, only how the reply travels. */
+void
+simulator_reply_to_pay(const SimulatedPayment *payment, NodeCall *call)
+{
+	const SimulatorScript *script = payment->script;
+
+	tell_record(payment, call);
+	if (script == NULL)
+	{
+		reply_with_state(payment, call);
+		return;
+	}
+	switch (script->outcome)
+	{
+		case OUTCOME_SUCCEED:
+		case OUTCOME_FAIL:
+		case OUTCOME_NOT_SENT:
+		case OUTCOME_RECEIVE:
+		case OUTCOME_COUNT:
+			reply_with_state(payment, call);
+			break;
+		case OUTCOME_LOST_REPLY:
+			reply_is_lost(call, "connection closed");
+			break;
+		case OUTCOME_UNKNOWN:
+			reply_is_lost(call, "unknown");
+			break;
+		case OUTCOME_BAD_REPLY:
+			if (!is_silence(script->fault))
+				reply_is_lost(call, "reply could not be read");
+			break;
+		case OUTCOME_NEVER_ANSWER:
+			break;
+		case OUTCOME_STUCK:
+			reply_with_state(payment, call);
+			call->words = words_of_stuck(script->as);
+			break;
+		case OUTCOME_FLIP:
+			reject(call, script->reason);
+			break;
+		case OUTCOME_BAD_PREIMAGE:
+			call->submit = SUBMIT_SETTLED;
+			tell_success(payment, call);
+			call->done = true;
+			break;
+	}
+}
+
+static void
+verdict_is(NodeCall *call, PaymentAnswer verdict)
+{
+	call->verdict = verdict;
+	call->done = true;
+	if (verdict == PAYMENT_NOT_FOUND || verdict == PAYMENT_UNAVAILABLE)
+		call->payment = (NodePayment) {.has_preimage = false};
+}
+
+static void
+look_up_closed(const SimulatedPayment *payment, NodeCall *call)
+{
+	if (payment->end.kind == END_SUCCESS)
+	{
+		tell_success(payment, call);
+		verdict_is(call, PAYMENT_SUCCEEDED);
+		return;
+	}
+	call->failure = payment->end.failure;
+	verdict_is(call, PAYMENT_FAILED);
+}
+
+static void
+look_up_unknown(LookupSays says, NodeCall *call)
+{
+	switch (says)
+	{
+		case LOOKUP_SAYS_UNAVAILABLE:
+			verdict_is(call, PAYMENT_UNAVAILABLE);
+			break;
+		case LOOKUP_SAYS_NOT_FOUND:
+			verdict_is(call, PAYMENT_NOT_FOUND);
+			break;
+		case LOOKUP_SAYS_PENDING:
+			verdict_is(call, PAYMENT_PENDING);
+			break;
+	}
+}
+
+/* One that is under way. */
+static void
+look_up_open(const SimulatedPayment *payment, Instant now, NodeCall *call)
+{
+	const SimulatorScript *script = payment->script;
+
+	switch (script->outcome)
+	{
+		case OUTCOME_SUCCEED:
+		case OUTCOME_FAIL:
+		case OUTCOME_NOT_SENT:
+		case OUTCOME_BAD_REPLY:
+		case OUTCOME_RECEIVE:
+		case OUTCOME_COUNT:
+			verdict_is(call, PAYMENT_PENDING);
+			break;
+		case OUTCOME_STUCK:
+			verdict_is(call, PAYMENT_PENDING);
+			call->words = words_of_stuck(script->as);
+			break;
+		case OUTCOME_LOST_REPLY:
+			verdict_is(call, script->at == LOST_AT_READ &&
+					   !has_come(instant_plus_seconds(payment->created_at, SIMULATOR_READ_DELAY), now)
+					   ? PAYMENT_NOT_FOUND : PAYMENT_PENDING);
+			break;
+		case OUTCOME_UNKNOWN:
+			look_up_unknown(script->lookup, call);
+			break;
+		case OUTCOME_FLIP:
+			call->failure = script->reason;
+			verdict_is(call, PAYMENT_FAILED);
+			break;
+		case OUTCOME_BAD_PREIMAGE:
+			tell_success(payment, call);
+			verdict_is(call, PAYMENT_SUCCEEDED);
+			break;
+		case OUTCOME_NEVER_ANSWER:
+			break;
+	}
+}
+
+/* A success at any attempt, else the last attempt that the node has a record of. */
+void
+simulator_look_up_payment(const SimulatedPayment *attempts, size_t count, Instant now, NodeCall *call)
+{
+	const SimulatedPayment *payment = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (!instant_is_none(attempts[i].created_at) &&
+			(payment == NULL || !payment->closed || payment->end.kind != END_SUCCESS))
+			payment = &attempts[i];
+	if (payment == NULL)
+	{
+		verdict_is(call, PAYMENT_NOT_FOUND);
+		return;
+	}
+	tell_record(payment, call);
+	if (payment->closed)
+		look_up_closed(payment, call);
+	else
+		look_up_open(payment, now, call);
+}
+
+/* ---------------------------------------------------------------- invoices */
+
+/* More than twice the amount, or less than it, no node takes (BOLT 4). */
+static bool
+is_acceptable(const SimulatedInvoice *invoice, Amount received)
+{
+	return amount_is_payable(received) && received.msat >= invoice->amount.msat &&
+		(invoice->amount.msat == 0 || received.msat / 2 < invoice->amount.msat ||
+		 received.msat == 2 * invoice->amount.msat);
+}
+
+void
+simulator_bind_invoice(SimulatedInvoice *invoice, const SimulatorScript *scripts, size_t script_count)
+{
+	for (size_t i = 0; i < script_count; i++)
+		if (is_for_invoice(&scripts[i], invoice) && is_its_turn(&scripts[i]) && beats(&scripts[i], invoice->script))
+			invoice->script = &scripts[i];
+	invoice->bound_at = invoice->created_at;
+}
+
+/* When and with what its script lets it be paid; none: it does not. */
+static Instant
+receive_at(const SimulatedInvoice *invoice, Amount *received)
+{
+	const SimulatorScript *script = invoice->script;
+
+	if (script == NULL || script->outcome != OUTCOME_RECEIVE)
+		return INSTANT_NONE;
+	*received = script->has_received ? script->received : invoice->amount;
+	if (!is_acceptable(invoice, *received))
+		return INSTANT_NONE;
+	return instant_plus_seconds(invoice->bound_at, larger_of(script->after_s, SIMULATOR_RECEIVE_DELAY));
+}
+
+bool
+simulator_follow_invoice(SimulatedInvoice *invoice, const SimulatorScript *scripts, size_t script_count,
+						 Instant now)
+{
+	Amount		received;
+	Instant		due;
+
+	if (!instant_is_none(invoice->settled_at) || !instant_is_none(invoice->canceled_at))
+		return false;
+	for (size_t i = 0; i < script_count; i++)
+	{
+		const SimulatorScript *script = &scripts[i];
+		Instant		from = later_of(script->made_at, invoice->bound_at);
+
+		due = receive_at(invoice, &received);
+		if (!instant_is_none(due) && has_come(due, from))
+			break;
+		if (script->call != 0 || !is_for_invoice(script, invoice) || !beats(script, invoice->script))
+			continue;
+		invoice->script = script;
+		invoice->bound_at = from;
+	}
+	due = receive_at(invoice, &received);
+	if (instant_is_none(due) || !has_come(due, now))
+		return false;
+	invoice->settled_at = due;
+	invoice->received = received;
+	invoice->events = invoice->script->events;
+	return true;
+}
+
+static bool
+never_answers(const SimulatedInvoice *invoice)
+{
+	return invoice->script != NULL && invoice->script->outcome == OUTCOME_NEVER_ANSWER;
+}
+
+void
+simulator_look_up_invoice(const SimulatedInvoice *invoice, Instant now, NodeCall *call)
+{
+	if (invoice != NULL && never_answers(invoice))
+		return;
+	call->done = true;
+	if (invoice == NULL)
+		call->invoice = INVOICE_NOT_FOUND;
+	else if (!instant_is_none(invoice->settled_at))
+	{
+		call->invoice = INVOICE_SETTLED;
+		call->received = invoice->received;
+		call->preimage = invoice->preimage;
+	}
+	else if (!instant_is_none(invoice->canceled_at))
+		call->invoice = INVOICE_CANCELED;
+	else
+		call->invoice = has_come(invoice->expires_at, now) ? INVOICE_EXPIRED : INVOICE_OPEN;
+}
+
+bool
+simulator_cancel_invoice(SimulatedInvoice *invoice, Instant now, NodeCall *call)
+{
+	if (invoice != NULL && never_answers(invoice))
+		return false;
+	call->done = true;
+	if (invoice == NULL)
+		call->cancel = CANCEL_NOT_FOUND;
+	else if (!instant_is_none(invoice->settled_at))
+		call->cancel = CANCEL_ALREADY_SETTLED;
+	else
+	{
+		call->cancel = CANCEL_CANCELED;
+		if (instant_is_none(invoice->canceled_at))
+		{
+			invoice->canceled_at = now;
+			return true;
+		}
+	}
+	return false;
+}
+
+Result
+simulator_wallet_pays(SimulatedInvoice *invoice, Amount received, bool late, Instant now)
+{
+	if (!instant_is_none(invoice->settled_at))
+		return FAIL_BECAUSE(PAYMENT_REQUEST_USED, "The invoice has been paid.");
+	if (!instant_is_none(invoice->canceled_at))
+		return FAIL_BECAUSE(PAYMENT_REQUEST_USED, "The node has cancelled the invoice.");
+	if (!late && has_come(invoice->expires_at, now))
+		return FAIL(PAYMENT_REQUEST_EXPIRED);
+	if (received.msat == 0)
+		received = invoice->amount;
+	if (!is_acceptable(invoice, received))
+		return FAIL_BECAUSE(INVALID_ARGUMENT,
+							"received_msat must be the invoice's amount at least, and twice that at most.");
+	invoice->settled_at = now;
+	invoice->received = received;
+	/* The script no longer decides what is paid, but still how the hint travels. */
+	invoice->events = invoice->script != NULL ? invoice->script->events : EVENTS_ONCE;
+	return OK;
+}
+
+Instant
+simulator_event_at(const SimulatedInvoice *invoice)
+{
+	if (instant_is_none(invoice->settled_at) || invoice->events == EVENTS_MISSED)
+		return INSTANT_NONE;
+	return instant_plus_seconds(invoice->settled_at,
+								invoice->events == EVENTS_REORDERED ? SIMULATOR_REORDER_DELAY : 0);
+}
+
+/* -------------------------------------------------------------- every call */
+
+void
+simulator_give_up(NodeCall *call)
+{
+	call->answered = false;
+	call->submit = SUBMIT_AMBIGUOUS;
+	call->verdict = PAYMENT_UNAVAILABLE;
+	call->invoice = INVOICE_UNAVAILABLE;
+	call->cancel = CANCEL_UNAVAILABLE;
+	call->failure = NODE_FAILURE_NONE;
+	call->payment = (NodePayment) {.has_preimage = false};
+	call->received = AMOUNT_ZERO;
+	memset(&call->preimage, 0, sizeof(Bytes32));
+	call->words = NULL;
+	call->done = true;
+}
