@@ -1,0 +1,193 @@
+# Spark.pm
+#		A server with spark in it, for TAP tests, and the calls of its people.
+#
+#		my $spark = Spark->start;						# extension created, books made, worker running
+#		my $alice = $spark->sign_up('alice');			# her token
+#		is($spark->as($alice, 'SELECT available_sat FROM spark.balance()'), '0', 'nothing yet');
+#		$spark->wait_for('SELECT ...');					# until it says t
+#
+# What is called as the server's superuser goes through $spark->sql; what a
+# person calls goes through as(), on a connection of a role without rights of
+# its own, with the token in spark.token.  Nothing waits by sleeping: wait_for()
+# polls until its query is true.
+package Spark;
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 60;	# seconds that wait_for() waits
+our $password = 'correct horse battery staple';
+
+# start(%options): name, database, conf (more settings), install (0: no books),
+# worker (0: none runs)
+sub start
+{
+	my ($class, %options) = @_;
+	my $self = bless {
+		database => $options{database} // 'postgres',
+		node => PostgreSQL::Test::Cluster->new($options{name} // 'spark'),
+	}, $class;
+	my $node = $self->{node};
+
+	$node->init(extra => ['--no-sync']);
+	$node->append_conf('postgresql.conf', $self->settings(%options));
+	$node->start;
+	$self->create_database if $self->{database} ne 'postgres';
+	$self->sql('CREATE EXTENSION spark');
+	$self->sql('CREATE ROLE anon; CREATE ROLE member; CREATE ROLE client LOGIN IN ROLE member');
+	$self->sql("SELECT spark.grant_api('anon', 'member')") if $options{install} // 1;
+	$self->sql('SELECT * FROM spark.install()') if $options{install} // 1;
+	return $self;
+}
+
+sub settings
+{
+	my ($self, %options) = @_;
+	my $secret = $self->{node}->basedir . '/jwt-secret';
+	my $databases = $options{worker} // 1 ? $self->{database} : '';
+	my $found = $ENV{SPARK_CONF} && -s $ENV{SPARK_CONF} ? slurp_file($ENV{SPARK_CONF}) : '';
+
+	umask(077);
+	append_to_file($secret, $options{secret} // ('s' x 24 . 'ecret of the tests only'));
+	return join("\n", $found,
+		"shared_preload_libraries = 'spark'",
+		"spark.databases = '$databases'",
+		"spark.jwt_secret_file = '$secret'",
+		'spark.dispatch_naptime = 200',
+		'max_worker_processes = 64',
+		'max_connections = 100',
+		$options{conf} // '', '');
+}
+
+sub create_database
+{
+	my ($self) = @_;
+	$self->{node}->safe_psql('postgres', "CREATE DATABASE $self->{database}");
+	return;
+}
+
+sub node { return $_[0]->{node}; }
+
+# One statement or more, as superuser; dies where it fails.
+sub sql
+{
+	my ($self, $sql) = @_;
+	return $self->{node}->safe_psql($self->{database}, $sql);
+}
+
+# As superuser, where failing is expected: (SQLSTATE or '', output).
+sub try_sql
+{
+	my ($self, $sql) = @_;
+	my ($status, $out, $err) = $self->{node}->psql($self->{database}, $sql, extra_params => ['--set=VERBOSITY=verbose']);
+	return (_sqlstate($status, $err), $status ? $err : $out);
+}
+
+# What a person calls, with that token (undef: nobody): the output; dies where it fails.
+sub as
+{
+	my ($self, $token, $sql) = @_;
+	my ($sqlstate, $out) = $self->try_as($token, $sql);
+	die "$sqlstate calling $sql: $out" if $sqlstate ne '';
+	return $out;
+}
+
+# The same where failing is expected: (SQLSTATE or '', output or error text).
+sub try_as
+{
+	my ($self, $token, $sql) = @_;
+	my $head = defined $token ? "SET spark.token = '$token';\n" : '';
+	my ($status, $out, $err) = $self->{node}->psql($self->{database}, $head . $sql,
+		connstr => $self->{node}->connstr($self->{database}) . ' user=client',
+		extra_params => ['--set=VERBOSITY=verbose']);
+	return (_sqlstate($status, $err), $status ? $err : $out);
+}
+
+sub _sqlstate
+{
+	my ($status, $err) = @_;
+	return '' if $status == 0;
+	return $1 if ($err // '') =~ /(?:ERROR|FATAL|PANIC):  ([0-9A-Z]{5}):/;
+	return 'psql exit status ' . $status;
+}
+
+# Registers and logs in: the token.
+sub sign_up
+{
+	my ($self, $name) = @_;
+	$self->as(undef, "SELECT account_id FROM spark.register('$name', '$password')");
+	return $self->log_in($name);
+}
+
+sub log_in
+{
+	my ($self, $name) = @_;
+	return $self->as(undef, "SELECT access_token FROM spark.login('$name', '$password')");
+}
+
+# Polls until the query says true; says in the test's words how it ended.
+# As superuser, or with a token as that person.
+sub wait_for
+{
+	my ($self, $sql, $name, $token) = @_;
+	my $deadline = time() + $patience;
+	my ($sqlstate, $out) = ('', '');
+
+	while (1)
+	{
+		($sqlstate, $out) = defined $token ? $self->try_as($token, $sql) : $self->try_sql($sql);
+		last if ($sqlstate eq '' && $out eq 't') || time() > $deadline;
+		select(undef, undef, undef, 0.05);
+	}
+	my $good = $sqlstate eq '' && $out eq 't';
+	if (defined $name)
+	{
+		ok($good, $name) or diag("still not true after $patience s: $sql\nlast answer: $sqlstate $out");
+	}
+	elsif (!$good)
+	{
+		die "still not true after $patience s: $sql\nlast answer: $sqlstate $out";
+	}
+	return $good;
+}
+
+# Nothing is on its way and nothing is parked or dead.
+sub wait_until_drained
+{
+	my ($self, $name) = @_;
+	return $self->wait_for('SELECT coalesce(bool_and(lag_messages = 0 AND parked = 0 AND dead = 0), false)'
+		. ' FROM spark_ops.bus_status()', $name);
+}
+
+# Deposits that many satoshi and has them paid: the invoice's id.
+sub fund
+{
+	my ($self, $token, $amount_sat) = @_;
+	my $invoice = $self->as($token, "SELECT invoice_id FROM spark.deposit($amount_sat)");
+	$self->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$invoice')", undef, $token);
+	my $request = $self->as($token, "SELECT payment_request FROM spark.invoice('$invoice')");
+	$self->sql("SELECT spark_simulator.pay('$request')");
+	$self->wait_for("SELECT status = 'paid' FROM spark.invoice('$invoice')", undef, $token);
+	$self->wait_until_drained;
+	return $invoice;
+}
+
+# Each invariant of the books that does not hold, as text; '' when all do.
+sub broken_invariants
+{
+	my ($self) = @_;
+	return $self->sql("SELECT coalesce(string_agg(invariant || ': ' || detail, '; '), '') FROM spark_ops.verify() WHERE NOT ok");
+}
+
+sub stop
+{
+	my ($self) = @_;
+	$self->{node}->stop;
+	return;
+}
+
+1;
