@@ -78,7 +78,7 @@ bolt11_network_by_name(const char *name, Bolt11Network *network)
 
 /*
  * What one step of an amount's last digit is worth, from the largest down.
- * The smallest is a tenth of a millisatoshi, so it needs a zero at the end.
+ * Below these there is p, a tenth of a millisatoshi: it needs a zero at the end.
  */
 typedef struct Multiplier
 {
@@ -93,7 +93,7 @@ static const Multiplier multipliers[] = {
 	{'n', INT64_C(100)},
 };
 
-#define PICO_PER_MSAT 10
+#define MULTIPLIERS (sizeof(multipliers) / sizeof(multipliers[0]))
 
 static bool
 is_digit(char c)
@@ -101,36 +101,46 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+/* *number = *number * 10 + digit; false where that leaves int64. */
+static bool
+append_digit(int64_t *number, int digit)
+{
+	return !__builtin_mul_overflow(*number, 10, number) && !__builtin_add_overflow(*number, digit, number);
+}
+
 /* An amount of digits and at most one letter. */
 static Result
 read_amount(const char *text, Amount *amount)
 {
-	int64_t		number = 0;
+	int64_t		tens = 0;		/* all digits but the last */
+	int			last = 0;
 
 	if (*text == '0')
 		return MALFORMED("The amount is zero, or begins with a zero.");
 	for (; is_digit(*text); text++)
-		if (__builtin_mul_overflow(number, 10, &number) ||
-			__builtin_add_overflow(number, *text - '0', &number))
+	{
+		if (!append_digit(&tens, last))
 			return MALFORMED("The amount is more than all bitcoin.");
+		last = *text - '0';
+	}
 	if (*text != '\0' && text[1] != '\0')
 		return MALFORMED("The amount has more than a multiplier behind it.");
 
 	if (*text == 'p')
 	{
-		if (number % PICO_PER_MSAT != 0)
+		if (last != 0)
 			return MALFORMED("The amount has a fraction of a millisatoshi.");
-		amount->msat = number / PICO_PER_MSAT;
+		amount->msat = tens;
 	}
 	else
 	{
 		size_t		i = 0;
 
-		while (i < sizeof(multipliers) / sizeof(multipliers[0]) && multipliers[i].letter != *text)
+		while (i < MULTIPLIERS && multipliers[i].letter != *text)
 			i++;
-		if (i == sizeof(multipliers) / sizeof(multipliers[0]))
+		if (i == MULTIPLIERS)
 			return MALFORMED("The amount has an unknown multiplier.");
-		if (__builtin_mul_overflow(number, multipliers[i].msat, &amount->msat))
+		if (!append_digit(&tens, last) || __builtin_mul_overflow(tens, multipliers[i].msat, &amount->msat))
 			return MALFORMED("The amount is more than all bitcoin.");
 	}
 	if (!amount_is_payable(*amount))
@@ -167,7 +177,7 @@ write_prefix(const Bolt11Draft *draft, Arena *arena)
 
 	if (!draft->has_amount)
 		return arena_printf(arena, "ln%s", network);
-	for (size_t i = 0; i < sizeof(multipliers) / sizeof(multipliers[0]); i++)
+	for (size_t i = 0; i < MULTIPLIERS; i++)
 		if (draft->amount.msat % multipliers[i].msat == 0)
 			return arena_printf(arena, "ln%s%lld%.1s", network,
 								(long long) (draft->amount.msat / multipliers[i].msat),

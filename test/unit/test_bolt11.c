@@ -2,7 +2,7 @@
  * test_bolt11.c
  *		The example invoices of BOLT 11: read, written again, and bent.
  *
- * The rules one by one: test_bolt11_rules.c.
+ * The rules one by one: test_bolt11_fields.c and test_bolt11_signature.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
