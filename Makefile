@@ -35,7 +35,7 @@ uses = $(shell grep -lsE '^\#include <$(1)' $(SOURCES) /dev/null)
 LIBRARIES := $(if $(call uses,secp256k1),-lsecp256k1) $(if $(call uses,sodium),-lsodium) \
 	$(if $(call uses,curl/),-lcurl) $(if $(call uses,jansson),-ljansson)
 
-PG_CPPFLAGS = -Isrc
+PG_CPPFLAGS = -Isrc -DSPARK_VERSION=\"$(EXTVERSION)\"
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-declaration-after-statement \
 	-Wno-missing-field-initializers $(WERROR)
 

@@ -4,6 +4,7 @@
  */
 #include "postgres/transaction.h"
 
+#include "postgres/installed.h"
 #include "postgres/worker.h"
 
 #include "pgstat.h"
@@ -46,8 +47,8 @@ try_in_subtransaction(Act act, void *argument)
 	return error;
 }
 
-void
-worker_transaction(Act act, void *argument)
+static void
+plain_transaction(Act act, void *argument)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -73,15 +74,48 @@ worker_transaction(Act act, void *argument)
 		proc_exit(1);
 }
 
-ErrorData *
-try_in_transaction(Act act, void *argument)
+typedef struct Guarded
+{
+	Act			act;
+	void	   *argument;
+} Guarded;
+
+bool
+extension_is_gone(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_UNDEFINED_OBJECT;
+}
+
+/* DROP and ALTER EXTENSION wait for this transaction. */
+static void
+hold_extension_and(void *argument)
+{
+	Guarded    *guarded = argument;
+
+	if (!lock_spark_extension(AccessShareLock))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the extension spark is gone")));
+	guarded->act(guarded->argument);
+}
+
+void
+worker_transaction(Act act, void *argument)
+{
+	Guarded		guarded = {act, argument};
+
+	plain_transaction(hold_extension_and, &guarded);
+}
+
+static ErrorData *
+try_to(void (*run) (Act act, void *argument), Act act, void *argument)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ErrorData  *volatile error = NULL;
 
 	PG_TRY();
 	{
-		worker_transaction(act, argument);
+		run(act, argument);
 	}
 	PG_CATCH();
 	{
@@ -96,6 +130,18 @@ try_in_transaction(Act act, void *argument)
 	}
 	PG_END_TRY();
 	return error;
+}
+
+ErrorData *
+try_in_transaction(Act act, void *argument)
+{
+	return try_to(worker_transaction, act, argument);
+}
+
+ErrorData *
+try_in_plain_transaction(Act act, void *argument)
+{
+	return try_to(plain_transaction, act, argument);
 }
 
 static void

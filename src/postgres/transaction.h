@@ -21,6 +21,12 @@ extern ErrorData *try_in_subtransaction(Act act, void *argument);
  */
 extern ErrorData *try_in_transaction(Act act, void *argument);
 
+/* The same without holding the extension (worker_transaction() in worker.h does). */
+extern ErrorData *try_in_plain_transaction(Act act, void *argument);
+
+/* True for the error that worker_transaction() raises where the extension is gone. */
+extern bool extension_is_gone(int sqlerrcode);
+
 /*
  * How long one call may take: between the two, 57014 is raised once that time
  * has passed, also where statement_timeout is never armed.  The second tells

@@ -29,6 +29,12 @@ typedef struct WorkerTask
 	int			(*descriptor) (void);
 } WorkerTask;
 
+/* What the worker "spark lightning" does: wired by the composition root. */
+extern void set_lightning_task(const WorkerTask *task);
+
+/* The entry of every worker that is started by another. */
+extern PGDLLEXPORT void spark_worker_main(Datum argument);
+
 /*
  * One transaction of a worker around act(argument), READ COMMITTED, committed
  * durably before this returns (synchronous_commit at least on).  Afterwards it

@@ -1,0 +1,150 @@
+/*
+ * children.c
+ *		Workers that a worker keeps alive.
+ */
+#include "postgres/children.h"
+
+#include "postgres/environment.h"
+
+#include "postmaster/bgworker.h"
+
+#define MAX_CHILDREN 128
+#define LONGEST_BACKOFF 30
+#define LIVED_WELL 10			/* seconds, after which the backoff begins anew */
+
+typedef struct Child
+{
+	ChildStart	start;
+	BackgroundWorkerHandle *handle; /* NULL: not started */
+	Instant		started_at;
+	Instant		next_start;
+	int			failures;		/* in a row */
+	bool		said;			/* the missing slot is in the log */
+} Child;
+
+static Child children[MAX_CHILDREN];
+static int	child_count;
+
+static const struct
+{
+	const char *type;
+	const char *name;
+}			kinds[] = {
+	[WORKER_LAUNCHER] = {"spark launcher", "spark launcher"},
+	[WORKER_DISPATCHER] = {"spark dispatcher", "spark dispatcher of database %u"},
+	[WORKER_CONSUMER] = {"spark consumer", "spark consumer of database %u"},
+	[WORKER_LIGHTNING] = {"spark lightning", "spark lightning of database %u"},
+};
+
+static Instant
+time_now(void)
+{
+	return server_ports()->clock->now(server_ports()->clock);
+}
+
+static Child *
+child_of(Oid database, WorkerKind kind, const char *name)
+{
+	Child	   *child;
+
+	for (int i = 0; i < child_count; i++)
+		if (children[i].start.database == database && children[i].start.kind == kind &&
+			strncmp(children[i].start.name, name, NAMEDATALEN - 1) == 0)
+			return &children[i];
+	if (child_count == MAX_CHILDREN)
+		return NULL;
+	child = &children[child_count++];
+	memset(child, 0, sizeof(*child));
+	child->start.database = database;
+	child->start.kind = kind;
+	strlcpy(child->start.name, name, NAMEDATALEN);
+	return child;
+}
+
+/* Looks whether it still lives; one that ended may start again after a while. */
+static bool
+is_alive(Child *child)
+{
+	pid_t		pid;
+	int			seconds;
+
+	if (child->handle == NULL)
+		return false;
+	if (GetBackgroundWorkerPid(child->handle, &pid) != BGWH_STOPPED)
+		return true;
+	pfree(child->handle);
+	child->handle = NULL;
+	if (instant_before(instant_plus_seconds(child->started_at, LIVED_WELL), time_now()))
+		child->failures = 0;
+	seconds = Min(LONGEST_BACKOFF, 1 << Min(child->failures++, 5));
+	child->next_start = instant_plus_seconds(time_now(), seconds);
+	return false;
+}
+
+static bool
+start(Child *child)
+{
+	BackgroundWorker worker;
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+	bool		started;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_notify_pid = MyProcPid;
+	strlcpy(worker.bgw_library_name, "spark", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "spark_worker_main", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, kinds[child->start.kind].type, BGW_MAXLEN);
+	snprintf(worker.bgw_name, BGW_MAXLEN, kinds[child->start.kind].name, child->start.database);
+	StaticAssertStmt(sizeof(ChildStart) <= BGW_EXTRALEN, "a child's start must fit bgw_extra");
+	memcpy(worker.bgw_extra, &child->start, sizeof(child->start));
+	started = RegisterDynamicBackgroundWorker(&worker, &child->handle);
+	MemoryContextSwitchTo(caller);
+	child->started_at = time_now();
+	return started;
+}
+
+ChildState
+keep_child(Oid database, WorkerKind kind, const char *name)
+{
+	Child	   *child = child_of(database, kind, name);
+
+	if (child == NULL)
+		return CHILD_HAS_NO_SLOT;
+	if (is_alive(child))
+		return CHILD_RUNS;
+	/* One that an earlier parent has left behind serves as well. */
+	if (database == MyDatabaseId && worker_pid(kind, name) != 0)
+		return CHILD_RUNS;
+	if (instant_before(time_now(), child->next_start))
+		return child->said ? CHILD_HAS_NO_SLOT : CHILD_STARTS;
+	if (start(child))
+	{
+		child->said = false;
+		return CHILD_STARTS;
+	}
+	child->handle = NULL;
+	child->next_start = instant_plus_seconds(time_now(), 5);
+	if (!child->said)
+		ereport(LOG,
+				(errmsg("no free worker slot for a %s", kinds[kind].type),
+				 errhint("Raise max_worker_processes to at least 3 + lanes + consumers for each database of spark.")));
+	child->said = true;
+	return CHILD_HAS_NO_SLOT;
+}
+
+void
+drop_child(Oid database, WorkerKind kind, const char *name)
+{
+	Child	   *child = child_of(database, kind, name);
+
+	if (child == NULL)
+		return;
+	if (child->handle != NULL)
+	{
+		TerminateBackgroundWorker(child->handle);
+		pfree(child->handle);
+	}
+	*child = children[--child_count];
+}

@@ -1,0 +1,17 @@
+/*
+ * dispatch_task.h
+ *		What the workers "spark dispatcher" and "spark consumer" do.
+ */
+#ifndef SPARK_POSTGRES_DISPATCH_TASK_H
+#define SPARK_POSTGRES_DISPATCH_TASK_H
+
+#include "postgres/worker.h"
+
+/* Serves the contexts, and keeps the other workers of its database alive. */
+extern const WorkerTask dispatcher_task;
+
+/* Serves one consumer of a user. */
+extern const WorkerTask consumer_task;
+extern void set_consumer_name(const char *name);
+
+#endif

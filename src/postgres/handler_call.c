@@ -1,0 +1,170 @@
+/*
+ * handler_call.c
+ *		Handlers of others: any SQL function f(message spark_bus.message).
+ *
+ * A handler runs as the role that subscribed it, in a restricted security
+ * context: it can switch to no other role and leaves nothing behind that would
+ * run as the worker.  Settings it changes are undone after the call.  On an
+ * error the server's abort of the (sub)transaction restores user and settings.
+ */
+#include "postgres/handler_call.h"
+
+#include "postgres/environment.h"
+#include "postgres/settings.h"
+#include "postgres/transaction.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_proc.h"
+#include "parser/parse_func.h"
+#include "utils/acl.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+static const Message *cause;
+
+const Message *
+current_cause(void)
+{
+	return cause;
+}
+
+Oid
+message_row_type(void)
+{
+	Oid			schema = get_namespace_oid("spark_bus", true);
+
+	if (!OidIsValid(schema))
+		return InvalidOid;
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("message"), ObjectIdGetDatum(schema));
+}
+
+/* The right to call it, with the schema it stands in. */
+static bool
+may_call(Oid function, Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK &&
+		object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK &&
+		pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+static const char *
+find_handler(const UserSubscription *subscription, Handler *handler)
+{
+	Oid			schema = get_namespace_oid(subscription->handler_schema, true);
+	Oid			argument = message_row_type();
+	oidvector  *arguments;
+
+	if (!OidIsValid(argument))
+		return "type spark_bus.message is missing";
+	arguments = buildoidvector(&argument, 1);
+	handler->function = !OidIsValid(schema) ? InvalidOid :
+		GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(subscription->handler_name),
+						PointerGetDatum(arguments), ObjectIdGetDatum(schema));
+	if (!OidIsValid(handler->function))
+		return psprintf("function %s.%s(spark_bus.message) is missing",
+						subscription->handler_schema, subscription->handler_name);
+	handler->role = get_role_oid(subscription->role, true);
+	if (!OidIsValid(handler->role))
+		return psprintf("role %s is missing", subscription->role);
+	if (!may_call(handler->function, schema, handler->role))
+		return psprintf("role %s may not call %s.%s",
+						subscription->role, subscription->handler_schema, subscription->handler_name);
+	return NULL;
+}
+
+const Handler *
+find_handlers(const Listener *listener, const char **why_not)
+{
+	Handler    *handlers = palloc0(sizeof(Handler) * Max(listener->subscription_count, 1));
+
+	for (int i = 0; i < listener->subscription_count; i++)
+	{
+		*why_not = find_handler(&listener->subscriptions[i], &handlers[i]);
+		if (*why_not != NULL)
+			return NULL;
+	}
+	return handlers;
+}
+
+static Datum
+uuid_value(Uuid uuid)
+{
+	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
+
+	memcpy(copy->data, uuid.bytes, UUID_LEN);
+	return UUIDPGetDatum(copy);
+}
+
+Datum
+message_datum(const Message *message)
+{
+	TupleDesc	description = lookup_rowtype_tupdesc_copy(message_row_type(), -1);
+	Datum		values[10];
+	bool		nulls[10] = {false};
+
+	values[0] = uuid_value(message->id);
+	values[1] = CStringGetTextDatum(message->type_name);
+	values[2] = CStringGetTextDatum(message->aggregate_type);
+	values[3] = uuid_value(message->aggregate_id);
+	values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json));
+	values[5] = Int32GetDatum(message->schema_version);
+	values[6] = uuid_value(message->correlation_id);
+	values[7] = uuid_value(message->causation_id);
+	nulls[7] = uuid_is_nil(message->causation_id);
+	nulls[8] = message->traceparent == NULL;
+	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(message->traceparent);
+	values[9] = TimestampTzGetDatum(timestamp_from_instant(message->created_at));
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
+}
+
+static void
+as_role(const Handler *handler, const Message *message)
+{
+	Oid			user;
+	int			security;
+	int			nest_level = NewGUCNestLevel();
+
+	GetUserIdAndSecContext(&user, &security);
+	(void) set_config_option("search_path", "public, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	SetUserIdAndSecContext(handler->role,
+						   security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	/* What earlier messages of the batch have written is there for this one. */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	(void) OidFunctionCall1(handler->function, message_datum(message));
+	PopActiveSnapshot();
+	SetUserIdAndSecContext(user, security);
+	AtEOXact_GUC(true, nest_level);
+}
+
+void
+call_handler(const Handler *handler, const Message *message)
+{
+	const Message *outer = cause;
+
+	cause = message;
+	time_limit_begin(handler_timeout);
+	PG_TRY();
+	{
+		as_role(handler, message);
+		(void) time_limit_end();
+	}
+	PG_CATCH();
+	{
+		cause = outer;
+		if (time_limit_end() && geterrcode() == ERRCODE_QUERY_CANCELED)
+			errmsg("the handler ran longer than spark.handler_timeout");
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	cause = outer;
+}

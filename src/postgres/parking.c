@@ -1,0 +1,187 @@
+/*
+ * parking.c
+ *		Messages that could not be handled: parked, blocked behind, dead.
+ */
+#include "postgres/parking.h"
+
+#include "postgres/environment.h"
+#include "postgres/settings.h"
+#include "postgres/statement.h"
+#include "postgres/wakeup.h"
+
+#include "common/pg_prng.h"
+
+#define MESSAGE_COLUMNS \
+	"consumer, lane, seq, id, aggregatetype, aggregateid, type, payload, schemaversion," \
+	" correlationid, causationid, traceparent, depth, created_at"
+#define PARKED_COLUMNS MESSAGE_COLUMNS \
+	", attempts, due, error_code, error_message, error_detail, error_context, first_failed_at"
+
+static Statement find_shut_keys = {
+	.sql = "SELECT DISTINCT aggregateid FROM spark_common.retry WHERE consumer = $1 AND aggregateid = ANY ($2)"
+	" UNION SELECT aggregateid FROM spark_common.dead_letter WHERE consumer = $1 AND aggregateid = ANY ($2)"};
+
+static Statement insert_parked = {
+	.sql = "INSERT INTO spark_common.retry (" PARKED_COLUMNS ")"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::int2, $14,"
+	" $15, $16, $17, $18, $19, $20, $21)"};
+
+static Statement find_due = {
+	.sql = "SELECT lane, seq, id, aggregatetype, aggregateid, type, payload, schemaversion,"
+	" correlationid, causationid, traceparent, depth, created_at, attempts"
+	" FROM spark_common.retry WHERE consumer = $1 AND due <= pg_catalog.clock_timestamp()"
+	" ORDER BY due LIMIT 1 FOR UPDATE"};
+
+static Statement find_due_at = {
+	.sql = "SELECT due FROM spark_common.retry WHERE consumer = $1 AND due IS NOT NULL ORDER BY due LIMIT 1"};
+
+static Statement delete_parked = {
+	.sql = "DELETE FROM spark_common.retry WHERE consumer = $1 AND id = $2"};
+
+/* The first of a key may go, unless a dead letter shuts the key. */
+static Statement open_key = {
+	.sql = "UPDATE spark_common.retry SET due = pg_catalog.clock_timestamp()"
+	" WHERE consumer = $1 AND id ="
+	" (SELECT id FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 ORDER BY seq LIMIT 1)"
+	" AND due IS NULL"
+	" AND NOT EXISTS (SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND aggregateid = $2)"};
+
+static Statement set_failed = {
+	.sql = "UPDATE spark_common.retry SET attempts = $3, due = $4, error_code = $5, error_message = $6,"
+	" error_detail = $7, error_context = $8, first_failed_at = COALESCE(first_failed_at, pg_catalog.clock_timestamp())"
+	" WHERE consumer = $1 AND id = $2"};
+
+static Statement bury = {
+	.sql = "WITH dead AS (DELETE FROM spark_common.retry WHERE consumer = $1 AND id = $2 RETURNING " PARKED_COLUMNS ")"
+	" INSERT INTO spark_common.dead_letter (" PARKED_COLUMNS ", died_at)"
+	" SELECT " PARKED_COLUMNS ", pg_catalog.clock_timestamp() FROM dead"};
+
+size_t
+shut_keys(const char *consumer, const Uuid *keys, size_t count, Arena *arena, const Uuid **shut)
+{
+	Uuid	   *found = ARENA_ARRAY(arena, Uuid, count);
+	size_t		found_count = 0;
+	Rows		rows = rows_open(&find_shut_keys, PARAMETERS(param_text(consumer), param_uuids(keys, count)));
+
+	while (rows_next(&rows))
+		found[found_count++] = row_uuid(&rows, 1);
+	rows_close(&rows);
+	*shut = found;
+	return found_count;
+}
+
+/* min(longest, base x 2^attempts) x random(0.5 .. 1), from now. */
+static Instant
+next_attempt(int attempts)
+{
+	double		delay = retry_base_delay;
+
+	for (int i = 1; i < attempts && delay < retry_max_delay; i++)
+		delay *= 2;
+	delay = Min(delay, retry_max_delay) * (0.5 + 0.5 * pg_prng_double(&pg_global_prng_state));
+	return (Instant) {server_ports()->clock->now(server_ports()->clock).microseconds + (int64) (delay * 1000)};
+}
+
+static const char *
+error_code(const ErrorData *error)
+{
+	return error == NULL ? NULL : unpack_sql_state(error->sqlerrcode);
+}
+
+static void
+insert(const char *consumer, int lane, int64 seq, const Message *message, int attempts, Instant due,
+	   const ErrorData *error)
+{
+	(void) statement_run(&insert_parked,
+						 PARAMETERS(param_text(consumer), param_int(lane), param_bigint(seq),
+									param_uuid(message->id), param_text(message->aggregate_type),
+									param_uuid(message->aggregate_id), param_text(message->type_name),
+									param_jsonb(message->payload_json), param_int(message->schema_version),
+									param_uuid(message->correlation_id), param_uuid_or_null(message->causation_id),
+									param_text(message->traceparent), param_int(message->depth),
+									param_instant(message->created_at),
+									param_int(attempts), param_instant(due),
+									param_text(error_code(error)),
+									param_text(error != NULL ? error->message : NULL),
+									param_text(error != NULL ? error->detail : NULL),
+									param_text(error != NULL ? error->context : NULL),
+									error != NULL ? param_instant(server_ports()->clock->now(server_ports()->clock))
+									: param_instant(INSTANT_NONE)));
+}
+
+void
+park_behind(const char *consumer, int lane, int64 seq, const Message *message)
+{
+	insert(consumer, lane, seq, message, 0, INSTANT_NONE, NULL);
+}
+
+void
+park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
+			const ErrorData *error, bool final)
+{
+	note_error(listener->name, error->message);
+	insert(listener->name, lane, seq, message, 1, next_attempt(1), error);
+	if (final || listener_max_attempts(listener, message->type_name) <= 1)
+		(void) statement_run(&bury, PARAMETERS(param_text(listener->name), param_uuid(message->id)));
+}
+
+bool
+next_due(const char *consumer, Arena *arena, Parked *parked)
+{
+	Rows		rows = rows_open(&find_due, PARAMETERS(param_text(consumer)));
+	bool		found = rows_next(&rows);
+
+	if (found)
+	{
+		parked->lane = row_int(&rows, 1);
+		parked->seq = row_bigint(&rows, 2);
+		parked->message = (Message) {
+			.id = row_uuid(&rows, 3),
+			.aggregate_type = row_text(&rows, 4, arena),
+			.aggregate_id = row_uuid(&rows, 5),
+			.type_name = row_text(&rows, 6, arena),
+			.payload_json = row_text(&rows, 7, arena),
+			.schema_version = row_int(&rows, 8),
+			.correlation_id = row_uuid(&rows, 9),
+			.causation_id = row_uuid(&rows, 10),
+			.traceparent = row_text(&rows, 11, arena),
+			.depth = row_smallint(&rows, 12),
+			.created_at = row_instant(&rows, 13),
+		};
+		parked->attempts = row_int(&rows, 14);
+	}
+	rows_close(&rows);
+	return found;
+}
+
+Instant
+next_due_at(const char *consumer)
+{
+	Rows		rows = rows_open(&find_due_at, PARAMETERS(param_text(consumer)));
+	Instant		due = rows_next(&rows) ? row_instant(&rows, 1) : INSTANT_NONE;
+
+	rows_close(&rows);
+	return due;
+}
+
+void
+unpark(const char *consumer, const Parked *parked)
+{
+	(void) statement_run(&delete_parked, PARAMETERS(param_text(consumer), param_uuid(parked->message.id)));
+	(void) statement_run(&open_key, PARAMETERS(param_text(consumer), param_uuid(parked->message.aggregate_id)));
+}
+
+void
+park_again(const Listener *listener, const Parked *parked, const ErrorData *error, bool final)
+{
+	int			attempts = parked->attempts + 1;
+
+	note_error(listener->name, error->message);
+	(void) statement_run(&set_failed,
+						 PARAMETERS(param_text(listener->name), param_uuid(parked->message.id),
+									param_int(attempts), param_instant(next_attempt(attempts)),
+									param_text(error_code(error)), param_text(error->message),
+									param_text(error->detail), param_text(error->context)));
+	if (final || attempts >= listener_max_attempts(listener, parked->message.type_name))
+		(void) statement_run(&bury, PARAMETERS(param_text(listener->name), param_uuid(parked->message.id)));
+}

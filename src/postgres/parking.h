@@ -1,0 +1,51 @@
+/*
+ * parking.h
+ *		Messages that could not be handled: parked, blocked behind, dead.
+ *
+ * Only the first of a key has a time when it is tried again; those behind it
+ * wait until it is gone.  After its last attempt it is a dead letter, and its
+ * key stays shut until an operator retries or drops it.
+ */
+#ifndef SPARK_POSTGRES_PARKING_H
+#define SPARK_POSTGRES_PARKING_H
+
+#include "postgres/server.h"
+
+#include "common/message.h"
+#include "postgres/consumers.h"
+
+/* A parked message, with what happened to it so far. */
+typedef struct Parked
+{
+	int			lane;
+	int64		seq;
+	Message		message;
+	int			attempts;
+} Parked;
+
+/* Which of these keys are shut for the consumer: ids in the arena, count returned. */
+extern size_t shut_keys(const char *consumer, const Uuid *keys, size_t count, Arena *arena, const Uuid **shut);
+
+/* Puts a message behind the others of its key. */
+extern void park_behind(const char *consumer, int lane, int64 seq, const Message *message);
+
+/*
+ * Parks a message that failed at its first attempt; a dead letter where that
+ * was its last, or where final says that no attempt can ever succeed.
+ */
+extern void park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
+						const ErrorData *error, bool final);
+
+/* The parked message that is due longest, locked; false: none is due. */
+extern bool next_due(const char *consumer, Arena *arena, Parked *parked);
+
+/* When the next one of the consumer is due; none where nothing is parked with a time. */
+extern Instant next_due_at(const char *consumer);
+
+/* It was handled: it goes, and the next of its key is due. */
+extern void unpark(const char *consumer, const Parked *parked);
+
+/* It failed again: a later time, or its death. */
+extern void park_again(const Listener *listener, const Parked *parked, const ErrorData *error, bool final);
+
+#endif
