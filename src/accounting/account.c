@@ -10,8 +10,8 @@
 
 const AggregateType ledger_account_type = {"ledger_account", sizeof(LedgerAccount), RANK_LEDGER_ACCOUNT};
 
-const Uuid	operator_account_id = {{0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0x01}};
-const Uuid	suspense_account_id = {{0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0x02}};
+const Uuid	operator_account_id = {{0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0x01, 0, 0, 0, 0, 0, 0x01}};
+const Uuid	suspense_account_id = {{0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0x01, 0, 0, 0, 0, 0, 0x02}};
 
 static const char *const class_names[] = {
 #define LEDGER_ACCOUNT_NAME(class, name, strict) [LEDGER_##class] = name,
