@@ -16,10 +16,32 @@
 #include "utils/json.h"
 
 static bool statement_is_secret;
+static bool log_is_watched;
+static emit_log_hook_type next_log_hook;
 
+/*
+ * The context is hidden too: it may quote the statement that a function has
+ * put together.
+ */
+static void
+keep_statement_out_of_log(ErrorData *error)
+{
+	if (statement_is_secret)
+		error->hide_stmt = error->hide_ctx = true;
+	if (next_log_hook != NULL)
+		next_log_hook(error);
+}
+
+/* A hook, as the server raises errors too: cancel, read-only, no memory. */
 void
 hide_statement_in_errors(void)
 {
+	if (!log_is_watched)
+	{
+		next_log_hook = emit_log_hook;
+		emit_log_hook = keep_statement_out_of_log;
+		log_is_watched = true;
+	}
 	watch_transaction_end();
 	statement_is_secret = true;
 }
@@ -78,21 +100,17 @@ static void
 raise_error(ResultCode code, const char *detail)
 {
 	const ResultText *text = result_text(code);
-	bool		hide = statement_is_secret;
 
-	show_statement_in_errors();
 	if (GetCurrentTransactionNestLevel() == 1 && called_over_http())
 		ereport(ERROR,
 				(errcode(MAKE_SQLSTATE('P', 'G', 'R', 'S', 'T')),
 				 errmsg_internal("%s", http_body(text, detail)),
-				 errdetail_internal("%s", http_head(text)),
-				 errhidestmt(hide)));
+				 errdetail_internal("%s", http_head(text))));
 	ereport(ERROR,
 			(errcode(sqlstate_of(text->sqlstate)),
 			 errmsg_internal("%s", text->message),
 			 detail != NULL ? errdetail_internal("%s", detail) : 0,
-			 errhint("%s", text->hint),
-			 errhidestmt(hide)));
+			 errhint("%s", text->hint)));
 }
 
 void
