@@ -125,25 +125,27 @@ const Auth	auth = {
 
 /* --------------------------------------------------------- who is calling */
 
-bool
-auth_caller(Uuid *account_id)
+static bool
+decide_caller(Arena *arena, Uuid *account_id)
 {
 	CallerEvidence evidence = {
 		.front_is_trusted = front_is_trusted(),
 		.token = presented_token,
 	};
-	MemoryContext memory;
-	MemoryContext before;
-	bool		known;
 
 	if (evidence.front_is_trusted)
 		evidence.claims = request_setting("request.jwt.claims");
-	if (evidence.claims == NULL && (evidence.token == NULL || evidence.token[0] == '\0'))
-		return false;
-	memory = AllocSetContextCreate(CurrentMemoryContext, "spark identity", ALLOCSET_SMALL_SIZES);
-	before = MemoryContextSwitchTo(memory);
-	known = identity_decide(context_arena(memory), auth.signer, &evidence,
-							instant_from_timestamp(GetCurrentTimestamp()), account_id);
+	return identity_decide(arena, auth.signer, &evidence,
+						   instant_from_timestamp(GetCurrentTimestamp()), account_id);
+}
+
+bool
+auth_caller(Uuid *account_id)
+{
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "spark identity", ALLOCSET_SMALL_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(memory);
+	bool		known = decide_caller(context_arena(memory), account_id);
+
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(memory);
 	return known;

@@ -126,7 +126,9 @@ auth_secret_problem(void)
 		ereport(LOG_SERVER_ONLY,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("tokens can neither be signed nor verified"),
-				 errdetail_internal("%s", problem)));
+				 errdetail_internal("%s", problem),
+				 errhidestmt(true),
+				 errhidecontext(true)));
 	}
 	return problem;
 }
