@@ -1,8 +1,9 @@
 #!/bin/bash
 # run_fuzz.sh SECONDS EXECUTABLE..
-#		Runs each libFuzzer target for that long on its corpus (seeds in
-#		test/fuzz/<name>/, finds in build/fuzz/corpus/<name>). What breaks a
-#		target is kept in build/fuzz/ and named. Last line: N passed, N failed.
+#		Runs each libFuzzer target fuzz_<name> for that long on its corpus (seeds
+#		in test/fuzz/corpus/<name>/, finds in build/fuzz/corpus/fuzz_<name>). What
+#		breaks a target is kept in build/fuzz/ and named. Last line: N passed,
+#		N failed.
 set -u
 
 seconds=$1
@@ -13,7 +14,7 @@ failed=0
 for executable in "$@"; do
 	name=${executable##*/}
 	corpus=build/fuzz/corpus/$name
-	seeds=test/fuzz/$name
+	seeds=test/fuzz/corpus/${name#fuzz_}
 	mkdir -p "$corpus"
 	[ -d "$seeds" ] || seeds=
 	if "$executable" -max_total_time="$seconds" -timeout=10 -max_len=4096 \
