@@ -1,0 +1,581 @@
+/*
+ * withdrawal.c
+ *		The rules of one withdrawal.
+ *
+ * Each answer of a node names the attempt that it is about.  Only a proven
+ * payment is believed whatever the state and the attempt: it is the truth.
+ */
+#include "bitcoin/withdrawal.h"
+
+#include "bitcoin/schedule.h"
+
+#include "common/names.h"
+
+#include <string.h>
+
+#define PPM INT64_C(1000000)
+#define CLOCK_SKEW_SECONDS 5	/* between the node and the database, for stale records */
+#define MOST_BACKOFF_SECONDS 60
+
+const AggregateType withdrawal_type = {"withdrawal", sizeof(Withdrawal), RANK_WITHDRAWAL};
+
+static const char *const state_names[WITHDRAWAL_STATE_COUNT] = {
+	[WITHDRAWAL_REQUESTED] = "requested",
+	[WITHDRAWAL_RESERVED] = "reserved",
+	[WITHDRAWAL_SUBMITTING] = "submitting",
+	[WITHDRAWAL_IN_FLIGHT] = "in_flight",
+	[WITHDRAWAL_UNKNOWN] = "unknown",
+	[WITHDRAWAL_SUCCEEDED] = "succeeded",
+	[WITHDRAWAL_FAILED] = "failed",
+	[WITHDRAWAL_REJECTED] = "rejected",
+	[WITHDRAWAL_NEEDS_OPERATOR] = "needs_operator",
+};
+
+static const char *const statuses[WITHDRAWAL_STATE_COUNT] = {
+	[WITHDRAWAL_REQUESTED] = "pending",
+	[WITHDRAWAL_RESERVED] = "pending",
+	[WITHDRAWAL_SUBMITTING] = "pending",
+	[WITHDRAWAL_IN_FLIGHT] = "pending",
+	[WITHDRAWAL_UNKNOWN] = "pending",
+	[WITHDRAWAL_SUCCEEDED] = "paid",
+	[WITHDRAWAL_FAILED] = "failed",
+	[WITHDRAWAL_REJECTED] = "rejected",
+	[WITHDRAWAL_NEEDS_OPERATOR] = "pending",
+};
+
+/* --------------------------------------------------------------- commands */
+
+Result
+withdrawal_amount(const AskWithdrawal *command, const DecodedInvoice *invoice, Amount *amount)
+{
+	bool		is_given = !amount_equal(command->amount, AMOUNT_ZERO);
+
+	if (invoice->has_amount && is_given)
+		return FAIL_BECAUSE(AMOUNT_MISSING, "The payment request names its amount; leave amount_sat out.");
+	if (!invoice->has_amount && !is_given)
+		return FAIL_BECAUSE(AMOUNT_MISSING, "The payment request names no amount; give amount_sat.");
+	*amount = is_given ? command->amount : invoice->amount;
+	if (!amount_is_payable(*amount))
+		return FAIL_BECAUSE(INVALID_ARGUMENT,
+							"A withdrawal must be more than nothing and no more than all bitcoin.");
+	return OK;
+}
+
+Result
+withdrawal_fee_cap(const AskWithdrawal *command, const WithdrawalRules *rules, Amount amount, Amount *cap)
+{
+	Amount		share;
+
+	if (command->has_max_fee && command->max_fee.msat < 0)
+		return FAIL_BECAUSE(INVALID_ARGUMENT, "The highest fee must not be negative.");
+	if (!amount_share(amount, rules->fee_ppm, PPM, &share))
+		return FAIL_BECAUSE(INVALID_ARGUMENT, "The highest fee for this amount cannot be reckoned.");
+	*cap = amount_compare(share, rules->fee_floor) < 0 ? rules->fee_floor : share;
+	if (command->has_max_fee && amount_compare(command->max_fee, *cap) < 0)
+		*cap = command->max_fee;
+	return OK;
+}
+
+Result
+withdrawal_create(const AskWithdrawal *command, const DecodedInvoice *invoice, const WithdrawalRules *rules,
+				  const KnownNode *node, Uuid deposit_id, Uuid payee_id, Uuid invoice_id, Instant now,
+				  Withdrawal *withdrawal)
+{
+	Amount		amount;
+	Amount		cap;
+	Amount		reserve;
+
+	TRY(withdrawal_amount(command, invoice, &amount));
+	TRY(withdrawal_fee_cap(command, rules, amount, &cap));
+	if (!uuid_is_nil(deposit_id))
+		cap = AMOUNT_ZERO;
+	if (!amount_add(amount, cap, &reserve) || !amount_is_payable(reserve))
+		return FAIL_BECAUSE(INVALID_ARGUMENT, "Amount and highest fee together are more than all bitcoin.");
+	memset(withdrawal, 0, sizeof(*withdrawal));
+	withdrawal->aggregate.type = &withdrawal_type;
+	withdrawal->aggregate.id = invoice_id;
+	withdrawal->account_id = command->account_id;
+	withdrawal->node_account_id = node->node_account_id;
+	withdrawal->payment_hash = invoice->payment_hash;
+	withdrawal->payment_request = invoice->payment_request;
+	withdrawal->amount = amount;
+	withdrawal->amount_given = !invoice->has_amount;
+	withdrawal->max_fee = cap;
+	withdrawal->has_asked_max_fee = command->has_max_fee;
+	withdrawal->asked_max_fee = command->has_max_fee ? command->max_fee : AMOUNT_ZERO;
+	withdrawal->expires_at = invoice->expires_at;
+	withdrawal->created_at = now;
+	withdrawal->deposit_id = deposit_id;
+	withdrawal->payee_id = uuid_is_nil(deposit_id) ? UUID_NIL : payee_id;
+	withdrawal->state = WITHDRAWAL_REQUESTED;
+	return OK;
+}
+
+static bool
+asks_same_fee(const Withdrawal *withdrawal, const AskWithdrawal *command, const WithdrawalRules *rules)
+{
+	Amount		cap;
+
+	if (withdrawal->has_asked_max_fee == command->has_max_fee &&
+		(!command->has_max_fee || amount_equal(withdrawal->asked_max_fee, command->max_fee)))
+		return true;
+	/* A higher one is cut to the cap, so it asks for the same as none. */
+	return !withdrawal_is_inside(withdrawal) &&
+		!failed(withdrawal_fee_cap(command, rules, withdrawal->amount, &cap)) &&
+		amount_equal(cap, withdrawal->max_fee);
+}
+
+Result
+withdrawal_repeats(const Withdrawal *withdrawal, const AskWithdrawal *command,
+				   const DecodedInvoice *invoice, const WithdrawalRules *rules)
+{
+	Amount		amount;
+
+	if (!uuid_equal(withdrawal->account_id, command->account_id))
+		return FAIL(PAYMENT_REQUEST_USED);
+	TRY(withdrawal_amount(command, invoice, &amount));
+	if (!amount_equal(amount, withdrawal->amount) ||
+		strcmp(invoice->payment_request, withdrawal->payment_request) != 0 ||
+		!asks_same_fee(withdrawal, command, rules))
+		return FAIL(IDEMPOTENCY_MISMATCH);
+	return OK;
+}
+
+void
+withdrawal_follows(Withdrawal *withdrawal, const Withdrawal *earlier)
+{
+	withdrawal->tried_before = earlier->attempt_no > 0 || earlier->tried_before;
+	withdrawal->earlier_reference = earlier->node_reference != NULL ?
+		earlier->node_reference : earlier->earlier_reference;
+}
+
+bool
+withdrawal_is_inside(const Withdrawal *withdrawal)
+{
+	return !uuid_is_nil(withdrawal->deposit_id);
+}
+
+bool
+withdrawal_is_live(const Withdrawal *withdrawal)
+{
+	return withdrawal->state != WITHDRAWAL_REJECTED && withdrawal->state != WITHDRAWAL_FAILED;
+}
+
+/* ------------------------------------------------------------- the ledger */
+
+bool
+withdrawal_accept(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_REQUESTED)
+		return false;
+	withdrawal->state = WITHDRAWAL_RESERVED;
+	withdrawal->next_look_at = now;
+	return true;
+}
+
+bool
+withdrawal_reject(Withdrawal *withdrawal, const char *reason)
+{
+	if (withdrawal->state != WITHDRAWAL_REQUESTED)
+		return false;
+	withdrawal->state = WITHDRAWAL_REJECTED;
+	withdrawal->reason = reason;
+	return true;
+}
+
+/* ----------------------------------------------------------------- states */
+
+/* Sent, and not ended: the reserve hangs on what the node says. */
+static bool
+is_open_at_node(const Withdrawal *withdrawal)
+{
+	return withdrawal->state == WITHDRAWAL_SUBMITTING ||
+		withdrawal->state == WITHDRAWAL_IN_FLIGHT ||
+		withdrawal->state == WITHDRAWAL_UNKNOWN ||
+		withdrawal->state == WITHDRAWAL_NEEDS_OPERATOR;
+}
+
+/* A look tells about it: sent, and its submitter done with it. */
+static bool
+is_looked_at(const Withdrawal *withdrawal, int64_t attempt_no)
+{
+	return is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING &&
+		withdrawal->attempt_no == attempt_no;
+}
+
+/* The submitter's own answer can still decide: nobody else has heard otherwise. */
+static bool
+is_undecided_submit(const Withdrawal *withdrawal, int64_t attempt_no)
+{
+	return (withdrawal->state == WITHDRAWAL_SUBMITTING || withdrawal->state == WITHDRAWAL_UNKNOWN) &&
+		withdrawal->attempt_no == attempt_no && instant_is_none(withdrawal->acknowledged_at);
+}
+
+static bool
+has_expired(const Withdrawal *withdrawal, Instant now)
+{
+	return !instant_before(now, withdrawal->expires_at);
+}
+
+static void
+fail(Withdrawal *withdrawal, const char *reason, Instant now)
+{
+	withdrawal->state = WITHDRAWAL_FAILED;
+	withdrawal->reason = reason;
+	withdrawal->failed_at = now;
+	withdrawal->next_look_at = withdrawal->attempt_no > 0 && !withdrawal_is_inside(withdrawal) ?
+		next_look_at_failed_payment(now, now) : INSTANT_NONE;
+}
+
+/*
+ * After an answer that decides nothing: when to look again.  What is being
+ * submitted is left to its submitter.
+ */
+static void
+look_again(Withdrawal *withdrawal, Instant now)
+{
+	if (is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING)
+	{
+		if (withdrawal->state != WITHDRAWAL_NEEDS_OPERATOR &&
+			!instant_before(now, instant_plus_seconds(withdrawal->submitted_at, HTLC_LIFETIME_SECONDS)))
+		{
+			withdrawal->state = WITHDRAWAL_NEEDS_OPERATOR;
+			withdrawal->alarm = "a payment has been open for longer than one can be; its reserve is held";
+		}
+		withdrawal->next_look_at = next_look_at_payment(now, withdrawal->look_count, withdrawal->submitted_at);
+	}
+	else if (withdrawal->state == WITHDRAWAL_FAILED && withdrawal->attempt_no > 0 &&
+			 !withdrawal_is_inside(withdrawal))
+		withdrawal->next_look_at = next_look_at_failed_payment(now, withdrawal->failed_at);
+}
+
+/* ------------------------------------------------------ the worker's steps */
+
+WithdrawalStep
+withdrawal_step(const Withdrawal *withdrawal, Instant now)
+{
+	switch (withdrawal->state)
+	{
+		case WITHDRAWAL_REQUESTED:
+		case WITHDRAWAL_SUCCEEDED:
+		case WITHDRAWAL_REJECTED:
+			return WITHDRAWAL_REST;
+		case WITHDRAWAL_RESERVED:
+			if (has_expired(withdrawal, now))
+				return WITHDRAWAL_EXPIRE;
+			return withdrawal_is_inside(withdrawal) ? WITHDRAWAL_CANCEL_INVOICE : WITHDRAWAL_PAY;
+		case WITHDRAWAL_SUBMITTING:
+		case WITHDRAWAL_IN_FLIGHT:
+		case WITHDRAWAL_UNKNOWN:
+		case WITHDRAWAL_NEEDS_OPERATOR:
+			return WITHDRAWAL_LOOK;
+		case WITHDRAWAL_FAILED:
+			return withdrawal->attempt_no > 0 && !withdrawal_is_inside(withdrawal) ?
+				WITHDRAWAL_LOOK : WITHDRAWAL_REST;
+	}
+	return WITHDRAWAL_REST;
+}
+
+void
+withdrawal_submit(Withdrawal *withdrawal, const KnownNode *node, Instant now,
+				  int64_t submit_seconds, int64_t give_up_seconds, int64_t lease_seconds)
+{
+	int64_t		left = (withdrawal->expires_at.microseconds - now.microseconds) / MICROSECONDS_PER_SECOND;
+
+	if (withdrawal->state != WITHDRAWAL_RESERVED || withdrawal_is_inside(withdrawal))
+		return;
+	withdrawal->state = WITHDRAWAL_SUBMITTING;
+	withdrawal->attempt_no++;
+	withdrawal->backend = node->backend;
+	withdrawal->node_id = node->node_id;
+	withdrawal->submitted_at = now;
+	withdrawal->submit_deadline = instant_plus_seconds(now, submit_seconds);
+	withdrawal->give_up_seconds = left < 1 ? 1 : left < give_up_seconds ? left : give_up_seconds;
+	withdrawal->acknowledged_at = INSTANT_NONE;
+	withdrawal->node_reference = NULL;
+	withdrawal->look_count = 0;
+	withdrawal->next_look_at = instant_plus_seconds(withdrawal->submit_deadline, lease_seconds);
+}
+
+void
+withdrawal_ask(Withdrawal *withdrawal, Instant now, int64_t lease_seconds)
+{
+	withdrawal->asked_at = now;
+	withdrawal->look_count++;
+	withdrawal->next_look_at = instant_plus_seconds(now, lease_seconds);
+}
+
+void
+withdrawal_abandon(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_SUBMITTING)
+		return;
+	withdrawal->state = WITHDRAWAL_UNKNOWN;
+	withdrawal->next_look_at = now;
+}
+
+void
+withdrawal_expire(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state == WITHDRAWAL_RESERVED && has_expired(withdrawal, now))
+		fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
+}
+
+/* -------------------------------------------- the answer to the submission */
+
+void
+withdrawal_acknowledged(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
+{
+	if (!is_undecided_submit(withdrawal, attempt_no))
+		return;
+	withdrawal->state = WITHDRAWAL_IN_FLIGHT;
+	withdrawal->acknowledged_at = now;
+	look_again(withdrawal, now);
+}
+
+void
+withdrawal_refused(Withdrawal *withdrawal, int64_t attempt_no, const char *reason, Instant now)
+{
+	if (is_undecided_submit(withdrawal, attempt_no))
+		fail(withdrawal, reason, now);
+}
+
+/* Proof that the node has never had this attempt. */
+static void
+give_back_to_worker(Withdrawal *withdrawal, Instant next_try, Instant now)
+{
+	if (has_expired(withdrawal, now))
+	{
+		fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
+		return;
+	}
+	withdrawal->state = WITHDRAWAL_RESERVED;
+	withdrawal->next_look_at = next_try;
+}
+
+void
+withdrawal_not_sent(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
+{
+	if (is_undecided_submit(withdrawal, attempt_no))
+		give_back_to_worker(withdrawal,
+							after_backoff(now, withdrawal->attempt_no - 1, MOST_BACKOFF_SECONDS,
+										  withdrawal->aggregate.id),
+							now);
+}
+
+void
+withdrawal_ambiguous(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_SUBMITTING || withdrawal->attempt_no != attempt_no)
+		return;
+	withdrawal->state = WITHDRAWAL_UNKNOWN;
+	look_again(withdrawal, now);
+}
+
+/* --------------------------------------------------- the answers to a look */
+
+static void
+remember(Withdrawal *withdrawal, const NodeRecord *record)
+{
+	if (record->reference != NULL)
+		withdrawal->node_reference = record->reference;
+}
+
+/* The fee as it will be booked: never negative, never more than there is. */
+static Amount
+believable_fee(Withdrawal *withdrawal, Amount fee)
+{
+	if (fee.msat < 0)
+	{
+		withdrawal->alarm = "the node reported a negative fee; none was booked";
+		return AMOUNT_ZERO;
+	}
+	if (fee.msat > 0 && !amount_is_payable(fee))
+	{
+		withdrawal->alarm = "the node reported a fee of more than all bitcoin; the highest fee was booked";
+		return withdrawal->max_fee;
+	}
+	if (amount_compare(fee, withdrawal->max_fee) > 0)
+		withdrawal->alarm = "the node took a higher fee than it was allowed to";
+	return fee;
+}
+
+void
+withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+{
+	bool		was_given_back = withdrawal->state == WITHDRAWAL_FAILED;
+
+	/* Before the first attempt, or inside, no payment of the node's can be this one. */
+	if (withdrawal->state == WITHDRAWAL_SUCCEEDED || withdrawal->state == WITHDRAWAL_REJECTED ||
+		withdrawal->state == WITHDRAWAL_REQUESTED || withdrawal->attempt_no == 0 ||
+		withdrawal_is_inside(withdrawal))
+		return;
+	withdrawal->fee = believable_fee(withdrawal, payment->fee);
+	if (was_given_back)
+		withdrawal->alarm = "a payment succeeded after it had failed and its reserve had been given back";
+	else if (!amount_equal(payment->amount, AMOUNT_ZERO) &&
+			 !amount_equal(payment->amount, withdrawal->amount))
+		withdrawal->alarm = "the node says that the payee got another amount";
+	withdrawal->state = WITHDRAWAL_SUCCEEDED;
+	withdrawal->reason = NULL;
+	withdrawal->late = was_given_back;
+	withdrawal->preimage = payment->preimage;
+	withdrawal->settled_at = now;
+	withdrawal->next_look_at = INSTANT_NONE;
+	remember(withdrawal, &payment->record);
+}
+
+void
+withdrawal_success_unproven(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
+{
+	if (!is_open_at_node(withdrawal) || withdrawal->attempt_no != attempt_no)
+	{
+		look_again(withdrawal, now);
+		return;
+	}
+	withdrawal->alarm = "the node calls a payment made without a preimage that fits; its reserve is held";
+	if (instant_is_none(withdrawal->acknowledged_at))
+		withdrawal->acknowledged_at = now;
+	if (withdrawal->state != WITHDRAWAL_NEEDS_OPERATOR)
+		withdrawal->state = WITHDRAWAL_UNKNOWN;
+	look_again(withdrawal, now);
+}
+
+void
+withdrawal_pending(Withdrawal *withdrawal, int64_t attempt_no, const NodeRecord *record, Instant now)
+{
+	if (is_looked_at(withdrawal, attempt_no))
+	{
+		if (instant_is_none(withdrawal->acknowledged_at))
+			withdrawal->acknowledged_at = now;
+		if (withdrawal->state == WITHDRAWAL_UNKNOWN)
+			withdrawal->state = WITHDRAWAL_IN_FLIGHT;
+		remember(withdrawal, record);
+	}
+	else if (withdrawal->state == WITHDRAWAL_FAILED)
+		withdrawal->alarm = "a payment that had failed is under way again";
+	look_again(withdrawal, now);
+}
+
+/*
+ * True where a failure may be that of an earlier attempt, which says nothing
+ * about this one.
+ */
+static bool
+is_stale(const Withdrawal *withdrawal, const NodeRecord *record)
+{
+	if (record->reference != NULL && withdrawal->earlier_reference != NULL &&
+		strcmp(record->reference, withdrawal->earlier_reference) == 0)
+		return true;
+	if (!instant_is_none(record->created_at))
+		return instant_before(record->created_at,
+							  instant_plus_seconds(withdrawal->submitted_at, -CLOCK_SKEW_SECONDS));
+	return withdrawal->tried_before &&
+		(record->reference == NULL || withdrawal->earlier_reference == NULL);
+}
+
+void
+withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char *reason,
+						  const NodeRecord *record, const NotFoundTrust *trust, Instant now)
+{
+	if (!is_looked_at(withdrawal, attempt_no))
+	{
+		look_again(withdrawal, now);
+		return;
+	}
+	if (is_stale(withdrawal, record))
+	{
+		withdrawal_unknown_to_node(withdrawal, attempt_no, trust, now);
+		return;
+	}
+	remember(withdrawal, record);
+	fail(withdrawal, reason, now);
+}
+
+void
+withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_no, const NotFoundTrust *trust,
+						   Instant now)
+{
+	Instant		believed_from = instant_plus_seconds(withdrawal->submit_deadline, trust->delay_seconds);
+
+	if (!is_looked_at(withdrawal, attempt_no) || withdrawal->state == WITHDRAWAL_NEEDS_OPERATOR)
+	{
+		look_again(withdrawal, now);
+		return;
+	}
+	if (!instant_is_none(withdrawal->acknowledged_at))
+	{
+		/* It had it: its memory is gone, not the payment. */
+		withdrawal->alarm = "the node no longer knows a payment that it had; its reserve is held";
+		withdrawal->state = WITHDRAWAL_UNKNOWN;
+		look_again(withdrawal, now);
+		return;
+	}
+	if (trust->node_is_known && instant_before(believed_from, trust->asked_at))
+	{
+		give_back_to_worker(withdrawal, now, now);
+		return;
+	}
+	look_again(withdrawal, now);
+	if (instant_before(now, believed_from))
+		withdrawal->next_look_at = sooner(withdrawal->next_look_at, instant_plus_seconds(believed_from, 1));
+}
+
+void
+withdrawal_no_answer(Withdrawal *withdrawal, Instant now)
+{
+	look_again(withdrawal, now);
+}
+
+/* ------------------------------------------------------------- paid inside */
+
+void
+withdrawal_paid_inside(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_RESERVED || !withdrawal_is_inside(withdrawal))
+		return;
+	withdrawal->state = WITHDRAWAL_SUCCEEDED;
+	withdrawal->fee = AMOUNT_ZERO;
+	withdrawal->settled_at = now;
+	withdrawal->next_look_at = INSTANT_NONE;
+}
+
+void
+withdrawal_refused_inside(Withdrawal *withdrawal, const char *reason, Instant now)
+{
+	if (withdrawal->state == WITHDRAWAL_RESERVED && withdrawal_is_inside(withdrawal))
+		fail(withdrawal, reason, now);
+}
+
+void
+withdrawal_not_cancelled(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state == WITHDRAWAL_RESERVED && withdrawal_is_inside(withdrawal))
+		withdrawal->next_look_at = after_backoff(now, withdrawal->look_count - 1, MOST_BACKOFF_SECONDS,
+												 withdrawal->aggregate.id);
+}
+
+/* ------------------------------------------------------------------ names */
+
+const char *
+withdrawal_state_name(WithdrawalState state)
+{
+	return state_names[state];
+}
+
+bool
+withdrawal_state_by_name(const char *name, WithdrawalState *state)
+{
+	size_t		place;
+
+	if (!name_place(state_names, WITHDRAWAL_STATE_COUNT, name, &place))
+		return false;
+	*state = (WithdrawalState) place;
+	return true;
+}
+
+const char *
+withdrawal_status(const Withdrawal *withdrawal)
+{
+	return statuses[withdrawal->state];
+}
