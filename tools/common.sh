@@ -13,6 +13,7 @@ pg_config=${PG_CONFIG:-pg_config}
 say() { printf '%s\n' "$*"; }
 warn() { printf '%s\n' "$*" >&2; }
 die() { warn "dev: $*"; exit 1; }
+fail() { warn "dev: $*"; return 1; }
 
 have() { command -v "$1" > /dev/null 2>&1; }
 
@@ -83,10 +84,10 @@ install_into_folder() {
 extension_settings() {
 	if [ "$(pg_major)" -ge 18 ]; then
 		say "extension_control_path = '$folder/root$("$pg_config" --sharedir):\$system'"
-	elif "$(pg_bindir)/postgres" --describe-config | grep -q '^extension_destdir'; then
+	elif "$(pg_bindir)/postgres" --describe-config | grep '^extension_destdir' > /dev/null; then
 		say "extension_destdir = '$folder/root'"
 	else
-		die 'this PostgreSQL finds extensions in its own folders only: use the one of Debian, or 18 and later, or make install and set SPARK_INSTALLED=1'
+		fail 'this PostgreSQL finds extensions in its own folders only: use the one of Debian, or 18 and later, or make install and set SPARK_INSTALLED=1' || return 1
 	fi
 	say "dynamic_library_path = '$folder/root$("$pg_config" --pkglibdir):\$libdir'"
 }
@@ -94,7 +95,12 @@ extension_settings() {
 # A cluster in $folder/data with spark preloaded. Standard input: more settings.
 server_create() {
 	as_server initdb --no-sync --auth=trust --username=postgres --encoding=UTF8 --locale=C.UTF-8 \
-		-D "$folder/data" > "$folder/t/initdb.log" 2>&1 || { cat "$folder/t/initdb.log" >&2; die 'initdb failed'; }
+		-D "$folder/data" > "$folder/t/initdb.log" 2>&1 || {
+		cat "$folder/t/initdb.log" >&2
+		fail 'initdb failed'
+		return 1
+	}
+	[ -n "${SPARK_INSTALLED:-}" ] || extension_settings > "$folder/t/extension.conf" || return 1
 	as_server sh -c 'umask 077; head -c 48 /dev/urandom | base64 -w 0 > jwt-secret'
 	{
 		say "listen_addresses = ''"
@@ -103,7 +109,7 @@ server_create() {
 		say "spark.jwt_secret_file = '$folder/jwt-secret'"
 		say 'max_worker_processes = 64'
 		say 'log_line_prefix = '\''%m [%p] %b %q%u@%d '\'
-		[ -n "${SPARK_INSTALLED:-}" ] || extension_settings
+		[ -n "${SPARK_INSTALLED:-}" ] || cat "$folder/t/extension.conf"
 		cat
 	} | as_server tee -a "$folder/data/postgresql.conf" > /dev/null
 }
@@ -111,7 +117,7 @@ server_create() {
 server_start() {
 	as_server pg_ctl start --wait --silent -D "$folder/data" -l "$folder/log" > "$folder/t/start.log" 2>&1 || {
 		cat "$folder/t/start.log" "$folder/log" >&2
-		die "the server does not start"
+		fail "the server does not start"
 	}
 }
 

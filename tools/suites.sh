@@ -70,7 +70,7 @@ suite_arrows() {
 }
 
 suite_unit() {
-	[ -n "$(find "$project/test/unit" -name 'test_*.c' -print -quit)" ] || { skip unit 'no test/unit/test_*.c yet'; return; }
+	compgen -G "$project/test/unit/test_*.c" > /dev/null || { skip unit 'no test/unit/test_*.c yet'; return; }
 	make -C "$project" --no-print-directory -j"$(nproc)" unit > "$logs/unit.log" 2>&1
 	report_closing_line unit $?
 }
@@ -79,10 +79,13 @@ suite_unit() {
 # extension, built; the tests where the server's user can read them, and one
 # server whose worker looks after the database of the HTTP tests alone.
 need_server() {
-	[ -z "$server_runs" ] || return 0
+	[ -z "$server_runs" ] || { [ $server_runs = yes ]; return; }
+	server_runs=no
 	logged build build && logged install install_into_folder || return 1
 	mkdir "$folder/source"
-	cp -r "$project/test" "$project/expected" "$project/tools" "$folder/source/"
+	mkdir "$folder/source/expected"
+	cp -r "$project/test" "$folder/source/"
+	cp "$project"/expected/* "$folder/source/expected/" 2> /dev/null
 	rm -rf "$folder/source/test/http/node_modules"
 	give_to_server "$folder/source"
 	server_create <<- 'END' || return 1
@@ -108,12 +111,9 @@ run_regress() {
 		"$@" > "$logs/$suite.log" 2>&1
 	status=$?
 	[ ! -f "$output/regression.diffs" ] || cat "$output/regression.diffs" >> "$logs/$suite.log"
-	sed -nE 's/^(test [^ ]+ +\.\.\. )ok .*/ok 1/p; s/^(test [^ ]+ +\.\.\. )FAILED.*/not ok 1/p; /^(not )?ok [0-9]/p' \
-		"$logs/$suite.log" > "$logs/$suite.tap"
 	local passed failed
-	passed=$(grep -c '^ok' "$logs/$suite.tap")
-	failed=$(grep -c '^not ok' "$logs/$suite.tap")
-	rm "$logs/$suite.tap"
+	passed=$(grep -cE '^(test [^ ]+ +\.\.\. ok|ok [0-9])' "$logs/$suite.log")
+	failed=$(grep -cE '^(test [^ ]+ +\.\.\. FAILED|not ok [0-9])' "$logs/$suite.log")
 	[ "$failed" != 0 ] || [ $status = 0 ] || failed=1
 	report "$suite" "$passed" "$failed"
 }
@@ -137,7 +137,7 @@ suite_isolation() {
 }
 
 suite_pgtap() {
-	[ -n "$(find "$project/test/pgtap" -name '*.sql' -print -quit)" ] || { skip pgtap 'no test/pgtap/*.sql yet'; return; }
+	compgen -G "$project/test/pgtap/*.sql" > /dev/null || { skip pgtap 'no test/pgtap/*.sql yet'; return; }
 	need_server || { report pgtap 0 1; return; }
 	{
 		psql_quiet --command='CREATE DATABASE pgtap' &&
@@ -151,12 +151,11 @@ suite_pgtap() {
 suite_tap() {
 	local modules
 	modules=$("$pg_config" --pkglibdir)/pgxs/src/test
-	[ -n "$(find "$project/test/tap" -name '*.pl' -print -quit)" ] || { skip tap 'no test/tap/*.pl yet'; return; }
+	compgen -G "$project/test/tap/*.pl" > /dev/null || { skip tap 'no test/tap/*.pl yet'; return; }
 	[ -f "$modules/perl/PostgreSQL/Test/Cluster.pm" ] || { skip tap 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
 	need_server || { report tap 0 1; return; }
 	as_server mkdir -p "$folder/tap"
-	[ -n "${SPARK_INSTALLED:-}" ] || extension_settings | as_server tee "$folder/tap/extension.conf" > /dev/null
-	EXTRA=("TESTDIR=$folder/tap" "PG_REGRESS=$modules/regress/pg_regress" "SPARK_CONF=$folder/tap/extension.conf" PGUSER= PGHOST= PGPORT=65432)
+	EXTRA=("TESTDIR=$folder/tap" "PG_REGRESS=$modules/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
 	as_server env -u PGUSER -u PGHOST prove --verbose -I "$modules/perl" -I "$folder/source/test/tap/lib" "$folder"/source/test/tap/*.pl \
 		> "$logs/tap.log" 2>&1
 	local status=$?
@@ -194,7 +193,7 @@ suite_docs() {
 
 clean_up() {
 	trap '' INT TERM
-	[ -z "$server_runs" ] || cp "$folder/log" "$logs/server.log" 2> /dev/null
+	[ "$server_runs" != yes ] || cp "$folder/log" "$logs/server.log" 2> /dev/null
 	[ -z "$folder" ] || remove_folder "$folder"
 	folder=
 }
