@@ -15,15 +15,11 @@
 #include "postgres/failure.h"
 #include "postgres/handler_call.h"
 #include "postgres/parking.h"
+#include "postgres/place.h"
 #include "postgres/settings.h"
 #include "postgres/transaction.h"
 #include "postgres/wakeup.h"
 #include "postgres/worker.h"
-
-#include "common/hashfn.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
-#include "utils/inval.h"
 
 #define LANE 0
 #define ISOLATED_MESSAGES 32
@@ -117,18 +113,6 @@ handle_alone(void *argument)
 }
 
 /* ------------------------------------------------------------------ batch */
-
-/* One worker or session at a time for a consumer's lane; until the end of the transaction. */
-static void
-take_place(const char *consumer)
-{
-	LOCKTAG		tag;
-	uint32		hash = DatumGetUInt32(hash_any((const unsigned char *) consumer, (int) strlen(consumer)));
-
-	/* The fourth field keeps clear of the advisory locks of users, which have 1 and 2. */
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, hash, LANE, 3);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-}
 
 static bool
 is_shut(const Batch *batch, Uuid key)

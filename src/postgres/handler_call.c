@@ -42,8 +42,7 @@ message_row_type(void)
 	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("message"), ObjectIdGetDatum(schema));
 }
 
-/* The right to call it, with the schema it stands in. */
-static bool
+bool
 may_call(Oid function, Oid schema, Oid role)
 {
 #if PG_VERSION_NUM >= 160000

@@ -22,6 +22,9 @@ typedef struct Handler
  */
 extern const Handler *find_handlers(const Listener *listener, const char **why_not);
 
+/* The right of a role to call it, with the schema it stands in. */
+extern bool may_call(Oid function, Oid schema, Oid role);
+
 /*
  * Calls it for that message, as its role, under a restricted security context,
  * within spark.handler_timeout.  What it emits is caused by the message.

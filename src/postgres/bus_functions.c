@@ -1,0 +1,170 @@
+/*
+ * bus_functions.c
+ *		Schema spark_bus: for authors of further contexts.
+ *
+ * emit and dispatch, subscribe and unsubscribe.  Messages of spark's own
+ * contexts move money, so only a superuser emits them by hand.
+ */
+#include "postgres/server.h"
+
+#include "postgres/arguments.h"
+#include "postgres/bus_functions.h"
+#include "postgres/consumers.h"
+#include "postgres/dispatcher.h"
+#include "postgres/environment.h"
+#include "postgres/errors.h"
+#include "postgres/handler_call.h"
+#include "postgres/http_front.h"
+#include "postgres/installed.h"
+#include "postgres/outbox.h"
+#include "postgres/ownership.h"
+#include "postgres/statement.h"
+
+#include "utils/jsonb.h"
+
+PG_FUNCTION_INFO_V1(spark_bus_emit);
+PG_FUNCTION_INFO_V1(spark_bus_cancel);
+PG_FUNCTION_INFO_V1(spark_bus_dispatch);
+
+#define MAX_TYPE_LENGTH 255
+#define MAX_PAYLOAD_BYTES (1024 * 1024)
+
+void
+bus_required(void)
+{
+	if (!tables_are_current("common"))
+		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
+}
+
+/* The payload as text; SP001 unless it is an object of bearable size. */
+static const char *
+arg_payload(FunctionCallInfo fcinfo, int number)
+{
+	Jsonb	   *payload;
+
+	if (PG_ARGISNULL(number))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument payload must not be NULL.");
+	payload = PG_GETARG_JSONB_P(number);
+	if (!JB_ROOT_IS_OBJECT(payload))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument payload must be a JSON object.");
+	if (VARSIZE(payload) > MAX_PAYLOAD_BYTES)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument payload must not be larger than %d bytes.", MAX_PAYLOAD_BYTES);
+	return JsonbToCString(NULL, &payload->root, (int) VARSIZE(payload));
+}
+
+const char *
+arg_message_type(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	const char *type = arg_text(fcinfo, number, name);
+
+	if (type[0] == '\0' || strlen(type) > MAX_TYPE_LENGTH)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must have 1 to %d bytes.", name, MAX_TYPE_LENGTH);
+	return type;
+}
+
+static void
+check_may_emit(const char *type)
+{
+	const char *context = pnstrdup(type, strcspn(type, "."));
+
+	if (superuser())
+		return;
+	if (context_consumer(context) != NULL || known_message_type(type) != NULL)
+		refuse(RESULT_NOT_ALLOWED, "Messages of context %s are emitted by spark alone.", context);
+}
+
+static void
+refuse_future(FunctionCallInfo fcinfo, int number)
+{
+	if (!PG_ARGISNULL(number) && PG_GETARG_TIMESTAMPTZ(number) > GetCurrentTimestamp())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("delayed messages are not built in this version"),
+				 errhint("Leave deliver_at out, and emit the message when it is due.")));
+}
+
+Datum
+spark_bus_emit(PG_FUNCTION_ARGS)
+{
+	const char *type = arg_message_type(fcinfo, 0, "type");
+	Uuid		aggregate_id = arg_uuid(fcinfo, 1, "aggregate_id");
+	const char *payload = arg_payload(fcinfo, 2);
+	const char *aggregate_type = arg_text_or_null(fcinfo, 3);
+	const MessageType *known = known_message_type(type);
+	const Message *cause = current_cause();
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	UnitOfWork *work = unit_of_work_new(arena, server_ports(), NULL);
+	Ownership	ownership;
+	Message		message;
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+	refuse_future(fcinfo, 4);
+	check_may_emit(type);
+	if (aggregate_type == NULL)
+		aggregate_type = known != NULL ? known->aggregate_type : pnstrdup(type, strcspn(type, "."));
+	message = (Message) {
+		.id = new_id(work),
+		.type_name = type,
+		.aggregate_type = aggregate_type,
+		.aggregate_id = aggregate_id,
+		.schema_version = 1,
+		.payload_json = payload,
+		.causation_id = cause != NULL ? cause->id : UUID_NIL,
+		.traceparent = cause != NULL ? cause->traceparent : request_traceparent(),
+		.depth = cause != NULL ? cause->depth + 1 : 0,
+		.created_at = clock_now(work),
+	};
+	message.correlation_id = cause != NULL ? cause->correlation_id : message.id;
+	ownership = become_owner();
+	check(outbox_log()->store(outbox_log(), work, &message, 1));
+	become_caller(ownership);
+	memcpy(id->data, message.id.bytes, UUID_LEN);
+	PG_RETURN_UUID_P(id);
+}
+
+/* No message is ever delayed in this version, so none can be taken back. */
+Datum
+spark_bus_cancel(PG_FUNCTION_ARGS)
+{
+	(void) arg_uuid(fcinfo, 0, "message_id");
+	PG_RETURN_BOOL(false);
+}
+
+static void
+refuse_frozen_snapshot(void)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("spark_bus.dispatch() needs isolation level READ COMMITTED"),
+				 errhint("Call it in a transaction of its own, without SET TRANSACTION ISOLATION LEVEL.")));
+}
+
+Datum
+spark_bus_dispatch(PG_FUNCTION_ARGS)
+{
+	int32		most = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
+	int64		done = 0;
+	int64		round;
+	Ownership	ownership;
+
+	if (most < 1)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument max_messages must be at least 1.");
+	PreventCommandIfReadOnly("spark_bus.dispatch()");
+	refuse_frozen_snapshot();
+	bus_required();
+	if (current_cause() != NULL)
+		refuse(RESULT_REFUSED_NOW, "A handler cannot dispatch.");
+	ownership = become_owner();
+	do
+	{
+		ListCell   *cell;
+
+		round = 0;
+		foreach(cell, listeners(context_arena(CurrentMemoryContext)))
+			round += serve(lfirst(cell), most - done - round, true);
+		done += round;
+	} while (round > 0 && done < most);
+	become_caller(ownership);
+	PG_RETURN_INT64(done);
+}

@@ -1,0 +1,219 @@
+/*
+ * subscription_functions.c
+ *		spark_bus.subscribe() and unsubscribe(): who handles which messages.
+ *
+ * Function and role are stored by name, for an oid does not survive a restore.
+ * A message type is either a command with one handler or an event with any
+ * number of listeners.
+ */
+#include "postgres/server.h"
+
+#include "postgres/arguments.h"
+#include "postgres/bus_functions.h"
+#include "postgres/consumers.h"
+#include "postgres/cursor.h"
+#include "postgres/environment.h"
+#include "postgres/errors.h"
+#include "postgres/handler_call.h"
+#include "postgres/ownership.h"
+#include "postgres/place.h"
+#include "postgres/statement.h"
+#include "postgres/wakeup.h"
+
+#include "catalog/pg_proc.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(spark_bus_subscribe);
+PG_FUNCTION_INFO_V1(spark_bus_unsubscribe);
+
+#define MAX_CONSUMER_LENGTH 63
+
+static Statement find_type = {
+	.sql = "SELECT consumer, kind FROM spark_common.subscription WHERE message_type = $1"};
+
+static Statement find_roles = {
+	.sql = "SELECT DISTINCT role FROM spark_common.subscription WHERE consumer = $1"};
+
+static Statement put_subscription = {
+	.sql = "INSERT INTO spark_common.subscription"
+	" (consumer, message_type, kind, handler_schema, handler_name, role, max_attempts, subscribed_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.now())"
+	" ON CONFLICT (consumer, message_type) DO UPDATE SET handler_schema = EXCLUDED.handler_schema,"
+	" handler_name = EXCLUDED.handler_name, role = EXCLUDED.role, max_attempts = EXCLUDED.max_attempts"};
+
+static Statement delete_subscription = {
+	.sql = "DELETE FROM spark_common.subscription WHERE consumer = $1 AND message_type = $2"};
+
+static Statement count_waiting = {
+	.sql = "SELECT (SELECT pg_catalog.count(*) FROM spark_common.retry WHERE consumer = $1 AND type = $2)"
+	" + (SELECT pg_catalog.count(*) FROM spark_common.dead_letter WHERE consumer = $1 AND type = $2)"};
+
+static Statement discard_parked = {
+	.sql = "DELETE FROM spark_common.retry WHERE consumer = $1 AND type = $2"};
+
+static Statement discard_dead = {
+	.sql = "DELETE FROM spark_common.dead_letter WHERE consumer = $1 AND type = $2"};
+
+static Statement open_all_keys = {
+	.sql = "UPDATE spark_common.retry r SET due = pg_catalog.clock_timestamp()"
+	" WHERE r.consumer = $1 AND r.due IS NULL"
+	"  AND NOT EXISTS (SELECT FROM spark_common.retry e"
+	"   WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq)"
+	"  AND NOT EXISTS (SELECT FROM spark_common.dead_letter d"
+	"   WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid)"};
+
+static Statement count_subscriptions = {
+	.sql = "SELECT pg_catalog.count(*) FROM spark_common.subscription WHERE consumer = $1"};
+
+static const char *
+arg_consumer(FunctionCallInfo fcinfo, int number)
+{
+	const char *consumer = arg_text(fcinfo, number, "consumer");
+
+	if (consumer[0] == '\0' || strlen(consumer) > MAX_CONSUMER_LENGTH)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument consumer must have 1 to %d bytes.", MAX_CONSUMER_LENGTH);
+	if (context_consumer(consumer) != NULL)
+		refuse(RESULT_REFUSED_NOW, "Consumer %s is a context of spark.", consumer);
+	return consumer;
+}
+
+/* SP001 unless it is f(spark_bus.message) returning void; SP004 without the right to call it. */
+static void
+check_handler(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+	bool		fits;
+
+	if (!HeapTupleIsValid(tuple))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument handler names no function.");
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	fits = form->prokind == PROKIND_FUNCTION && form->pronargs == 1 && !form->proretset &&
+		form->proargtypes.values[0] == message_row_type() && form->prorettype == VOIDOID;
+	ReleaseSysCache(tuple);
+	if (!fits)
+		refuse(RESULT_INVALID_ARGUMENT, "A handler takes one argument of type spark_bus.message and returns void.");
+	if (!may_call(function, get_func_namespace(function), GetUserId()))
+		refuse(RESULT_NOT_ALLOWED, "The caller may not execute the handler.");
+}
+
+/* Known types have their kind and, if commands, their handler; others by what was subscribed. */
+static void
+check_kind(const char *consumer, const char *type, const char *kind)
+{
+	const MessageType *known = known_message_type(type);
+	bool		is_command = strcmp(kind, "command") == 0;
+	Rows		rows;
+
+	if (known != NULL && known->kind == MESSAGE_COMMAND)
+		refuse(RESULT_REFUSED_NOW, "%s is a command and has its handler.", type);
+	if (known != NULL && is_command)
+		refuse(RESULT_REFUSED_NOW, "%s is an event.", type);
+	rows = rows_open(&find_type, PARAMETERS(param_text(type)));
+	while (rows_next(&rows))
+	{
+		const char *other = row_text(&rows, 1, context_arena(CurTransactionContext));
+		const char *other_kind = row_text(&rows, 2, context_arena(CurTransactionContext));
+
+		if (strcmp(other_kind, kind) != 0)
+			refuse(RESULT_REFUSED_NOW, "%s is subscribed as %s already.", type,
+				   is_command ? "an event" : "a command");
+		if (is_command && strcmp(other, consumer) != 0)
+			refuse(RESULT_REFUSED_NOW, "%s is a command and has its handler.", type);
+	}
+	rows_close(&rows);
+}
+
+/* SP004 where somebody else's role owns the consumer. */
+static void
+check_own_consumer(const char *consumer, Oid caller)
+{
+	Rows		rows = rows_open(&find_roles, PARAMETERS(param_text(consumer)));
+
+	while (rows_next(&rows))
+	{
+		Oid			role = get_role_oid(row_text(&rows, 1, context_arena(CurTransactionContext)), true);
+
+		if (OidIsValid(role) && !has_privs_of_role(caller, role))
+			refuse(RESULT_NOT_ALLOWED, "Consumer %s belongs to another role.", consumer);
+	}
+	rows_close(&rows);
+}
+
+Datum
+spark_bus_subscribe(PG_FUNCTION_ARGS)
+{
+	const char *consumer = arg_consumer(fcinfo, 0);
+	const char *type = arg_message_type(fcinfo, 1, "message_type");
+	Oid			handler = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
+	int32		max_attempts = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3);
+	const char *kind = arg_text(fcinfo, 4, "kind");
+	Oid			caller = GetUserId();
+	Ownership	ownership;
+
+	bus_required();
+	if (strcmp(kind, "event") != 0 && strcmp(kind, "command") != 0)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument kind must be event or command.");
+	if (max_attempts < 1)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument max_attempts must be at least 1.");
+	check_handler(handler);
+	ownership = become_owner();
+	check_own_consumer(consumer, caller);
+	check_kind(consumer, type, kind);
+	cursor_create(consumer, 0);
+	(void) statement_run(&put_subscription,
+						 PARAMETERS(param_text(consumer), param_text(type), param_text(kind),
+									param_text(get_namespace_name(get_func_namespace(handler))),
+									param_text(get_func_name(handler)),
+									param_text(GetUserNameFromId(caller, false)),
+									param_int(max_attempts)));
+	wake_dispatchers_at_commit();
+	become_caller(ownership);
+	PG_RETURN_VOID();
+}
+
+static int64
+count_of(Statement *statement, const Parameter *parameters, int parameter_count)
+{
+	Rows		rows = rows_open(statement, parameters, parameter_count);
+	int64		count = rows_next(&rows) ? row_bigint(&rows, 1) : 0;
+
+	rows_close(&rows);
+	return count;
+}
+
+static void
+discard(const char *consumer, const char *type)
+{
+	(void) statement_run(&discard_parked, PARAMETERS(param_text(consumer), param_text(type)));
+	(void) statement_run(&discard_dead, PARAMETERS(param_text(consumer), param_text(type)));
+	(void) statement_run(&open_all_keys, PARAMETERS(param_text(consumer)));
+}
+
+Datum
+spark_bus_unsubscribe(PG_FUNCTION_ARGS)
+{
+	const char *consumer = arg_consumer(fcinfo, 0);
+	const char *type = arg_message_type(fcinfo, 1, "message_type");
+	bool		discards = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+	Oid			caller = GetUserId();
+	Ownership	ownership;
+
+	bus_required();
+	ownership = become_owner();
+	check_own_consumer(consumer, caller);
+	/* A batch that is running ends first. */
+	take_place(consumer);
+	if (count_of(&count_waiting, PARAMETERS(param_text(consumer), param_text(type))) > 0 && !discards)
+		refuse(RESULT_REFUSED_NOW, "Messages are parked or dead for it: retry or drop them first, or give discard => true.");
+	if (statement_run(&delete_subscription, PARAMETERS(param_text(consumer), param_text(type))) == 0)
+		refuse(RESULT_NOT_FOUND, "Consumer %s has not subscribed %s.", consumer, type);
+	if (discards)
+		discard(consumer, type);
+	if (count_of(&count_subscriptions, PARAMETERS(param_text(consumer))) == 0)
+		cursor_drop(consumer);
+	become_caller(ownership);
+	PG_RETURN_VOID();
+}
