@@ -1,270 +1,22 @@
 /*
  * test_crowdfunding.c
- *		Campaigns and donations with ports in memory and a ledger of a page.
+ *		Campaigns and donations, from the command to the ledger's answer.
  */
-#include "in_memory.h"
+#include "crowdfunding_stage.h"
 
 #include "accounting/messages.h"
 #include "auth/messages.h"
-#include "crowdfunding/handlers.h"
 #include "crowdfunding/messages.h"
 
 #include <string.h>
-
-#define SAT(sat_) AMOUNT_MSAT((sat_) * MSAT_PER_SAT)
-
-/* ------------------------------------------------------------------ fakes */
-
-/* Donations by id, and by (donor, key). */
-typedef struct Donations
-{
-	DonationRepository port;
-	InMemoryRepository rows;
-} Donations;
-
-static Result
-load_donations(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	const Repository *rows = &((const Donations *) self)->rows.repository;
-
-	return rows->load(rows, work, ids, count, lock, found);
-}
-
-static Result
-insert_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
-{
-	const Repository *rows = &((const Donations *) self)->rows.repository;
-
-	return rows->insert(rows, work, aggregate);
-}
-
-static Result
-update_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
-{
-	const Repository *rows = &((const Donations *) self)->rows.repository;
-
-	return rows->update(rows, work, aggregate);
-}
-
-static Result
-find_donation_by_key(const DonationRepository *self, UnitOfWork *work, Uuid donor_id, const char *key, Donation **found)
-{
-	const InMemoryRepository *rows = &((const Donations *) self)->rows;
-
-	*found = NULL;
-	for (const InMemoryRow *row = rows->rows; row != NULL && key != NULL; row = row->next)
-	{
-		const Donation *donation = (const Donation *) row->aggregate;
-
-		if (uuid_equal(donation->donor_id, donor_id) && strcmp(donation->idempotency_key, key) == 0)
-			*found = (Donation *) in_memory_copy(rows, row->aggregate);
-	}
-	return OK;
-}
-
-static bool
-same_donor_and_key(const Aggregate *a, const Aggregate *b)
-{
-	const Donation *left = (const Donation *) a;
-	const Donation *right = (const Donation *) b;
-
-	return uuid_equal(left->donor_id, right->donor_id) &&
-		strcmp(left->idempotency_key, right->idempotency_key) == 0;
-}
-
-#define PEOPLE 4
-
-/* Balances of four accounts; it moves money, or says why not. */
-typedef struct Ledger
-{
-	int64_t		msat[PEOPLE];
-	size_t		moved;
-} Ledger;
-
-typedef struct Stage
-{
-	World		world;
-	InMemoryRepository creators;
-	InMemoryRepository campaigns;
-	Donations	donations;
-	Crowdfunding crowdfunding;
-	Consumer	consumer;
-	Ledger		ledger;
-	Consumer	ledger_consumer;
-	size_t		position;		/* of the bus */
-} Stage;
-
-static const Uuid nobody;
-
-static Uuid
-person(size_t number)
-{
-	return id_of(1000 + number);
-}
-
-static size_t
-number_of(Uuid account_id)
-{
-	for (size_t number = 0; number < PEOPLE; number++)
-		if (uuid_equal(person(number), account_id))
-			return number;
-	fail();
-	return 0;
-}
-
-static Result
-ledger_transfer(const void *context, UnitOfWork *work, const Message *message)
-{
-	Ledger	   *ledger = (Ledger *) context;
-	const accounting_request_transfer *request = message->payload;
-	int64_t    *from = &ledger->msat[number_of(request->from_account_id)];
-	int64_t    *to = &ledger->msat[number_of(request->to_account_id)];
-
-	if (*from < request->amount_msat.msat)
-	{
-		EMIT(work, accounting_transfer_rejected, message->aggregate_id,
-			 .idempotency_key = request->idempotency_key,
-			 .from_account_id = request->from_account_id,
-			 .to_account_id = request->to_account_id,
-			 .amount_msat = request->amount_msat,
-			 .purpose = request->purpose,
-			 .campaign_id = request->campaign_id,
-			 .reason = "insufficient_funds");
-		return OK;
-	}
-	*from -= request->amount_msat.msat;
-	*to += request->amount_msat.msat;
-	ledger->moved++;
-	EMIT(work, accounting_transfer_succeeded, message->aggregate_id,
-		 .idempotency_key = request->idempotency_key,
-		 .from_account_id = request->from_account_id,
-		 .to_account_id = request->to_account_id,
-		 .amount_msat = request->amount_msat,
-		 .purpose = request->purpose,
-		 .campaign_id = request->campaign_id,
-		 .transfer_id = new_id(work),
-		 .created_at = clock_now(work),
-		 .posted_at = clock_now(work));
-	return OK;
-}
-
-static const Subscription ledger_subscriptions[] = {
-	{&accounting_request_transfer_type, ledger_transfer, NULL},
-};
-
-static int
-set_up(void **state)
-{
-	Stage	   *stage = test_calloc(1, sizeof(Stage));
-
-	world_init(&stage->world);
-	stage->creators = in_memory_repository(&stage->world, &creator_type);
-	stage->campaigns = in_memory_repository(&stage->world, &campaign_type);
-	stage->donations = (Donations) {
-		.port = {{&donation_type, load_donations, insert_donation, update_donation}, find_donation_by_key},
-		.rows = in_memory_repository(&stage->world, &donation_type),
-	};
-	stage->donations.rows.same_key = same_donor_and_key;
-	stage->crowdfunding = (Crowdfunding) {
-		&stage->creators.repository, &stage->campaigns.repository, &stage->donations.port
-	};
-	stage->consumer = (Consumer) CROWDFUNDING_CONSUMER(&stage->crowdfunding);
-	stage->ledger_consumer = (Consumer) {"ledger", &stage->ledger, ledger_subscriptions, 1};
-	for (size_t number = 0; number < PEOPLE; number++)
-		stage->ledger.msat[number] = SAT(1000).msat;
-	*state = stage;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	Stage	   *stage = *state;
-
-	world_destroy(&stage->world);
-	test_free(stage);
-	return 0;
-}
-
-/* ------------------------------------------------------------------ steps */
-
-static Result
-create(Stage *stage, const CreateCampaign *command, Campaign **campaign)
-{
-	UnitOfWork *work = world_work(&stage->world, NULL);
-
-	TRY(crowdfunding_create_campaign(&stage->crowdfunding, work, command, campaign));
-	return unit_of_work_complete(work);
-}
-
-static Uuid
-campaign_of(Stage *stage, size_t owner, int64_t goal_sat)
-{
-	CreateCampaign command = {
-		.owner_id = person(owner), .title = "A well", .description = "", .goal = SAT(goal_sat)
-	};
-	Campaign   *campaign;
-
-	assert_ok(create(stage, &command, &campaign));
-	return campaign->aggregate.id;
-}
-
-static Result
-donate(Stage *stage, size_t donor, Uuid campaign_id, Amount amount, const char *key, Donation **donation)
-{
-	UnitOfWork *work = world_work(&stage->world, NULL);
-	Donate		command = {person(donor), campaign_id, amount, key};
-
-	TRY(crowdfunding_donate(&stage->crowdfunding, work, &command, donation));
-	return unit_of_work_complete(work);
-}
-
-static void
-drain(Stage *stage)
-{
-	const Consumer *const consumers[] = {&stage->consumer, &stage->ledger_consumer};
-
-	world_dispatch(&stage->world, consumers, 2, &stage->position);
-}
-
-static Result
-tell(Stage *stage, Message message)
-{
-	UnitOfWork *work = world_work(&stage->world, &message);
-
-	TRY(consumer_handle(&stage->consumer, work, &message));
-	return unit_of_work_complete(work);
-}
-
-static const Campaign *
-stored_campaign(Stage *stage, Uuid id)
-{
-	return (const Campaign *) in_memory_stored(&stage->campaigns, id);
-}
-
-static const Donation *
-stored_donation(Stage *stage, Uuid id)
-{
-	return (const Donation *) in_memory_stored(&stage->donations.rows, id);
-}
-
-static int64_t
-sum_of_balances(const Stage *stage)
-{
-	int64_t		sum = 0;
-
-	for (size_t number = 0; number < PEOPLE; number++)
-		sum += stage->ledger.msat[number];
-	return sum;
-}
 
 /* -------------------------------------------------------------- campaigns */
 
 static void
 S8_a_new_campaign_is_open_with_nothing_raised(void **state)
 {
-	Stage	   *stage = *state;
-	const Campaign *campaign = stored_campaign(stage, campaign_of(stage, 0, 50));
+	CrowdfundingStage *stage = *state;
+	const Campaign *campaign = stored_campaign(stage, stage_campaign(stage, 0, 50));
 	const Message *message = world_emitted(&stage->world, &crowdfunding_campaign_created_type);
 	const crowdfunding_campaign_created *event = message->payload;
 
@@ -281,29 +33,29 @@ S8_a_new_campaign_is_open_with_nothing_raised(void **state)
 static void
 S8_the_creators_name_is_kept_once_the_sign_up_is_handled(void **state)
 {
-	Stage	   *stage = *state;
+	CrowdfundingStage *stage = *state;
 
-	(void) campaign_of(stage, 0, 50);
+	(void) stage_campaign(stage, 0, 50);
 	assert_null(in_memory_stored(&stage->creators, person(0)));
-	assert_ok(tell(stage, MESSAGE_OF(&stage->world, auth_signed_up, person(0), person(0), "alice")));
+	assert_ok(stage_tell(stage, MESSAGE_OF(&stage->world, auth_signed_up, person(0), person(0), "alice")));
 	assert_string_equal(((Creator *) in_memory_stored(&stage->creators, person(0)))->username, "alice");
 }
 
 static void
 S9_goals_up_to_all_bitcoin_are_kept_exactly(void **state)
 {
-	Stage	   *stage = *state;
+	CrowdfundingStage *stage = *state;
 
-	assert_int_equal(stored_campaign(stage, campaign_of(stage, 0, INT64_C(2147483648)))->goal.msat,
+	assert_int_equal(stored_campaign(stage, stage_campaign(stage, 0, INT64_C(2147483648)))->goal.msat,
 					 INT64_C(2147483648000));
-	assert_int_equal(stored_campaign(stage, campaign_of(stage, 0, MAX_SAT))->goal.msat,
+	assert_int_equal(stored_campaign(stage, stage_campaign(stage, 0, MAX_SAT))->goal.msat,
 					 INT64_C(2100000000000000000));
 }
 
 static void
 S9_D18_goals_of_nothing_less_or_too_much_are_refused(void **state)
 {
-	Stage	   *stage = *state;
+	CrowdfundingStage *stage = *state;
 	const Amount goals[] = {{0}, {-1}, {-1000}, {INT64_MIN}, {MAX_SAT * MSAT_PER_SAT + 1}, {INT64_MAX}};
 	Campaign   *campaign;
 
@@ -311,23 +63,23 @@ S9_D18_goals_of_nothing_less_or_too_much_are_refused(void **state)
 	{
 		CreateCampaign command = {.owner_id = person(0), .title = "x", .description = "", .goal = goals[i]};
 
-		assert_refused(create(stage, &command, &campaign), INVALID_ARGUMENT);
+		assert_refused(stage_create(stage, &command, &campaign), INVALID_ARGUMENT);
 	}
 	assert_int_equal(stage->world.outbox.count, 0);
 	assert_int_equal(stage->campaigns.inserts, 0);
 }
 
 static Result
-create_titled(Stage *stage, const char *title, const char *description)
+create_titled(CrowdfundingStage *stage, const char *title, const char *description)
 {
 	CreateCampaign command = {.owner_id = person(0), .title = title, .description = description, .goal = SAT(1)};
 	Campaign   *campaign;
 
-	return create(stage, &command, &campaign);
+	return stage_create(stage, &command, &campaign);
 }
 
 static const char *
-repeated(Stage *stage, const char *unit, size_t times)
+repeated(CrowdfundingStage *stage, const char *unit, size_t times)
 {
 	size_t		length = strlen(unit);
 	char	   *text = arena_alloc(stage->world.arena, length * times + 1);
@@ -340,7 +92,7 @@ repeated(Stage *stage, const char *unit, size_t times)
 static void
 S9_titles_and_descriptions_have_limits_in_characters(void **state)
 {
-	Stage	   *stage = *state;
+	CrowdfundingStage *stage = *state;
 
 	assert_refused(create_titled(stage, "", ""), INVALID_ARGUMENT);
 	assert_refused(create_titled(stage, " \t\n\r", ""), INVALID_ARGUMENT);
@@ -357,28 +109,28 @@ S9_titles_and_descriptions_have_limits_in_characters(void **state)
 static void
 create_campaign_with_an_id_may_be_repeated(void **state)
 {
-	Stage	   *stage = *state;
+	CrowdfundingStage *stage = *state;
 	CreateCampaign command = {
 		.owner_id = person(0), .campaign_id = id_of(7), .title = "A well", .description = "Deep", .goal = SAT(9)
 	};
 	CreateCampaign other;
 	Campaign   *campaign;
 
-	assert_ok(create(stage, &command, &campaign));
+	assert_ok(stage_create(stage, &command, &campaign));
 	assert_int_equal(campaign->aggregate.version, 0);
 	assert_true(uuid_equal(campaign->aggregate.id, id_of(7)));
-	assert_ok(create(stage, &command, &campaign));
+	assert_ok(stage_create(stage, &command, &campaign));
 	assert_int_equal(campaign->aggregate.version, 1);
 	assert_int_equal(world_count(&stage->world, &crowdfunding_campaign_created_type), 1);
 
 	other = command, other.owner_id = person(1);
-	assert_refused(create(stage, &other, &campaign), IDEMPOTENCY_MISMATCH);
+	assert_refused(stage_create(stage, &other, &campaign), IDEMPOTENCY_MISMATCH);
 	other = command, other.title = "A wall";
-	assert_refused(create(stage, &other, &campaign), IDEMPOTENCY_MISMATCH);
+	assert_refused(stage_create(stage, &other, &campaign), IDEMPOTENCY_MISMATCH);
 	other = command, other.description = "Deeper";
-	assert_refused(create(stage, &other, &campaign), IDEMPOTENCY_MISMATCH);
+	assert_refused(stage_create(stage, &other, &campaign), IDEMPOTENCY_MISMATCH);
 	other = command, other.goal = SAT(10);
-	assert_refused(create(stage, &other, &campaign), IDEMPOTENCY_MISMATCH);
+	assert_refused(stage_create(stage, &other, &campaign), IDEMPOTENCY_MISMATCH);
 	assert_int_equal(stage->campaigns.inserts, 1);
 }
 
@@ -387,15 +139,15 @@ create_campaign_with_an_id_may_be_repeated(void **state)
 static void
 S18_a_donation_moves_from_donor_to_owner_and_counts(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(100), "k1", &donation));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(100), "k1", &donation));
 	assert_int_equal(donation->status, DONATION_PENDING);
 	assert_true(instant_is_none(donation->decided_at));
 	world_wait(&stage->world, 3);
-	drain(stage);
+	stage_drain(stage);
 
 	assert_int_equal(stored_donation(stage, donation->aggregate.id)->status, DONATION_CONFIRMED);
 	assert_int_equal(stored_donation(stage, donation->aggregate.id)->decided_at.microseconds,
@@ -412,13 +164,13 @@ S18_a_donation_moves_from_donor_to_owner_and_counts(void **state)
 static void
 S18_the_ledger_is_asked_under_the_key_of_the_donor(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 	const Message *message;
 	const accounting_request_transfer *request;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(7), "k1", &donation));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(7), "k1", &donation));
 	message = world_emitted(&stage->world, &accounting_request_transfer_type);
 	request = message->payload;
 	assert_true(uuid_equal(message->aggregate_id, donation->aggregate.id));
@@ -434,20 +186,20 @@ S18_the_ledger_is_asked_under_the_key_of_the_donor(void **state)
 static void
 S19_the_same_donation_again_is_the_same_row(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *first;
 	Donation   *again;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(100), "k1", &first));
-	assert_ok(donate(stage, 1, campaign_id, SAT(100), "k1", &again));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(100), "k1", &first));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(100), "k1", &again));
 	assert_true(uuid_equal(first->aggregate.id, again->aggregate.id));
 	assert_int_equal(first->aggregate.version, 0);
 	assert_int_equal(again->aggregate.version, 1);
-	drain(stage);
-	assert_ok(donate(stage, 1, campaign_id, SAT(100), "k1", &again));
+	stage_drain(stage);
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(100), "k1", &again));
 	assert_int_equal(again->status, DONATION_CONFIRMED);
-	drain(stage);
+	stage_drain(stage);
 
 	assert_int_equal(stage->ledger.moved, 1);
 	assert_int_equal(stored_campaign(stage, campaign_id)->raised.msat, 100000);
@@ -457,33 +209,33 @@ S19_the_same_donation_again_is_the_same_row(void **state)
 static void
 S19_a_session_that_was_quicker_is_met_as_a_duplicate(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	UnitOfWork *slow = world_work(&stage->world, NULL);
 	Donate		command = {person(1), campaign_id, SAT(5), "k1"};
 	Donation   *quick;
 	Donation   *mine;
 
 	assert_ok(crowdfunding_donate(&stage->crowdfunding, slow, &command, &mine));
-	assert_ok(donate(stage, 1, campaign_id, SAT(5), "k1", &quick));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(5), "k1", &quick));
 	assert_int_equal(unit_of_work_complete(slow).code, RESULT_DUPLICATE);
 	assert_int_equal(world_count(&stage->world, &accounting_request_transfer_type), 1);
-	assert_ok(donate(stage, 1, campaign_id, SAT(5), "k1", &mine));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(5), "k1", &mine));
 	assert_true(uuid_equal(mine->aggregate.id, quick->aggregate.id));
 }
 
 static void
 S20_D1_one_key_lets_one_donation_land(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaigns[] = {campaign_of(stage, 0, 500), campaign_of(stage, 2, 500), campaign_of(stage, 3, 500)};
+	CrowdfundingStage *stage = *state;
+	Uuid		campaigns[] = {stage_campaign(stage, 0, 500), stage_campaign(stage, 2, 500), stage_campaign(stage, 3, 500)};
 	Donation   *donation;
 
-	assert_ok(donate(stage, 1, campaigns[0], SAT(100), "k1", &donation));
-	assert_refused(donate(stage, 1, campaigns[1], SAT(100), "k1", &donation), IDEMPOTENCY_MISMATCH);
-	assert_refused(donate(stage, 1, campaigns[2], SAT(100), "k1", &donation), IDEMPOTENCY_MISMATCH);
-	assert_refused(donate(stage, 1, campaigns[0], SAT(101), "k1", &donation), IDEMPOTENCY_MISMATCH);
-	drain(stage);
+	assert_ok(stage_donate(stage, 1, campaigns[0], SAT(100), "k1", &donation));
+	assert_refused(stage_donate(stage, 1, campaigns[1], SAT(100), "k1", &donation), IDEMPOTENCY_MISMATCH);
+	assert_refused(stage_donate(stage, 1, campaigns[2], SAT(100), "k1", &donation), IDEMPOTENCY_MISMATCH);
+	assert_refused(stage_donate(stage, 1, campaigns[0], SAT(101), "k1", &donation), IDEMPOTENCY_MISMATCH);
+	stage_drain(stage);
 	assert_int_equal(stage->ledger.msat[0], SAT(1100).msat);
 	assert_int_equal(stage->ledger.msat[2], SAT(1000).msat);
 	assert_int_equal(stage->ledger.msat[3], SAT(1000).msat);
@@ -493,15 +245,15 @@ S20_D1_one_key_lets_one_donation_land(void **state)
 static void
 S21_D2_two_donors_may_use_the_same_key(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *first;
 	Donation   *second;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(100), "k1", &first));
-	assert_ok(donate(stage, 2, campaign_id, SAT(100), "k1", &second));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(100), "k1", &first));
+	assert_ok(stage_donate(stage, 2, campaign_id, SAT(100), "k1", &second));
 	assert_false(uuid_equal(first->aggregate.id, second->aggregate.id));
-	drain(stage);
+	stage_drain(stage);
 	assert_int_equal(stage->ledger.msat[1], SAT(900).msat);
 	assert_int_equal(stage->ledger.msat[2], SAT(900).msat);
 	assert_int_equal(stored_campaign(stage, campaign_id)->raised.msat, 200000);
@@ -511,15 +263,15 @@ S21_D2_two_donors_may_use_the_same_key(void **state)
 static void
 S22_transfers_of_another_purpose_are_not_ours(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(1), "k1", &donation));
-	assert_ok(tell(stage, MESSAGE_OF(&stage->world, accounting_transfer_succeeded, donation->aggregate.id,
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(1), "k1", &donation));
+	assert_ok(stage_tell(stage, MESSAGE_OF(&stage->world, accounting_transfer_succeeded, donation->aggregate.id,
 									 .idempotency_key = "k1", .from_account_id = person(1), .to_account_id = person(0),
 									 .amount_msat = SAT(1), .purpose = "withdrawal", .campaign_id = campaign_id)));
-	assert_ok(tell(stage, MESSAGE_OF(&stage->world, accounting_transfer_rejected, donation->aggregate.id,
+	assert_ok(stage_tell(stage, MESSAGE_OF(&stage->world, accounting_transfer_rejected, donation->aggregate.id,
 									 .idempotency_key = "k1", .from_account_id = person(1), .to_account_id = person(0),
 									 .amount_msat = SAT(1), .purpose = "withdrawal", .reason = "insufficient_funds")));
 	assert_int_equal(stored_donation(stage, donation->aggregate.id)->status, DONATION_PENDING);
@@ -528,14 +280,14 @@ S22_transfers_of_another_purpose_are_not_ours(void **state)
 static void
 S23_D4_amounts_of_nothing_less_or_too_much_are_refused(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	const Amount amounts[] = {{0}, {-1}, {-120000}, {INT64_MIN}, {MAX_SAT * MSAT_PER_SAT + 1}, {INT64_MAX}};
 	size_t		emitted = stage->world.outbox.count;
 	Donation   *donation;
 
 	for (size_t i = 0; i < sizeof(amounts) / sizeof(amounts[0]); i++)
-		assert_refused(donate(stage, 1, campaign_id, amounts[i], "k1", &donation), INVALID_ARGUMENT);
+		assert_refused(stage_donate(stage, 1, campaign_id, amounts[i], "k1", &donation), INVALID_ARGUMENT);
 	assert_int_equal(stage->world.outbox.count, emitted);
 	assert_int_equal(stage->donations.rows.inserts, 0);
 }
@@ -543,37 +295,37 @@ S23_D4_amounts_of_nothing_less_or_too_much_are_refused(void **state)
 static void
 a_donation_needs_a_key_of_at_most_255_bytes(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 
-	assert_refused(donate(stage, 1, campaign_id, SAT(1), "", &donation), IDEMPOTENCY_KEY_MISSING);
-	assert_refused(donate(stage, 1, campaign_id, SAT(1), NULL, &donation), IDEMPOTENCY_KEY_MISSING);
-	assert_refused(donate(stage, 1, campaign_id, SAT(1), repeated(stage, "k", 256), &donation), INVALID_ARGUMENT);
-	assert_ok(donate(stage, 1, campaign_id, SAT(1), repeated(stage, "k", 255), &donation));
+	assert_refused(stage_donate(stage, 1, campaign_id, SAT(1), "", &donation), IDEMPOTENCY_KEY_MISSING);
+	assert_refused(stage_donate(stage, 1, campaign_id, SAT(1), NULL, &donation), IDEMPOTENCY_KEY_MISSING);
+	assert_refused(stage_donate(stage, 1, campaign_id, SAT(1), repeated(stage, "k", 256), &donation), INVALID_ARGUMENT);
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(1), repeated(stage, "k", 255), &donation));
 }
 
 static void
 S24_D12_D23_owner_cannot_donate_to_his_own_campaign(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 
-	assert_refused(donate(stage, 0, campaign_id, SAT(1), "k1", &donation), OWN_CAMPAIGN);
+	assert_refused(stage_donate(stage, 0, campaign_id, SAT(1), "k1", &donation), OWN_CAMPAIGN);
 	assert_int_equal(world_count(&stage->world, &accounting_request_transfer_type), 0);
 }
 
 static void
 S25_D12_a_donation_over_the_balance_is_rejected_with_its_reason(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 	const crowdfunding_donation_rejected *event;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(1001), "k1", &donation));
-	drain(stage);
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(1001), "k1", &donation));
+	stage_drain(stage);
 	assert_int_equal(stored_donation(stage, donation->aggregate.id)->status, DONATION_REJECTED);
 	assert_string_equal(stored_donation(stage, donation->aggregate.id)->reason, "insufficient_funds");
 	assert_false(instant_is_none(stored_donation(stage, donation->aggregate.id)->decided_at));
@@ -583,21 +335,21 @@ S25_D12_a_donation_over_the_balance_is_rejected_with_its_reason(void **state)
 	assert_string_equal(event->reason, "insufficient_funds");
 
 	/* The rejection is remembered under its key: a new try takes a new one. */
-	assert_ok(donate(stage, 1, campaign_id, SAT(1001), "k1", &donation));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(1001), "k1", &donation));
 	assert_int_equal(donation->status, DONATION_REJECTED);
 }
 
 static void
 S26_unknown_and_ended_campaigns_take_nothing(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	size_t		emitted = stage->world.outbox.count;
 	Donation   *donation;
 
 	((Campaign *) stage->campaigns.rows->aggregate)->status = CAMPAIGN_ENDED;
-	assert_refused(donate(stage, 1, id_of(99), SAT(1), "k1", &donation), NOT_FOUND);
-	assert_refused(donate(stage, 1, campaign_id, SAT(1), "k1", &donation), CAMPAIGN_CLOSED);
+	assert_refused(stage_donate(stage, 1, id_of(99), SAT(1), "k1", &donation), NOT_FOUND);
+	assert_refused(stage_donate(stage, 1, campaign_id, SAT(1), "k1", &donation), CAMPAIGN_CLOSED);
 	assert_int_equal(stage->world.outbox.count, emitted);
 	assert_int_equal(stage->donations.rows.inserts, 0);
 }
@@ -605,13 +357,13 @@ S26_unknown_and_ended_campaigns_take_nothing(void **state)
 static void
 S26_money_that_has_moved_counts_even_if_the_campaign_has_ended(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(3), "k1", &donation));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(3), "k1", &donation));
 	((Campaign *) stage->campaigns.rows->aggregate)->status = CAMPAIGN_ENDED;
-	drain(stage);
+	stage_drain(stage);
 	assert_int_equal(stored_donation(stage, donation->aggregate.id)->status, DONATION_CONFIRMED);
 	assert_int_equal(stored_campaign(stage, campaign_id)->raised.msat, 3000);
 }
@@ -619,24 +371,24 @@ S26_money_that_has_moved_counts_even_if_the_campaign_has_ended(void **state)
 static void
 S27_after_the_goal_donations_count_on(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 100);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 100);
 	const crowdfunding_goal_reached *event;
 	Donation   *donation;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(99), "k1", &donation));
-	drain(stage);
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(99), "k1", &donation));
+	stage_drain(stage);
 	assert_false(stored_campaign(stage, campaign_id)->goal_reached);
 	assert_int_equal(world_count(&stage->world, &crowdfunding_goal_reached_type), 0);
-	assert_ok(donate(stage, 1, campaign_id, SAT(1), "k2", &donation));
-	drain(stage);
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(1), "k2", &donation));
+	stage_drain(stage);
 	assert_true(stored_campaign(stage, campaign_id)->goal_reached);
 	assert_int_equal(world_count(&stage->world, &crowdfunding_goal_reached_type), 1);
 	event = world_emitted(&stage->world, &crowdfunding_goal_reached_type)->payload;
 	assert_int_equal(event->raised_msat.msat, 100000);
 	assert_true(uuid_equal(event->account_id, person(0)));
-	assert_ok(donate(stage, 2, campaign_id, SAT(50), "k3", &donation));
-	drain(stage);
+	assert_ok(stage_donate(stage, 2, campaign_id, SAT(50), "k3", &donation));
+	stage_drain(stage);
 	assert_int_equal(stored_campaign(stage, campaign_id)->raised.msat, 150000);
 	assert_int_equal(world_count(&stage->world, &crowdfunding_goal_reached_type), 1);
 }
@@ -644,15 +396,15 @@ S27_after_the_goal_donations_count_on(void **state)
 static void
 S28_D20_a_donation_costs_the_same_however_many_there_are(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 
 	for (int i = 0; i < 60; i++)
-		assert_ok(donate(stage, 1, campaign_id, SAT(1), arena_printf(stage->world.arena, "k%d", i), &donation));
+		assert_ok(stage_donate(stage, 1, campaign_id, SAT(1), arena_printf(stage->world.arena, "k%d", i), &donation));
 	assert_int_equal(stage->campaigns.updates, 0);
 	assert_int_equal(stage->donations.rows.inserts, 60);
-	drain(stage);
+	stage_drain(stage);
 	assert_int_equal(stored_campaign(stage, campaign_id)->raised.msat, 60000);
 	assert_int_equal(stored_campaign(stage, campaign_id)->donation_count, 60);
 	assert_int_equal(stage->donations.rows.updates, 60);
@@ -661,8 +413,8 @@ S28_D20_a_donation_costs_the_same_however_many_there_are(void **state)
 static void
 S28_the_answers_of_a_batch_move_the_total_once(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	UnitOfWork *batch = world_work(&stage->world, NULL);
 	Touched		touched = {.arena = stage->world.arena};
 	Message		answers[20];
@@ -672,7 +424,7 @@ S28_the_answers_of_a_batch_move_the_total_once(void **state)
 	{
 		const char *key = arena_printf(stage->world.arena, "k%d", i);
 
-		assert_ok(donate(stage, 1, campaign_id, SAT(2), key, &donation));
+		assert_ok(stage_donate(stage, 1, campaign_id, SAT(2), key, &donation));
 		answers[i] = MESSAGE_OF(&stage->world, accounting_transfer_succeeded, donation->aggregate.id,
 								.idempotency_key = key, .from_account_id = person(1), .to_account_id = person(0),
 								.amount_msat = SAT(2), .purpose = "donation", .campaign_id = campaign_id);
@@ -693,8 +445,8 @@ S28_the_answers_of_a_batch_move_the_total_once(void **state)
 static void
 a_transfer_that_differs_from_the_donation_confirms_nothing(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 	const accounting_transfer_succeeded good = {
 		.idempotency_key = "k1", .from_account_id = person(1), .to_account_id = person(0),
@@ -702,19 +454,19 @@ a_transfer_that_differs_from_the_donation_confirms_nothing(void **state)
 	};
 	accounting_transfer_succeeded bad[5] = {good, good, good, good, good};
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(10), "k1", &donation));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(10), "k1", &donation));
 	bad[0].idempotency_key = "k2";
 	bad[1].from_account_id = person(2);
 	bad[2].to_account_id = person(3);
 	bad[3].amount_msat = SAT(11);
 	for (size_t i = 0; i < 4; i++)
-		assert_ok(tell(stage, world_message(&stage->world, &accounting_transfer_succeeded_type,
+		assert_ok(stage_tell(stage, world_message(&stage->world, &accounting_transfer_succeeded_type,
 											donation->aggregate.id, &bad[i])));
-	assert_ok(tell(stage, world_message(&stage->world, &accounting_transfer_succeeded_type, id_of(5), &bad[4])));
+	assert_ok(stage_tell(stage, world_message(&stage->world, &accounting_transfer_succeeded_type, id_of(5), &bad[4])));
 	assert_int_equal(stored_donation(stage, donation->aggregate.id)->status, DONATION_PENDING);
 	assert_int_equal(stored_campaign(stage, campaign_id)->raised.msat, 0);
 
-	assert_ok(tell(stage, world_message(&stage->world, &accounting_transfer_succeeded_type,
+	assert_ok(stage_tell(stage, world_message(&stage->world, &accounting_transfer_succeeded_type,
 										donation->aggregate.id, &good)));
 	assert_int_equal(stored_donation(stage, donation->aggregate.id)->status, DONATION_CONFIRMED);
 }
@@ -722,13 +474,13 @@ a_transfer_that_differs_from_the_donation_confirms_nothing(void **state)
 static void
 a_decided_donation_is_never_decided_otherwise(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(10), "k1", &donation));
-	drain(stage);
-	assert_refused(tell(stage, MESSAGE_OF(&stage->world, accounting_transfer_rejected, donation->aggregate.id,
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(10), "k1", &donation));
+	stage_drain(stage);
+	assert_refused(stage_tell(stage, MESSAGE_OF(&stage->world, accounting_transfer_rejected, donation->aggregate.id,
 										  .idempotency_key = "k1", .from_account_id = person(1),
 										  .to_account_id = person(0), .amount_msat = SAT(10), .purpose = "donation",
 										  .reason = "insufficient_funds")), INTERNAL);
@@ -738,14 +490,14 @@ a_decided_donation_is_never_decided_otherwise(void **state)
 static void
 S47_every_message_handled_twice_counts_once(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Message		messages[3];
 	Donation   *paid;
 	Donation   *refused;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(10), "k1", &paid));
-	assert_ok(donate(stage, 1, campaign_id, SAT(20), "k2", &refused));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(10), "k1", &paid));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(20), "k2", &refused));
 	messages[0] = MESSAGE_OF(&stage->world, auth_signed_up, person(0), person(0), "alice");
 	messages[1] = MESSAGE_OF(&stage->world, accounting_transfer_succeeded, paid->aggregate.id,
 							 .idempotency_key = "k1", .from_account_id = person(1), .to_account_id = person(0),
@@ -755,7 +507,7 @@ S47_every_message_handled_twice_counts_once(void **state)
 							 .amount_msat = SAT(20), .purpose = "donation", .reason = "insufficient_funds");
 	for (int round = 0; round < 2; round++)
 		for (size_t i = 0; i < 3; i++)
-			assert_ok(tell(stage, messages[i]));
+			assert_ok(stage_tell(stage, messages[i]));
 	assert_int_equal(stored_campaign(stage, campaign_id)->raised.msat, 10000);
 	assert_int_equal(stored_campaign(stage, campaign_id)->donation_count, 1);
 	assert_int_equal(stage->creators.inserts, 1);
@@ -767,15 +519,15 @@ S47_every_message_handled_twice_counts_once(void **state)
 static void
 a_donation_is_seen_by_its_donor_and_the_owner_alone(void **state)
 {
-	Stage	   *stage = *state;
-	Uuid		campaign_id = campaign_of(stage, 0, 500);
+	CrowdfundingStage *stage = *state;
+	Uuid		campaign_id = stage_campaign(stage, 0, 500);
 	Donation   *donation;
 
-	assert_ok(donate(stage, 1, campaign_id, SAT(10), "k1", &donation));
+	assert_ok(stage_donate(stage, 1, campaign_id, SAT(10), "k1", &donation));
 	assert_true(donation_is_open_to(donation, person(0)));
 	assert_true(donation_is_open_to(donation, person(1)));
 	assert_false(donation_is_open_to(donation, person(2)));
-	assert_false(donation_is_open_to(donation, nobody));
+	assert_false(donation_is_open_to(donation, UUID_NIL));
 	assert_string_equal(donation_key_for(donation, person(1)), "k1");
 	assert_null(donation_key_for(donation, person(0)));
 }
@@ -804,7 +556,7 @@ statuses_have_the_names_that_are_stored(void **state)
 static void
 the_consumer_is_sound_and_its_messages_lie_right(void **state)
 {
-	Stage	   *stage = *state;
+	CrowdfundingStage *stage = *state;
 	const Consumer *const consumers[] = {&stage->consumer, &stage->ledger_consumer};
 
 	assert_true(bus_is_sound(consumers, 2));
@@ -815,7 +567,7 @@ the_consumer_is_sound_and_its_messages_lie_right(void **state)
 	assert_true(message_layout_is_right(&crowdfunding_donation_rejected_type));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, stage_set_up, stage_tear_down)
 
 int
 main(void)
