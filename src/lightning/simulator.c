@@ -139,6 +139,7 @@ follow_scripts(SimulatedPayment *payment, const SimulatorScript *scripts, size_t
 		payment->script = script;
 		payment->bound_at = from;
 		payment->refusals = 0;
+		payment->changed = true;
 	}
 }
 
@@ -160,6 +161,7 @@ simulator_follow_payments(SimulatedPayment *attempts, size_t count,
 		{
 			payment->end = end;
 			payment->closed = true;
+			payment->changed = true;
 		}
 	}
 }

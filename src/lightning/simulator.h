@@ -67,6 +67,7 @@ typedef struct SimulatedPayment
 	Instant		bound_at;		/* from when on that script holds */
 	bool		closed;			/* the end has come and was seen */
 	SimulatedEnd end;			/* closed: what it was */
+	bool		changed;		/* since it was loaded */
 } SimulatedPayment;
 
 /* What a pay call asks for, once its payment request was read. */

@@ -268,6 +268,14 @@ node_failure_word(NodeFailure failure)
 	return failure_words[failure];
 }
 
+NodeFailure
+node_failure_of_word(const char *word)
+{
+	size_t		place;
+
+	return name_place(failure_words, COUNT_OF(failure_words), word, &place) ? (NodeFailure) place : NODE_FAILURE_OTHER;
+}
+
 bool
 simulator_script_is_later(const SimulatorScript *a, const SimulatorScript *b)
 {

@@ -141,6 +141,9 @@ extern Result simulator_script_read(const char *payment_hash, const char *outcom
 /* The word of a failure, as the option `reason` names it: "no_route". */
 extern const char *node_failure_word(NodeFailure failure);
 
+/* The failure of that word; OTHER where it is none. */
+extern NodeFailure node_failure_of_word(const char *word);
+
 /* True where a is later than b; of one moment, the id decides. */
 extern bool simulator_script_is_later(const SimulatorScript *a, const SimulatorScript *b);
 

@@ -1,0 +1,79 @@
+/*
+ * simulator_invoices.c
+ *		Making invoices of the simulated node and of the outside wallet.
+ */
+#include "postgres/server.h"
+
+#include "lightning/simulator_invoices.h"
+
+#include "lightning/bolt11.h"
+#include "lightning/secp256k1.h"
+
+const Bolt11Crypto *
+simulator_crypto(void)
+{
+	const Bolt11Crypto *crypto = bolt11_crypto_open();
+
+	if (crypto == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not prepare the cryptography of invoices")));
+	return crypto;
+}
+
+static Bytes32
+random_bytes32(void)
+{
+	Bytes32		random;
+
+	if (!pg_strong_random(random.bytes, sizeof(random.bytes)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random bytes for an invoice")));
+	return random;
+}
+
+Result
+simulator_make_invoice(SimulatorOwner owner, Uuid key, Amount amount, const char *memo, int64_t expiry_seconds,
+					   Instant now, Arena *arena, const char **payment_request)
+{
+	const Bolt11Crypto *crypto = simulator_crypto();
+	SimulatorKey signer = simulator_need_key(owner, crypto, now);
+	Bytes32		preimage = random_bytes32();
+	int64_t		timestamp = now.microseconds / MICROSECONDS_PER_SECOND;
+	SimulatorInvoice made = {
+		.invoice = {
+			.payment_hash = crypto->sha256(preimage.bytes, sizeof(preimage.bytes)),
+			.preimage = preimage,
+			.amount = amount,
+			.memo = memo,
+			.created_at = now,
+			.expires_at = {(timestamp + expiry_seconds) * MICROSECONDS_PER_SECOND},
+			.bound_at = now,
+		},
+		.owner = owner,
+	};
+	Bolt11Plain plain = {
+		.network = SIMULATOR_NETWORK,
+		.has_amount = amount.msat > 0,
+		.amount = amount,
+		.timestamp = timestamp,
+		.expiry_seconds = expiry_seconds,
+		.min_final_cltv = BOLT11_DEFAULT_MIN_FINAL_CLTV,
+		.payment_hash = made.invoice.payment_hash,
+		.payment_secret = random_bytes32(),
+		.description = memo,
+	};
+
+	TRY(bolt11_make(&plain, &signer.secret, crypto, arena, &made.payment_request));
+	if (owner == OWNER_NODE)
+	{
+		SimulatorScripts scripts = simulator_load_scripts(made.invoice.payment_hash, false, arena);
+
+		simulator_count_calls(&scripts, true);
+		simulator_bind_invoice(&made.invoice, scripts.scripts, scripts.count);
+	}
+	simulator_add_invoice(&made, key);
+	*payment_request = made.payment_request;
+	return OK;
+}

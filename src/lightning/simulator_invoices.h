@@ -1,0 +1,24 @@
+/*
+ * simulator_invoices.h
+ *		Making invoices of the simulated node and of the outside wallet.
+ */
+#ifndef SPARK_LIGHTNING_SIMULATOR_INVOICES_H
+#define SPARK_LIGHTNING_SIMULATOR_INVOICES_H
+
+#include "lightning/simulator_store.h"
+
+#define SIMULATOR_NETWORK BOLT11_REGTEST
+
+/* The port to the cryptography; raises where it cannot be had. */
+extern const Bolt11Crypto *simulator_crypto(void);
+
+/*
+ * Makes an invoice with a preimage of its own, signs it, stores it with that
+ * key (nil: none) and gives its payment request.  amount zero: it names none.
+ * INVALID_ARGUMENT where no invoice can say that.
+ */
+extern Result simulator_make_invoice(SimulatorOwner owner, Uuid key, Amount amount, const char *memo,
+									 int64_t expiry_seconds, Instant now, Arena *arena,
+									 const char **payment_request) MUST_CHECK;
+
+#endif
