@@ -5,6 +5,8 @@
 #ifndef SPARK_LIGHTNING_SIMULATOR_INVOICES_H
 #define SPARK_LIGHTNING_SIMULATOR_INVOICES_H
 
+#include "postgres/server.h"
+
 #include "lightning/simulator_store.h"
 
 #define SIMULATOR_NETWORK BOLT11_REGTEST

@@ -18,7 +18,7 @@
 #include "lightning/simulator_invoices.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
-#include "postgres/worker.h"
+#include "postgres/transaction.h"
 
 /* How often waiting calls look whether another script has come, at most. */
 #define LOOK_INTERVAL (MICROSECONDS_PER_SECOND / 4)
@@ -40,13 +40,13 @@ typedef struct SimulatorNode
 } SimulatorNode;
 
 /* What one transaction is about. */
-typedef struct Act
+typedef struct NodeAct
 {
 	NodeCall   *call;
 	Arena	   *arena;			/* of the transaction; the answer's texts are the call's */
 	Instant		now;
 	int32_t		attempt;		/* PAY: 0 at the first time, else the attempt that waits */
-} Act;
+} NodeAct;
 
 static Instant
 this_moment(void)
@@ -60,7 +60,7 @@ this_moment(void)
 
 /* What the payment request asks for; a refusal where the node would not even try. */
 static SimulatorOrder
-read_order(const Act *act)
+read_order(const NodeAct *act)
 {
 	const NodeCall *call = act->call;
 	SimulatorOrder order = {
@@ -99,7 +99,7 @@ read_order(const Act *act)
 
 /* What ended since somebody last looked is kept from now on. */
 static SimulatorPayments
-payments_up_to_now(const Act *act, const SimulatorScripts *scripts)
+payments_up_to_now(const NodeAct *act, const SimulatorScripts *scripts)
 {
 	SimulatorPayments payments = simulator_load_payments(act->call->payment_hash, scripts, false, act->now,
 														 act->arena);
@@ -111,7 +111,7 @@ payments_up_to_now(const Act *act, const SimulatorScripts *scripts)
 }
 
 static void
-act_pay(Act *act)
+act_pay(NodeAct *act)
 {
 	SimulatorOrder order = read_order(act);
 	SimulatorScripts scripts = simulator_load_scripts(order.payment_hash, false, act->arena);
@@ -126,7 +126,7 @@ act_pay(Act *act)
 }
 
 static void
-act_look_at_pay(Act *act)
+act_look_at_pay(NodeAct *act)
 {
 	SimulatorScripts scripts = simulator_load_scripts(act->call->payment_hash, false, act->arena);
 	SimulatorPayments payments = payments_up_to_now(act, &scripts);
@@ -137,7 +137,7 @@ act_look_at_pay(Act *act)
 }
 
 static void
-act_look_up_payment(Act *act)
+act_look_up_payment(NodeAct *act)
 {
 	SimulatorScripts scripts = simulator_load_scripts(act->call->payment_hash, false, act->arena);
 	SimulatorPayments payments = payments_up_to_now(act, &scripts);
@@ -153,7 +153,7 @@ act_look_up_payment(Act *act)
  * yet.
  */
 static SimulatorInvoice *
-invoice_up_to_now(const Act *act, Bytes32 payment_hash)
+invoice_up_to_now(const NodeAct *act, Bytes32 payment_hash)
 {
 	SimulatorScripts scripts = simulator_load_scripts(payment_hash, false, act->arena);
 	SimulatorInvoice *seen = simulator_find_invoice(payment_hash, &scripts, LOCK_NOTHING, act->arena);
@@ -177,7 +177,7 @@ invoice_up_to_now(const Act *act, Bytes32 payment_hash)
 }
 
 static void
-act_create_invoice(Act *act)
+act_create_invoice(NodeAct *act)
 {
 	NodeCall   *call = act->call;
 	const char *memo = call->memo == NULL ? "" : call->memo;
@@ -190,7 +190,7 @@ act_create_invoice(Act *act)
 }
 
 static void
-act_look_up_invoice(Act *act)
+act_look_up_invoice(NodeAct *act)
 {
 	SimulatorInvoice *found = invoice_up_to_now(act, act->call->payment_hash);
 
@@ -198,7 +198,7 @@ act_look_up_invoice(Act *act)
 }
 
 static void
-act_cancel_invoice(Act *act)
+act_cancel_invoice(NodeAct *act)
 {
 	NodeCall   *call = act->call;
 	SimulatorScripts scripts = simulator_load_scripts(call->payment_hash, false, act->arena);
@@ -224,7 +224,7 @@ act_cancel_invoice(Act *act)
 }
 
 static void
-act_settled_since(Act *act)
+act_settled_since(NodeAct *act)
 {
 	NodeCall   *call = act->call;
 	Bytes32    *receivable;
@@ -240,7 +240,7 @@ act_settled_since(Act *act)
 }
 
 static void
-act_identify(Act *act)
+act_identify(NodeAct *act)
 {
 	NodeCall   *call = act->call;
 	SimulatorKey key = simulator_need_key(OWNER_NODE, simulator_crypto(), act->now);
@@ -259,7 +259,7 @@ act_identify(Act *act)
 static void
 act_in_transaction(void *argument)
 {
-	Act		   *act = argument;
+	NodeAct    *act = argument;
 	NodeCall   *call = act->call;
 
 	act->arena = context_arena(CurrentMemoryContext);
@@ -304,28 +304,19 @@ act_in_transaction(void *argument)
 static int32_t
 run(NodeCall *call, int32_t attempt)
 {
-	Act			act = {.call = call, .now = this_moment(), .attempt = attempt};
-	MemoryContext context = CurrentMemoryContext;
+	NodeAct		act = {.call = call, .now = this_moment(), .attempt = attempt};
+	ErrorData  *error;
 
 	simulator_give_up(call);
 	call->done = false;
-	PG_TRY();
+	error = try_in_transaction(act_in_transaction, &act);
+	if (error != NULL)
 	{
-		worker_transaction(act_in_transaction, &act);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
 		ereport(LOG,
 				(errmsg("the simulated node could not act: %s", error->message)));
 		FreeErrorData(error);
 		simulator_give_up(call);
 	}
-	PG_END_TRY();
 	return act.attempt;
 }
 
