@@ -84,7 +84,8 @@ books_write(const Accounting *context, UnitOfWork *work, Transfer *transfer, Led
 {
 	transfer->aggregate.type = &transfer_type;
 	transfer->aggregate.id = new_id(work);
-	transfer->created_at = clock_now(work);
+	if (instant_is_none(transfer->created_at))
+		transfer->created_at = clock_now(work);
 	if (transfer->refusal == RESULT_OK)
 	{
 		const char *content;

@@ -5,7 +5,7 @@
  * What a unit of work has decided but not written yet counts as decided: a
  * batch may hold a transfer, its repetition and its post.
  *
- * Every row passes through books_write(), which gives it its id and time, its
+ * Every row gets here its id, its time (unless it shares that of another row), its
  * place among the rows of its debit account, and its seal.
  */
 #ifndef SPARK_ACCOUNTING_BOOKS_H

@@ -343,6 +343,7 @@ typedef struct Payment
 	const bitcoin_payment_succeeded *event;
 	const char *key;
 	Uuid		linked_id;		/* the withdrawal, or nil where nothing was ever reserved */
+	Instant		booked_at;		/* one time for all legs */
 	Settlement	settlement;
 } Payment;
 
@@ -361,6 +362,7 @@ book_leg(const Accounting *context, UnitOfWork *work, const Payment *payment, Tr
 	(*leg)->credit_account_id = to;
 	(*leg)->amount = amount;
 	(*leg)->linked_id = payment->linked_id;
+	(*leg)->created_at = payment->booked_at;
 	(*leg)->from_invoice_id = payment->event->invoice_id;
 	if (purpose == PURPOSE_SURPLUS)
 		return books_fact(context, work, *leg, LEDGER_NODE, LEDGER_SUSPENSE);
@@ -422,6 +424,7 @@ book_late_payment(const Accounting *context, UnitOfWork *work, const Message *me
 	TRY(books_decided(context, work, suspense_account_id, PURPOSE_LATE, payment->key, &uncovered));
 	if (paid != NULL || uncovered != NULL)
 		return OK;
+	payment->booked_at = clock_now(work);
 	TRY(books_account(context, work, event->account_id, &account));
 	TRY(settlement_of_late(account != NULL ? ledger_account_available(account) : AMOUNT_ZERO,
 						   event->amount_msat, event->fee_msat, event->max_fee_msat, &payment->settlement));
@@ -432,7 +435,7 @@ book_late_payment(const Accounting *context, UnitOfWork *work, const Message *me
 	TRY(book_fee_legs(context, work, payment, &fee));
 	if (account != NULL)
 		ledger_account_freeze(account, arena_printf(work->arena, "withdrawal %s was paid after its reserve was gone",
-													payment->key), clock_now(work));
+													payment->key), payment->booked_at);
 	if (paid == NULL)
 		paid = uncovered;
 	tell_withdrawn(work, message->aggregate_id, payment, paid, paid, fee);
@@ -459,6 +462,7 @@ on_payment_succeeded(const void *self, UnitOfWork *work, const Message *message)
 		return book_late_payment(context, work, message, &payment);
 	TRY(settlement_of_reserve(withdrawal->amount, event->amount_msat, event->fee_msat, &payment.settlement));
 	TRY(end_transfer(context, work, withdrawal, NULL, TRANSFER_POST, payment.settlement.amount, NULL, &end));
+	payment.booked_at = end->created_at;
 	TRY(book_fee_legs(context, work, &payment, &fee));
 	tell_withdrawn(work, message->aggregate_id, &payment, withdrawal, end, fee);
 	return OK;

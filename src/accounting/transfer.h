@@ -150,7 +150,7 @@ extern Result transfer_end(const Transfer *end, const Transfer *pending, const T
 /*
  * What the seal of a row covers, as text: every column, so that a row changed
  * by whatever means no longer fits its seal.  The query that verifies the books
- * writes the same text (accounting/verification.c).
+ * writes the same text (accounting/postgres_verification.c).
  */
 extern const char *transfer_content(const Transfer *transfer, Arena *arena);
 

@@ -1,0 +1,438 @@
+/*
+ * postgres.c
+ *		Accounting on PostgreSQL.
+ *
+ * Accounts are locked FOR NO KEY UPDATE, in the order of their ids.  Rows of
+ * transfers are only ever inserted: the unique indexes on the name of a transfer
+ * and on what it ends are the last word when two sessions decide at once; the
+ * second waits, then says DUPLICATE.
+ */
+#include "postgres/server.h"
+
+#include "accounting/postgres.h"
+
+#include "postgres/aggregates.h"
+#include "postgres/errors.h"
+
+#include "utils/fmgrprotos.h"
+
+/* ------------------------------------------------------------------- seals */
+
+static Parameter
+param_seal(const uint8_t seal[SEAL_LENGTH])
+{
+	bytea	   *copy = palloc(VARHDRSZ + SEAL_LENGTH);
+
+	SET_VARSIZE(copy, VARHDRSZ + SEAL_LENGTH);
+	memcpy(VARDATA(copy), seal, SEAL_LENGTH);
+	return (Parameter) {BYTEAOID, PointerGetDatum(copy), false};
+}
+
+/* NULL: zeros. */
+static void
+row_seal(const Rows *rows, int column, uint8_t seal[SEAL_LENGTH])
+{
+	bool		is_null;
+	Datum		datum = SPI_getbinval(rows->table->vals[rows->position - 1], rows->table->tupdesc, column, &is_null);
+	bytea	   *stored;
+
+	memset(seal, 0, SEAL_LENGTH);
+	if (is_null)
+		return;
+	stored = DatumGetByteaPP(datum);
+	if (VARSIZE_ANY_EXHDR(stored) != SEAL_LENGTH)
+		refuse(RESULT_INTERNAL, "A seal is not of %d bytes.", SEAL_LENGTH);
+	memcpy(seal, VARDATA_ANY(stored), SEAL_LENGTH);
+}
+
+static void
+sha256_digest(const Digest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH])
+{
+	bytea	   *input = palloc(VARHDRSZ + length);
+	bytea	   *output;
+
+	(void) self;
+	SET_VARSIZE(input, VARHDRSZ + length);
+	memcpy(VARDATA(input), data, length);
+	output = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea, PointerGetDatum(input)));
+	memcpy(digest, VARDATA_ANY(output), SEAL_LENGTH);
+	pfree(input);
+	pfree(output);
+}
+
+/* ---------------------------------------------------------------- accounts */
+
+static Aggregate *
+read_account(const Rows *rows, Arena *arena)
+{
+	LedgerAccount *account = ARENA_NEW(arena, LedgerAccount);
+	const char *class = row_text(rows, 3, arena);
+
+	if (!ledger_account_class_by_name(class, &account->class))
+		refuse(RESULT_INTERNAL, "An account has class %s.", class);
+	account->strict = row_bool(rows, 4);
+	account->closed = row_bool(rows, 5);
+	account->debits_posted = row_amount(rows, 6);
+	account->credits_posted = row_amount(rows, 7);
+	account->debits_pending = row_amount(rows, 8);
+	account->credits_pending = row_amount(rows, 9);
+	account->frozen_reason = row_text(rows, 10, arena);
+	account->frozen_at = row_instant(rows, 11);
+	account->opened_at = row_instant(rows, 12);
+	account->sequence = row_bigint(rows, 13);
+	row_seal(rows, 14, account->seal);
+	return &account->aggregate;
+}
+
+#define ACCOUNTS_BY_ID \
+	"SELECT account_id, version, class, strict, closed, debits_posted_msat, credits_posted_msat," \
+	" debits_pending_msat, credits_pending_msat, frozen_reason, frozen_at, opened_at, sequence," \
+	" seal" \
+	"  FROM spark_accounting.accounts WHERE account_id = ANY ($1) ORDER BY account_id"
+
+static Result
+load_accounts(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
+{
+	static Statement plain = {.sql = ACCOUNTS_BY_ID};
+	static Statement locked = {.sql = ACCOUNTS_BY_ID " FOR NO KEY UPDATE"};
+
+	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_account, found);
+}
+
+static Result
+insert_account(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	static Statement statement = {
+		.sql = "INSERT INTO spark_accounting.accounts"
+		" (account_id, version, class, strict, closed, debits_posted_msat, credits_posted_msat,"
+		" debits_pending_msat, credits_pending_msat, frozen_reason, frozen_at, opened_at, sequence, seal)"
+		" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+		" ON CONFLICT DO NOTHING"
+	};
+	const LedgerAccount *account = (const LedgerAccount *) aggregate;
+	const Parameter parameters[] = {
+		param_uuid(aggregate->id),
+		param_text(ledger_account_class_name(account->class)),
+		param_bool(account->strict),
+		param_bool(account->closed),
+		param_amount(account->debits_posted),
+		param_amount(account->credits_posted),
+		param_amount(account->debits_pending),
+		param_amount(account->credits_pending),
+		param_text(account->frozen_reason),
+		param_instant(account->frozen_at),
+		param_instant(account->opened_at),
+		param_bigint(account->sequence),
+		param_seal(account->seal),
+	};
+
+	(void) self;
+	(void) work;
+	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
+}
+
+/* Class, strictness and time of opening never change. */
+static Result
+update_account(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	static Statement statement = {
+		.sql = "UPDATE spark_accounting.accounts"
+		" SET version = version + 1, closed = $3, debits_posted_msat = $4, credits_posted_msat = $5,"
+		" debits_pending_msat = $6, credits_pending_msat = $7, frozen_reason = $8, frozen_at = $9,"
+		" sequence = $10, seal = $11"
+		" WHERE account_id = $1 AND version = $2"
+	};
+	const LedgerAccount *account = (const LedgerAccount *) aggregate;
+	const Parameter parameters[] = {
+		param_uuid(aggregate->id),
+		param_bigint(aggregate->version),
+		param_bool(account->closed),
+		param_amount(account->debits_posted),
+		param_amount(account->credits_posted),
+		param_amount(account->debits_pending),
+		param_amount(account->credits_pending),
+		param_text(account->frozen_reason),
+		param_instant(account->frozen_at),
+		param_bigint(account->sequence),
+		param_seal(account->seal),
+	};
+
+	(void) self;
+	(void) work;
+	return updated(statement_run(&statement, parameters, lengthof(parameters)));
+}
+
+/* --------------------------------------------------------------- transfers */
+
+static Aggregate *
+read_transfer(const Rows *rows, Arena *arena)
+{
+	Transfer   *transfer = ARENA_NEW(arena, Transfer);
+	const char *form = row_text(rows, 5, arena);
+	const char *purpose = row_text(rows, 6, arena);
+	const char *kind = row_text(rows, 7, arena);
+	const char *refusal = row_text(rows, 18, arena);
+
+	transfer->debit_account_id = row_uuid(rows, 3);
+	transfer->credit_account_id = row_uuid(rows, 4);
+	if (!transfer_form_by_name(form, &transfer->form) ||
+		!transfer_purpose_by_name(purpose, &transfer->purpose) ||
+		(kind != NULL && !transfer_kind_by_name(kind, &transfer->kind)) ||
+		(refusal != NULL && !result_by_name(refusal, &transfer->refusal)))
+		refuse(RESULT_INTERNAL, "A transfer of account %s cannot be read.", row_text(rows, 3, arena));
+	transfer->key = row_text(rows, 8, arena);
+	transfer->amount = row_amount(rows, 9);
+	transfer->fee_limit = row_amount(rows, 10);
+	transfer->pending_id = row_uuid(rows, 11);
+	transfer->linked_id = row_uuid(rows, 12);
+	transfer->campaign_id = row_uuid(rows, 13);
+	transfer->from_invoice_id = row_uuid(rows, 14);
+	transfer->to_invoice_id = row_uuid(rows, 15);
+	transfer->expires_at = row_instant(rows, 16);
+	transfer->created_at = row_instant(rows, 17);
+	transfer->reason = row_text(rows, 19, arena);
+	transfer->sequence = row_bigint(rows, 20);
+	row_seal(rows, 21, transfer->seal);
+	return &transfer->aggregate;
+}
+
+#define TRANSFERS \
+	"SELECT transfer_id, 1::bigint, debit_account_id, credit_account_id, form, purpose, kind, idempotency_key," \
+	" amount_msat, fee_limit_msat, pending_id, linked_id, campaign_id, from_invoice_id, to_invoice_id," \
+	" expires_at, created_at, NULL::text, reason, sequence, seal" \
+	"  FROM spark_accounting.transfers "
+
+/* The same columns; their reason is a refusal. */
+#define REJECTIONS \
+	"SELECT NULL::uuid, 1::bigint, debit_account_id, credit_account_id, form, purpose, NULL, idempotency_key," \
+	" amount_msat, fee_limit_msat, NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid," \
+	" NULL::timestamptz, created_at, reason, NULL::text, NULL::bigint, NULL::bytea" \
+	"  FROM spark_accounting.rejections "
+
+static Transfer *
+only_transfer(Rows rows, Arena *arena)
+{
+	Transfer   *transfer = NULL;
+
+	if (rows_next(&rows))
+		transfer = (Transfer *) aggregate_of_row(&transfer_type, &rows, arena, read_transfer);
+	rows_close(&rows);
+	return transfer;
+}
+
+static Result
+find_transfer(const TransferRepository *self, Arena *arena, Uuid debit_account_id,
+			  TransferPurpose purpose, const char *key, Transfer **found)
+{
+	static Statement statement = {
+		.sql = TRANSFERS "WHERE debit_account_id = $1 AND purpose = $2 AND idempotency_key = $3"
+		" UNION ALL "
+		REJECTIONS "WHERE debit_account_id = $1 AND purpose = $2 AND idempotency_key = $3"
+	};
+
+	(void) self;
+	*found = only_transfer(rows_open(&statement, PARAMETERS(param_uuid(debit_account_id),
+															 param_text(transfer_purpose_name(purpose)),
+															 param_text(key))), arena);
+	return OK;
+}
+
+static Result
+find_end(const TransferRepository *self, Arena *arena, Uuid pending_id, Transfer **found)
+{
+	static Statement statement = {.sql = TRANSFERS "WHERE pending_id = $1"};
+
+	(void) self;
+	*found = only_transfer(rows_open(&statement, PARAMETERS(param_uuid(pending_id))), arena);
+	return OK;
+}
+
+static Result
+insert_rejection(const Transfer *rejection)
+{
+	static Statement statement = {
+		.sql = "INSERT INTO spark_accounting.rejections"
+		" (debit_account_id, credit_account_id, amount_msat, fee_limit_msat, created_at, form, purpose,"
+		" idempotency_key, reason)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"
+	};
+	const Parameter parameters[] = {
+		param_uuid(rejection->debit_account_id),
+		param_uuid(rejection->credit_account_id),
+		param_amount(rejection->amount),
+		param_bigint_or_null(rejection->fee_limit.msat, rejection->fee_limit.msat == 0),
+		param_instant(rejection->created_at),
+		param_text(transfer_form_name(rejection->form)),
+		param_text(transfer_purpose_name(rejection->purpose)),
+		param_text(rejection->key),
+		param_text(result_text(rejection->refusal)->name),
+	};
+
+	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
+}
+
+static Result
+insert_row(const Transfer *transfer)
+{
+	static Statement statement = {
+		.sql = "INSERT INTO spark_accounting.transfers"
+		" (transfer_id, debit_account_id, credit_account_id, amount_msat, sequence, created_at, form, purpose,"
+		" kind, idempotency_key, seal, fee_limit_msat, expires_at, pending_id, linked_id, campaign_id,"
+		" from_invoice_id, to_invoice_id, reason)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+		" $17, $18, $19) ON CONFLICT DO NOTHING"
+	};
+	const Parameter parameters[] = {
+		param_uuid(transfer->aggregate.id),
+		param_uuid(transfer->debit_account_id),
+		param_uuid(transfer->credit_account_id),
+		param_amount(transfer->amount),
+		param_bigint(transfer->sequence),
+		param_instant(transfer->created_at),
+		param_text(transfer_form_name(transfer->form)),
+		param_text(transfer_purpose_name(transfer->purpose)),
+		param_text(transfer_kind_name(transfer->kind)),
+		param_text(transfer->key),
+		param_seal(transfer->seal),
+		param_bigint_or_null(transfer->fee_limit.msat, transfer->fee_limit.msat == 0),
+		param_instant(transfer->expires_at),
+		param_uuid_or_null(transfer->pending_id),
+		param_uuid_or_null(transfer->linked_id),
+		param_uuid_or_null(transfer->campaign_id),
+		param_uuid_or_null(transfer->from_invoice_id),
+		param_uuid_or_null(transfer->to_invoice_id),
+		param_text(transfer->reason),
+	};
+
+	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
+}
+
+static Result
+insert_transfer(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	const Transfer *transfer = (const Transfer *) aggregate;
+
+	(void) self;
+	(void) work;
+	return transfer->refusal == RESULT_OK ? insert_row(transfer) : insert_rejection(transfer);
+}
+
+static Result
+load_no_transfer(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
+{
+	(void) self;
+	(void) work;
+	(void) ids;
+	(void) count;
+	(void) lock;
+	(void) found;
+	return FAIL_BECAUSE(INTERNAL, "Transfers are found by their names.");
+}
+
+static Result
+update_no_transfer(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	(void) self;
+	(void) work;
+	(void) aggregate;
+	return FAIL_BECAUSE(INTERNAL, "Rows of transfers never change.");
+}
+
+/* ------------------------------------------------------------------- wired */
+
+static const Repository accounts = {&ledger_account_type, load_accounts, insert_account, update_account};
+static const TransferRepository transfers = {
+	{&transfer_type, load_no_transfer, insert_transfer, update_no_transfer},
+	find_transfer, find_end
+};
+static const Digest sha256 = {sha256_digest};
+
+const Accounting accounting = {&accounts, &transfers, &sha256};
+const Consumer accounting_consumer = ACCOUNTING_CONSUMER(&accounting);
+
+/* ----------------------------------------------------------------- queries */
+
+const LedgerAccount *
+account_query(Arena *arena, Uuid account_id)
+{
+	static Statement statement = {.sql = ACCOUNTS_BY_ID, .read_only = true};
+	Rows		rows = rows_open(&statement, PARAMETERS(param_uuids(&account_id, 1)));
+	const LedgerAccount *account = NULL;
+
+	if (rows_next(&rows))
+		account = (const LedgerAccount *) aggregate_of_row(&ledger_account_type, &rows, arena, read_account);
+	rows_close(&rows);
+	return account;
+}
+
+bool
+statement_line_query(Uuid account_id, Uuid transfer_id, Instant *created_at)
+{
+	static Statement statement = {
+		.sql = "SELECT created_at FROM spark_accounting.transfers"
+		" WHERE transfer_id = $2 AND $1 IN (debit_account_id, credit_account_id) AND pending_id IS NULL",
+		.read_only = true
+	};
+	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(account_id), param_uuid(transfer_id)));
+	bool		found = rows_next(&rows);
+
+	if (found)
+		*created_at = row_instant(&rows, 1);
+	rows_close(&rows);
+	return found;
+}
+
+#define STATEMENT_SIDE(side) \
+	"(SELECT * FROM spark_accounting.transfers" \
+	" WHERE " side " = $1 AND pending_id IS NULL" \
+	" AND (created_at, transfer_id) < (coalesce($2, 'infinity'), $3)" \
+	" ORDER BY created_at DESC, transfer_id DESC LIMIT $4)"
+
+Rows
+statement_page(Uuid account_id, Instant created_at, Uuid transfer_id, int limit)
+{
+	/*
+	 * Each side is read from its index, no further than the page; the end of a
+	 * pending line by a probe a line.
+	 */
+	static Statement statement = {
+		.sql = "SELECT t.transfer_id,"
+		" CASE WHEN t.kind = 'withdrawal' AND t.credit_account_id = $1 THEN 'deposit' ELSE t.kind END,"
+		" CASE WHEN t.form = 'direct' OR e.form = 'post' THEN 'posted'"
+		"      WHEN e.form = 'void' THEN 'voided' ELSE 'pending' END,"
+		" CASE WHEN t.debit_account_id = $1 THEN - coalesce(e.amount_msat, t.amount_msat)"
+		"      ELSE coalesce(e.amount_msat, t.amount_msat) END,"
+		" CASE WHEN t.debit_account_id = $1 THEN t.credit_account_id ELSE t.debit_account_id END,"
+		" t.campaign_id,"
+		" CASE WHEN t.debit_account_id = $1 THEN t.from_invoice_id ELSE t.to_invoice_id END,"
+		" t.created_at,"
+		" CASE WHEN t.form = 'direct' THEN t.created_at WHEN e.form = 'post' THEN e.created_at END"
+		"  FROM (" STATEMENT_SIDE("debit_account_id") " UNION ALL " STATEMENT_SIDE("credit_account_id") ") t"
+		"  LEFT JOIN LATERAL (SELECT form, amount_msat, created_at FROM spark_accounting.transfers"
+		"    WHERE t.form = 'pending' AND pending_id = t.transfer_id LIMIT 1) e ON true"
+		" ORDER BY t.created_at DESC, t.transfer_id DESC LIMIT $4",
+		.read_only = true
+	};
+
+	return rows_open(&statement, PARAMETERS(param_uuid(account_id), param_instant(created_at),
+											param_uuid(transfer_id), param_bigint(limit)));
+}
+
+Rows
+trial_balance_query(void)
+{
+	static Statement statement = {
+		.sql = "SELECT c.class, pg_catalog.count(a.account_id),"
+		" coalesce(pg_catalog.sum(debits_posted_msat), 0)::bigint,"
+		" coalesce(pg_catalog.sum(credits_posted_msat), 0)::bigint,"
+		" coalesce(pg_catalog.sum(debits_pending_msat), 0)::bigint,"
+		" coalesce(pg_catalog.sum(credits_pending_msat), 0)::bigint"
+		"  FROM (VALUES (1, 'user'), (2, 'guest'), (3, 'node'), (4, 'fee'), (5, 'operator'), (6, 'suspense'))"
+		"    AS c (place, class)"
+		"  LEFT JOIN spark_accounting.accounts a ON a.class = c.class"
+		" GROUP BY c.place, c.class ORDER BY c.place",
+		.read_only = true
+	};
+
+	return rows_open(&statement, NO_PARAMETERS);
+}
