@@ -292,6 +292,15 @@ row_smallint(const Rows *rows, int column)
 	return is_null ? 0 : DatumGetInt16(datum);
 }
 
+double
+row_double(const Rows *rows, int column)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+
+	return is_null ? 0 : DatumGetFloat8(datum);
+}
+
 bool
 row_bool(const Rows *rows, int column)
 {

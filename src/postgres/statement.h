@@ -85,6 +85,7 @@ extern Amount row_amount(const Rows *rows, int column);	/* NULL: 0 */
 extern int64 row_bigint(const Rows *rows, int column);	/* NULL: 0 */
 extern int32 row_int(const Rows *rows, int column); /* NULL: 0 */
 extern int	row_smallint(const Rows *rows, int column); /* NULL: 0 */
+extern double row_double(const Rows *rows, int column); /* NULL: 0 */
 extern bool row_bool(const Rows *rows, int column); /* NULL: false */
 extern Instant row_instant(const Rows *rows, int column);	/* NULL: none */
 

@@ -163,3 +163,17 @@ ALTER TABLE spark_common.subscription ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.retry ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.dead_letter ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.operator_log ENABLE ROW LEVEL SECURITY;
+
+-- What each consumer has not handled yet, whether it wants it or not: beyond its
+-- cursor, parked, or dead.  For checks that span two contexts.
+CREATE VIEW spark_common.undelivered AS
+	SELECT c.consumer, m.id, m.type, m.aggregateid, m.payload
+	FROM (SELECT DISTINCT ON (consumer, lane) * FROM spark_common.cursor_log ORDER BY consumer, lane, gen DESC) c
+	JOIN spark_common.outbox m ON m.lane = c.lane
+		AND NOT pg_visible_in_snapshot(m.xid, c.s1)
+		AND NOT (c.s2 IS NOT NULL AND m.seq <= c.pos AND pg_visible_in_snapshot(m.xid, c.s2))
+	UNION ALL
+	SELECT consumer, id, type, aggregateid, payload FROM spark_common.retry
+	UNION ALL
+	SELECT consumer, id, type, aggregateid, payload FROM spark_common.dead_letter;
+COMMENT ON VIEW spark_common.undelivered IS 'Messages that a consumer has not handled yet';

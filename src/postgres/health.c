@@ -1,0 +1,265 @@
+/*
+ * health.c
+ *		spark_ops.health(): what is wrong, and who holds things up.
+ *
+ * A row a check, always the same checks, also before spark.install().
+ */
+#include "postgres/health.h"
+
+#include "postgres/answers.h"
+#include "postgres/consumers.h"
+#include "postgres/cursor.h"
+#include "postgres/environment.h"
+#include "postgres/handler_call.h"
+#include "postgres/installed.h"
+#include "postgres/statement.h"
+#include "postgres/wakeup.h"
+
+#include "commands/extension.h"
+
+PG_FUNCTION_INFO_V1(spark_ops_health);
+
+#define MAX_PROBES 8
+#define LONG_BACKLOG 10000
+#define OLD_SNAPSHOT_SECONDS 3600
+
+typedef struct NamedProbe
+{
+	const char *name;
+	HealthProbe probe;
+} NamedProbe;
+
+static NamedProbe probes[MAX_PROBES];
+static int	probe_count;
+
+/* Who holds the oldest snapshot: a session, a slot, a prepared transaction or a standby. */
+static Statement oldest_snapshot = {
+	.sql = "SELECT holder, age FROM ("
+	" SELECT pg_catalog.format('pid %s (%s)', pid, COALESCE(backend_type, 'unknown')) AS holder,"
+	"  pg_catalog.age(backend_xmin) AS xids,"
+	"  EXTRACT(epoch FROM pg_catalog.clock_timestamp() - COALESCE(xact_start, query_start, backend_start))::float8 AS age"
+	"  FROM pg_catalog.pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
+	" UNION ALL SELECT pg_catalog.format('slot %s', slot_name), pg_catalog.age(xmin), NULL"
+	"  FROM pg_catalog.pg_replication_slots WHERE xmin IS NOT NULL"
+	" UNION ALL SELECT pg_catalog.format('prepared %s', gid), pg_catalog.age(transaction),"
+	"  EXTRACT(epoch FROM pg_catalog.clock_timestamp() - prepared)::float8 FROM pg_catalog.pg_prepared_xacts"
+	" UNION ALL SELECT pg_catalog.format('standby %s', COALESCE(application_name, pid::text)),"
+	"  pg_catalog.age(backend_xmin), NULL FROM pg_catalog.pg_stat_replication WHERE backend_xmin IS NOT NULL) h"
+	" ORDER BY xids DESC, age DESC NULLS LAST LIMIT 1",
+	.read_only = true};
+
+static Statement prepared = {
+	.sql = "SELECT pg_catalog.string_agg(gid, ', ' ORDER BY prepared) FROM pg_catalog.pg_prepared_xacts"
+	" WHERE database = pg_catalog.current_database()",
+	.read_only = true};
+
+static Statement blocked_keys = {
+	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(consumer) FROM ("
+	" SELECT DISTINCT consumer, aggregateid FROM spark_common.retry"
+	" UNION SELECT consumer, aggregateid FROM spark_common.dead_letter) k",
+	.read_only = true};
+
+static Statement log_size = {
+	.sql = "SELECT pg_catalog.pg_size_pretty(pg_catalog.pg_total_relation_size('spark_common.outbox_0_0')"
+	" + pg_catalog.pg_total_relation_size('spark_common.outbox_0_1')"
+	" + pg_catalog.pg_total_relation_size('spark_common.outbox_0_2'))",
+	.read_only = true};
+
+static Statement extension_version = {
+	.sql = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'spark'",
+	.read_only = true};
+
+void
+add_health_probe(const char *name, HealthProbe probe)
+{
+	if (probe_count < MAX_PROBES)
+		probes[probe_count++] = (NamedProbe) {name, probe};
+}
+
+static void
+put(Answer *answer, const char *name, bool ok, const char *detail)
+{
+	answer_text(answer, name);
+	answer_bool(answer, ok);
+	answer_text(answer, detail);
+	answer_put(answer);
+}
+
+static void
+put_preload(Answer *answer)
+{
+	put(answer, "preload", is_preloaded(), is_preloaded()
+		? "spark is in shared_preload_libraries"
+		: "add spark to shared_preload_libraries and restart: no worker, no node calls, no login throttle until then");
+}
+
+static void
+put_worker(Answer *answer)
+{
+	int			launcher = worker_pid(WORKER_LAUNCHER, NULL);
+	int			dispatcher = worker_pid(WORKER_DISPATCHER, NULL);
+	int			lightning = worker_pid(WORKER_LIGHTNING, NULL);
+
+	if (launcher == 0)
+		put(answer, "worker", false, "the launcher is missing: is spark preloaded, and is this no standby?");
+	else if (dispatcher == 0)
+		put(answer, "worker", false, "no dispatcher serves this database: name it in spark.databases, and look into the server's log");
+	else if (lightning == 0)
+		put(answer, "worker", false, "the Lightning worker is missing: raise max_worker_processes, and look into the server's log");
+	else
+		put(answer, "worker", true, psprintf("launcher %d, dispatcher %d, lightning %d", launcher, dispatcher, lightning));
+}
+
+static void
+put_backlog(Answer *answer, List *all, Arena *arena)
+{
+	int64		longest = 0;
+	const char *who = "nobody";
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		const Listener *listener = lfirst(cell);
+		Instant		oldest;
+		Cursor		cursor;
+		int64		lag;
+
+		if (!cursor_load(listener->name, 0, arena, &cursor))
+			continue;
+		lag = cursor_lag(&cursor, listener, arena, &oldest);
+		if (lag > longest)
+		{
+			longest = lag;
+			who = listener->name;
+		}
+	}
+	put(answer, "backlog", longest < LONG_BACKLOG,
+		psprintf("%lld messages wait for %s", (long long) longest, who));
+}
+
+static void
+put_snapshot(Answer *answer, Arena *arena)
+{
+	Rows		rows = rows_open(&oldest_snapshot, NO_PARAMETERS);
+	double		age = 0;
+	const char *detail = "no other session holds a snapshot";
+
+	if (rows_next(&rows))
+	{
+		age = row_double(&rows, 2);
+		detail = arena_printf(arena, "held by %s for %.0f s", row_text(&rows, 1, arena), age);
+	}
+	rows_close(&rows);
+	put(answer, "snapshot", age < OLD_SNAPSHOT_SECONDS, detail);
+}
+
+static void
+put_prepared(Answer *answer, Arena *arena)
+{
+	Rows		rows = rows_open(&prepared, NO_PARAMETERS);
+	const char *gids = rows_next(&rows) ? row_text(&rows, 1, arena) : NULL;
+
+	rows_close(&rows);
+	put(answer, "prepared", gids == NULL, gids == NULL ? "no prepared transaction"
+		: psprintf("prepared transactions wait to be ended: %s", gids));
+}
+
+static void
+put_paused(Answer *answer, List *all)
+{
+	ListCell   *cell;
+	char	   *detail = NULL;
+
+	foreach(cell, all)
+	{
+		const Listener *listener = lfirst(cell);
+		ConsumerCounters counters = consumer_counters(listener->name);
+		const char *why = NULL;
+
+		/* What is missing is looked up; the rest the workers have told. */
+		if (listener->context != NULL || find_handlers(listener, &why) != NULL)
+			why = counters.paused[0] != '\0' ? counters.paused : NULL;
+		if (why != NULL)
+			detail = psprintf("%s%s%s: %s", detail != NULL ? detail : "", detail != NULL ? "; " : "",
+							  listener->name, why);
+	}
+	put(answer, "paused", detail == NULL, detail != NULL ? detail : "no consumer is paused");
+}
+
+static void
+put_blocked(Answer *answer, Arena *arena)
+{
+	Rows		rows = rows_open(&blocked_keys, NO_PARAMETERS);
+	int64		keys = rows_next(&rows) ? row_bigint(&rows, 1) : 0;
+	const char *consumer = keys > 0 ? row_text(&rows, 2, arena) : NULL;
+
+	rows_close(&rows);
+	put(answer, "blocked", keys == 0, keys == 0 ? "no key waits behind a failed message"
+		: psprintf("%lld keys wait behind failed messages, of consumer %s among others; see spark_ops.dead_letters()",
+				   (long long) keys, consumer));
+}
+
+static void
+put_rotation(Answer *answer, Arena *arena)
+{
+	Rows		rows = rows_open(&log_size, NO_PARAMETERS);
+	const char *size = rows_next(&rows) ? row_text(&rows, 1, arena) : "unknown";
+
+	rows_close(&rows);
+	put(answer, "rotation", true, psprintf("the log holds %s; segments are not rotated in this version", size));
+}
+
+static void
+put_versions(Answer *answer, bool installed, Arena *arena)
+{
+	Rows		rows = rows_open(&extension_version, NO_PARAMETERS);
+	const char *script = rows_next(&rows) ? row_text(&rows, 1, arena) : "none";
+	bool		same = strcmp(script, SPARK_VERSION) == 0;
+
+	rows_close(&rows);
+	put(answer, "versions", same && installed,
+		psprintf("library %s, SQL %s, tables %s%s", SPARK_VERSION, script, installed ? "current" : "not current",
+				 !same ? "; run ALTER EXTENSION spark UPDATE" : !installed ? "; run SELECT * FROM spark.install()" : ""));
+}
+
+static void
+put_probes(Answer *answer, bool installed, Arena *arena)
+{
+	for (int i = 0; i < probe_count; i++)
+	{
+		HealthCheck check = {.ok = false, .detail = "the tables are not there: run SELECT * FROM spark.install()"};
+
+		if (installed)
+			check = probes[i].probe(arena);
+		put(answer, probes[i].name, check.ok, check.detail);
+	}
+}
+
+Datum
+spark_ops_health(PG_FUNCTION_ARGS)
+{
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	bool		installed = tables_are_current("common") && tables_are_current("bitcoin");
+	Answer		answer = answers_begin(fcinfo);
+	List	   *all = tables_are_current("common") ? listeners(arena) : NIL;
+
+	put_preload(&answer);
+	put_worker(&answer);
+	put_probes(&answer, installed, arena);
+	put_backlog(&answer, all, arena);
+	put_snapshot(&answer, arena);
+	put_prepared(&answer, arena);
+	put_paused(&answer, all);
+	if (tables_are_current("common"))
+	{
+		put_blocked(&answer, arena);
+		put_rotation(&answer, arena);
+	}
+	else
+	{
+		put(&answer, "blocked", true, "there is no bus yet");
+		put(&answer, "rotation", true, "there is no log yet");
+	}
+	put_versions(&answer, installed, arena);
+	return (Datum) 0;
+}

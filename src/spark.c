@@ -1,0 +1,116 @@
+/*
+ * spark.c
+ *		The composition root: settings, shared memory, workers, and who is wired
+ *		to whom.  The only file that knows every context.
+ */
+#include "postgres/server.h"
+
+#include "postgres/command.h"
+#include "postgres/consumers.h"
+#include "postgres/health.h"
+#include "postgres/launcher.h"
+#include "postgres/settings.h"
+#include "postgres/wakeup.h"
+#include "postgres/worker.h"
+
+#include "accounting/messages.h"
+#include "accounting/postgres.h"
+#include "auth/messages.h"
+#include "auth/postgres.h"
+#include "bitcoin/messages.h"
+#include "bitcoin/postgres.h"
+#include "bitcoin/settings.h"
+#include "bitcoin/worker_turn.h"
+#include "crowdfunding/messages.h"
+#include "crowdfunding/postgres.h"
+#include "dashboard/postgres.h"
+#include "lightning/simulator_node.h"
+
+#include "storage/ipc.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+static const Consumer *const contexts[] = {
+	&accounting_consumer,
+	&crowdfunding_consumer,
+	&bitcoin_consumer,
+	&dashboard_consumer,
+};
+
+static const MessageType *const *const messages[] = {
+	auth_messages,
+	accounting_messages,
+	crowdfunding_messages,
+	bitcoin_messages,
+};
+
+static shmem_request_hook_type earlier_request_hook;
+static shmem_startup_hook_type earlier_startup_hook;
+
+static void
+request_shared_memory(void)
+{
+	if (earlier_request_hook != NULL)
+		earlier_request_hook();
+	wakeup_shmem_request();
+	auth_shmem_request();
+}
+
+static void
+start_shared_memory(void)
+{
+	if (earlier_startup_hook != NULL)
+		earlier_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	wakeup_shmem_startup();
+	auth_shmem_startup();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+static HealthCheck
+throttle_probe(Arena *arena)
+{
+	bool		on = auth_throttle_is_on();
+
+	(void) arena;
+	return (HealthCheck) {
+		.ok = on,
+		.detail = on ? "failed logins are counted in shared memory"
+		: "failed logins are not limited: add spark to shared_preload_libraries",
+	};
+}
+
+static void
+wire(void)
+{
+	set_contexts(contexts, lengthof(contexts), messages, lengthof(messages));
+	set_identity_provider(auth_caller);
+	bitcoin_set_node(simulator_node());
+	set_lightning_task(&bitcoin_lightning_task);
+	add_health_probe("throttle", throttle_probe);
+}
+
+static void
+preload(void)
+{
+	earlier_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shared_memory;
+	earlier_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_shared_memory;
+	register_launcher();
+}
+
+void
+_PG_init(void)
+{
+	define_settings();
+	auth_define_settings();
+	bitcoin_define_settings();
+	MarkGUCPrefixReserved("spark");
+	wire();
+	/* pg_upgrade runs the server for itself: nothing of ours may act in it. */
+	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
+		preload();
+}
