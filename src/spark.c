@@ -63,10 +63,8 @@ start_shared_memory(void)
 {
 	if (earlier_startup_hook != NULL)
 		earlier_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	wakeup_shmem_startup();
 	auth_shmem_startup();
-	LWLockRelease(AddinShmemInitLock);
 }
 
 static HealthCheck

@@ -14,8 +14,10 @@
 #include "postgres/settings.h"
 #include "postgres/wakeup.h"
 
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_database.h"
-#include "commands/dbcommands.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -23,7 +25,6 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #define NAP 1000
@@ -56,24 +57,32 @@ register_launcher(void)
 	RegisterBackgroundWorker(&worker);
 }
 
-/* The oid of a database that takes connections; else InvalidOid and why not. */
+/*
+ * The oid of a database that takes connections; else InvalidOid and why not.
+ * A scan of the table, as autovacuum's launcher does it: without a database,
+ * the indexes of the shared catalogs need not be there.
+ */
 static Oid
 connectable_database(const char *name, const char **why_not)
 {
-	Oid			oid = get_database_oid(name, true);
+	Relation	databases = table_open(DatabaseRelationId, AccessShareLock);
+	TableScanDesc scan = table_beginscan_catalog(databases, 0, NULL);
 	HeapTuple	tuple;
+	Oid			oid = InvalidOid;
 
 	*why_not = "does not exist";
-	if (!OidIsValid(oid))
-		return InvalidOid;
-	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(oid));
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	*why_not = NULL;
-	if (!((Form_pg_database) GETSTRUCT(tuple))->datallowconn)
-		*why_not = "takes no connections";
-	ReleaseSysCache(tuple);
-	return *why_not == NULL ? oid : InvalidOid;
+	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+
+		if (strcmp(NameStr(database->datname), name) != 0)
+			continue;
+		*why_not = database->datallowconn ? NULL : "takes no connections";
+		oid = database->datallowconn ? database->oid : InvalidOid;
+	}
+	table_endscan(scan);
+	table_close(databases, AccessShareLock);
+	return oid;
 }
 
 static Known *

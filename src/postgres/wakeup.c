@@ -18,6 +18,7 @@
 
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
@@ -67,12 +68,14 @@ wakeup_shmem_startup(void)
 {
 	bool		found;
 
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shared = ShmemInitStruct("spark workers", sizeof(Shared), &found);
 	if (!found)
 	{
 		memset(shared, 0, sizeof(Shared));
 		SpinLockInit(&shared->lock);
 	}
+	LWLockRelease(AddinShmemInitLock);
 }
 
 bool
