@@ -66,9 +66,12 @@ CREATE FUNCTION spark_ops.verify()
 	RETURNS TABLE (invariant text, ok boolean, detail text)
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS $$
-		SELECT * FROM (SELECT * FROM spark_ops.verify_accounting()
-		UNION ALL SELECT * FROM spark_ops.verify_between()) AS all_of_them
-		ORDER BY substr(invariant, 2)::int
+		SELECT invariant, bool_and(ok),
+			string_agg(detail, '; ') FILTER (WHERE ok IS NOT DISTINCT FROM all_ok)
+		FROM (SELECT *, bool_and(ok) OVER (PARTITION BY invariant) AS all_ok
+			FROM (SELECT * FROM spark_ops.verify_accounting()
+				UNION ALL SELECT * FROM spark_ops.verify_between()) AS every_row) AS judged
+		GROUP BY invariant ORDER BY substr(invariant, 2)::int
 	$$;
 COMMENT ON FUNCTION spark_ops.verify() IS
 'Checks the invariants I1 to I14 of the books, one row each.

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BUCKETS 256
+
 UnitOfWork *
 unit_of_work_new(Arena *arena, const Ports *ports, const Message *cause)
 {
@@ -15,6 +17,7 @@ unit_of_work_new(Arena *arena, const Ports *ports, const Message *cause)
 	work->arena = arena;
 	work->ports = ports;
 	work->cause = cause;
+	work->buckets = ARENA_ARRAY(arena, Tracked *, BUCKETS);
 	return work;
 }
 
@@ -32,10 +35,17 @@ new_id(const UnitOfWork *work)
 
 /* ----------------------------------------------------------- identity map */
 
+/* The last bytes of an id are random: they spread by themselves. */
+static Tracked **
+bucket_of(const UnitOfWork *work, Uuid id)
+{
+	return &work->buckets[(id.bytes[15] ^ id.bytes[14]) % BUCKETS];
+}
+
 static Tracked *
 lookup(const UnitOfWork *work, const AggregateType *type, Uuid id)
 {
-	for (Tracked *tracked = work->tracked; tracked != NULL; tracked = tracked->next)
+	for (Tracked *tracked = *bucket_of(work, id); tracked != NULL; tracked = tracked->next_in_bucket)
 		if (tracked->aggregate->type == type && uuid_equal(tracked->aggregate->id, id))
 			return tracked;
 	return NULL;
@@ -50,6 +60,8 @@ track(UnitOfWork *work, const Repository *repository, Aggregate *aggregate)
 	tracked->aggregate = aggregate;
 	tracked->next = work->tracked;
 	work->tracked = tracked;
+	tracked->next_in_bucket = *bucket_of(work, aggregate->id);
+	*bucket_of(work, aggregate->id) = tracked;
 	return tracked;
 }
 
@@ -232,6 +244,7 @@ unit_of_work_complete(UnitOfWork *work)
 	TRY(write_aggregates(work));
 	TRY(store_messages(work));
 	work->tracked = NULL;
+	memset(work->buckets, 0, sizeof(Tracked *) * BUCKETS);
 	work->first_emitted = work->last_emitted = NULL;
 	return OK;
 }

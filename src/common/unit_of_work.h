@@ -39,7 +39,8 @@ typedef struct Ports
 
 typedef struct Tracked
 {
-	struct Tracked *next;
+	struct Tracked *next;		/* all of the unit */
+	struct Tracked *next_in_bucket;
 	const Repository *repository;
 	Aggregate  *aggregate;
 	const void *image;			/* as loaded; NULL: added, not stored yet */
@@ -57,7 +58,8 @@ struct UnitOfWork
 	const Ports *ports;
 	const Message *cause;		/* what is being handled; NULL at an entry point */
 	const char *traceparent;	/* of the outside cause, or NULL */
-	Tracked    *tracked;
+	Tracked    *tracked;		/* identity map: as a list, and by id in buckets */
+	Tracked   **buckets;
 	Emitted    *first_emitted;	/* in the order of emission */
 	Emitted    *last_emitted;
 };

@@ -95,8 +95,17 @@ handle(Handling *handling)
 static void
 complete(Batch *batch, UnitOfWork *work)
 {
-	if (batch->listener->context != NULL)
-		check(unit_of_work_complete(work));
+	Result		result;
+
+	if (batch->listener->context == NULL)
+		return;
+	result = unit_of_work_complete(work);
+	/* Another session was quicker with a row of that key: again, and see it. */
+	if (result.code == RESULT_DUPLICATE)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("another session has written a row of the same key")));
+	check(result);
 }
 
 /* One message by itself: handled and written, or undone by the caller. */
