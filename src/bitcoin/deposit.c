@@ -361,7 +361,7 @@ deposit_state_by_name(const char *name, DepositState *state)
 }
 
 const char *
-deposit_status(const Deposit *deposit)
+deposit_status(DepositState state)
 {
-	return statuses[deposit->state];
+	return statuses[state];
 }

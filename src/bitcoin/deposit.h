@@ -138,6 +138,6 @@ extern void deposit_no_answer(Deposit *deposit, Instant now);
 /* As stored and shown. */
 extern const char *deposit_state_name(DepositState state);
 extern bool deposit_state_by_name(const char *name, DepositState *state);
-extern const char *deposit_status(const Deposit *deposit);
+extern const char *deposit_status(DepositState state);
 
 #endif

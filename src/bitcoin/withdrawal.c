@@ -575,7 +575,7 @@ withdrawal_state_by_name(const char *name, WithdrawalState *state)
 }
 
 const char *
-withdrawal_status(const Withdrawal *withdrawal)
+withdrawal_status(WithdrawalState state)
 {
-	return statuses[withdrawal->state];
+	return statuses[state];
 }

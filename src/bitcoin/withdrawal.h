@@ -228,6 +228,6 @@ extern void withdrawal_not_cancelled(Withdrawal *withdrawal, Instant now);
 /* As stored and shown. */
 extern const char *withdrawal_state_name(WithdrawalState state);
 extern bool withdrawal_state_by_name(const char *name, WithdrawalState *state);
-extern const char *withdrawal_status(const Withdrawal *withdrawal);
+extern const char *withdrawal_status(WithdrawalState state);
 
 #endif

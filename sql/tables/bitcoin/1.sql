@@ -1,0 +1,164 @@
+-- The books of context bitcoin, version 1.
+
+CREATE TABLE spark_bitcoin.deposits (
+	invoice_id		uuid NOT NULL PRIMARY KEY,
+	version			bigint NOT NULL,
+	account_id		uuid NOT NULL,
+	idempotency_key	text COLLATE "C" CHECK (idempotency_key <> ''),
+	amount_msat		bigint NOT NULL CHECK (amount_msat > 0),
+	expiry_seconds	bigint NOT NULL CHECK (expiry_seconds > 0),
+	created_at		timestamptz NOT NULL,
+	state			text NOT NULL CHECK (state IN ('intent', 'open', 'settled', 'expired', 'cancelled')),
+	reason			text,
+	payment_hash	text COLLATE "C" CHECK (length(payment_hash) = 64),
+	payment_request	text,
+	expires_at		timestamptz,
+	node_account_id	uuid,
+	received_msat	bigint CHECK (received_msat >= amount_msat),
+	preimage		text CHECK (length(preimage) = 64),
+	settled_at		timestamptz,
+	paid_by			uuid,
+	held			boolean NOT NULL,
+	late			boolean NOT NULL,
+	next_look_at	timestamptz,
+	asked_at		timestamptz,
+	wanted_at		timestamptz,
+	look_count		bigint NOT NULL,
+	alarm			text,
+	CHECK ((payment_hash IS NULL) = (payment_request IS NULL)),
+	CHECK ((payment_hash IS NULL) = (expires_at IS NULL)),
+	CHECK ((payment_hash IS NULL) = (node_account_id IS NULL)),
+	CHECK (state NOT IN ('open', 'settled', 'expired') OR payment_hash IS NOT NULL),
+	CHECK (state <> 'intent' OR payment_hash IS NULL),
+	CHECK ((state = 'settled') = (settled_at IS NOT NULL)),
+	CHECK ((state = 'settled') = (received_msat IS NOT NULL)),
+	CHECK ((state = 'settled') = (preimage IS NOT NULL OR paid_by IS NOT NULL)),
+	CHECK (preimage IS NULL OR paid_by IS NULL),
+	CHECK (state <> 'cancelled' OR reason IS NOT NULL)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE spark_bitcoin.deposits IS 'One row a deposit: an invoice that the node makes for us, and what came in by it.';
+COMMENT ON COLUMN spark_bitcoin.deposits.received_msat IS 'What came, and was credited.';
+COMMENT ON COLUMN spark_bitcoin.deposits.preimage IS 'The proof of the payment; NULL of one paid inside.';
+COMMENT ON COLUMN spark_bitcoin.deposits.paid_by IS 'The withdrawal of another account that paid it inside.';
+COMMENT ON COLUMN spark_bitcoin.deposits.held IS 'The node has a payment and has not decided.';
+COMMENT ON COLUMN spark_bitcoin.deposits.late IS 'It was settled after it had expired or been cancelled.';
+COMMENT ON COLUMN spark_bitcoin.deposits.next_look_at IS 'When the worker asks the node next; NULL: never.';
+COMMENT ON COLUMN spark_bitcoin.deposits.wanted_at IS 'When somebody last wanted a look.';
+COMMENT ON COLUMN spark_bitcoin.deposits.alarm IS 'What an operator should see.';
+
+CREATE UNIQUE INDEX deposits_key ON spark_bitcoin.deposits (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+-- One credit a hash.
+CREATE UNIQUE INDEX deposits_hash ON spark_bitcoin.deposits (payment_hash) WHERE payment_hash IS NOT NULL;
+CREATE INDEX deposits_of_account ON spark_bitcoin.deposits (account_id, created_at, invoice_id);
+CREATE INDEX deposits_due ON spark_bitcoin.deposits (next_look_at) WHERE next_look_at IS NOT NULL;
+
+CREATE TABLE spark_bitcoin.withdrawals (
+	invoice_id		uuid NOT NULL PRIMARY KEY,
+	version			bigint NOT NULL,
+	account_id		uuid NOT NULL,
+	node_account_id	uuid NOT NULL,
+	payment_hash	text COLLATE "C" NOT NULL CHECK (length(payment_hash) = 64),
+	payment_request	text NOT NULL,
+	amount_msat		bigint NOT NULL CHECK (amount_msat > 0),
+	amount_given	boolean NOT NULL,
+	max_fee_msat	bigint NOT NULL CHECK (max_fee_msat >= 0),
+	asked_max_fee_msat bigint CHECK (asked_max_fee_msat >= 0),
+	expires_at		timestamptz NOT NULL,
+	created_at		timestamptz NOT NULL,
+	deposit_id		uuid,
+	payee_id		uuid,
+	tried_before	boolean NOT NULL,
+	earlier_reference text,
+	state			text NOT NULL CHECK (state IN ('requested', 'reserved', 'submitting', 'in_flight', 'unknown',
+										 'succeeded', 'failed', 'rejected', 'needs_operator')),
+	reason			text,
+	fee_msat		bigint NOT NULL CHECK (fee_msat >= 0),
+	preimage		text CHECK (length(preimage) = 64),
+	settled_at		timestamptz,
+	failed_at		timestamptz,
+	late			boolean NOT NULL,
+	attempt_no		bigint NOT NULL CHECK (attempt_no >= 0),
+	backend			text,
+	node_id			text,
+	submitted_at	timestamptz,
+	submit_deadline	timestamptz,
+	give_up_seconds	bigint NOT NULL,
+	acknowledged_at	timestamptz,
+	node_reference	text,
+	node_words		text,
+	next_look_at	timestamptz,
+	asked_at		timestamptz,
+	look_count		bigint NOT NULL,
+	alarm			text,
+	CHECK ((deposit_id IS NULL) = (payee_id IS NULL)),
+	CHECK (account_id <> payee_id),
+	CHECK (deposit_id IS NULL OR (attempt_no = 0 AND max_fee_msat = 0)),
+	CHECK ((attempt_no = 0) = (submitted_at IS NULL)),
+	CHECK (state NOT IN ('submitting', 'in_flight', 'unknown', 'needs_operator') OR attempt_no > 0),
+	CHECK ((state = 'succeeded') = (settled_at IS NOT NULL)),
+	CHECK (preimage IS NULL OR state = 'succeeded'),
+	CHECK (state <> 'succeeded' OR preimage IS NOT NULL OR deposit_id IS NOT NULL),
+	CHECK ((state IN ('failed', 'rejected')) = (reason IS NOT NULL)),
+	CHECK (state <> 'failed' OR failed_at IS NOT NULL)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE spark_bitcoin.withdrawals IS 'One row a withdrawal: a payment request that somebody wants paid, and what is known about it.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.amount_given IS 'By the caller: the request names none.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.max_fee_msat IS 'Reserved beside the amount, and the cap that the node is told.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.asked_max_fee_msat IS 'As the caller said it, before it was cut; NULL: he did not.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.deposit_id IS 'Of this spark, where it is paid inside; payee_id is its account.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.tried_before IS 'An earlier withdrawal of this hash went to a node; earlier_reference is that record.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.fee_msat IS 'What the node says it took; 0 before it succeeded.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.late IS 'It succeeded after it had failed and the reserve had been given back.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.attempt_no IS 'How often it was submitted; backend, node_id and the times that follow are of the last attempt.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.acknowledged_at IS 'When the node first had it: from then on it is never believed not to know it.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.node_words IS 'The node''s own, cut and cleaned.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.next_look_at IS 'When the worker acts next; NULL: never.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.alarm IS 'What an operator should see.';
+
+-- A hash is paid once, whoever asks.
+CREATE UNIQUE INDEX withdrawals_live_hash ON spark_bitcoin.withdrawals (payment_hash)
+	WHERE state NOT IN ('rejected', 'failed');
+CREATE INDEX withdrawals_hash ON spark_bitcoin.withdrawals (payment_hash, created_at);
+CREATE INDEX withdrawals_of_account ON spark_bitcoin.withdrawals (account_id, created_at, invoice_id);
+CREATE INDEX withdrawals_to_begin ON spark_bitcoin.withdrawals (next_look_at) WHERE state = 'reserved';
+CREATE INDEX withdrawals_to_look_at ON spark_bitcoin.withdrawals (next_look_at)
+	WHERE state <> 'reserved' AND next_look_at IS NOT NULL;
+CREATE INDEX withdrawals_open ON spark_bitcoin.withdrawals (state)
+	WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator');
+-- Failed ones that a node may still turn out to have paid.
+CREATE INDEX withdrawals_failed ON spark_bitcoin.withdrawals (failed_at) WHERE state = 'failed' AND attempt_no > 0;
+
+CREATE TABLE spark_bitcoin.looks (
+	invoice_id		uuid NOT NULL PRIMARY KEY,
+	asked_at		timestamptz NOT NULL
+);
+COMMENT ON TABLE spark_bitcoin.looks IS 'When the owner of a deposit last asked for a look: at most once a second.';
+
+CREATE TABLE spark_bitcoin.node (
+	node_account_id	uuid NOT NULL PRIMARY KEY,
+	backend			text NOT NULL,
+	network			text NOT NULL,
+	node_id			text NOT NULL CHECK (length(node_id) = 66),
+	first_seen_at	timestamptz NOT NULL
+);
+COMMENT ON TABLE spark_bitcoin.node IS 'The node that these books belong to, recorded when it first answered.';
+COMMENT ON COLUMN spark_bitcoin.node.node_account_id IS 'The ledger''s mirror of the node.';
+-- One node.
+CREATE UNIQUE INDEX node_only ON spark_bitcoin.node ((1));
+
+CREATE TABLE spark_bitcoin.node_state (
+	state_no		int NOT NULL PRIMARY KEY CHECK (state_no = 1),
+	backend			text NOT NULL,
+	ready			boolean NOT NULL,
+	last_answer_at	timestamptz,
+	last_error		text,
+	settled_cursor	bigint NOT NULL
+);
+COMMENT ON TABLE spark_bitcoin.node_state IS 'How the worker stands with the node; written when that changes.';
+COMMENT ON COLUMN spark_bitcoin.node_state.settled_cursor IS 'Up to where hints of settled invoices were read; losing it is harmless.';
+
+ALTER TABLE spark_bitcoin.deposits ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_bitcoin.withdrawals ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_bitcoin.looks ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_bitcoin.node ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_bitcoin.node_state ENABLE ROW LEVEL SECURITY;

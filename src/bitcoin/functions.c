@@ -1,0 +1,265 @@
+/*
+ * functions.c
+ *		The SQL functions of bitcoin.
+ *
+ * Who is calling is asked before anything else: a protected call by nobody is
+ * SP003, whatever else is wrong with it.
+ */
+#include "postgres/server.h"
+
+#include "bitcoin/postgres.h"
+
+#include "bitcoin/settings.h"
+
+#include "postgres/answers.h"
+#include "postgres/arguments.h"
+#include "postgres/command.h"
+#include "postgres/environment.h"
+#include "postgres/errors.h"
+#include "postgres/installed.h"
+
+#define DEFAULT_LIMIT 50
+#define SILENCE_SECONDS 90		/* after which a node that answered counts as lost */
+
+PG_FUNCTION_INFO_V1(spark_bitcoin_deposit);
+PG_FUNCTION_INFO_V1(spark_bitcoin_verify_deposit);
+PG_FUNCTION_INFO_V1(spark_bitcoin_withdraw);
+PG_FUNCTION_INFO_V1(spark_bitcoin_invoice);
+PG_FUNCTION_INFO_V1(spark_bitcoin_invoices);
+PG_FUNCTION_INFO_V1(spark_bitcoin_node_health);
+
+static void
+answer_amount_if(Answer *answer, bool is_there, Amount amount)
+{
+	if (is_there)
+		answer_amount(answer, amount);
+	else
+		answer_null(answer);
+}
+
+static void
+answer_invoice(Answer *answer, const InvoiceView *view)
+{
+	answer_uuid(answer, view->invoice_id);
+	answer_uuid(answer, view->account_id);
+	answer_text(answer, view->kind);
+	answer_text(answer, view->status);
+	answer_text(answer, view->state);
+	answer_amount(answer, view->amount);
+	answer_amount_if(answer, view->is_paid, view->received);
+	answer_amount_if(answer, view->is_paid, view->fee);
+	answer_amount_if(answer, view->has_max_fee, view->max_fee);
+	answer_text(answer, view->payment_hash);
+	answer_text(answer, view->payment_request);
+	answer_text(answer, view->preimage);
+	answer_text(answer, view->reason);
+	answer_instant(answer, view->expires_at);
+	answer_instant(answer, view->created_at);
+	answer_instant(answer, view->settled_at);
+	answer_text(answer, view->idempotency_key);
+}
+
+/* --------------------------------------------------------------- commands */
+
+/* A highest fee in satoshi, which may be 0; what is more than all bitcoin is cut. */
+static Amount
+arg_fee_sat(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	int64		sat = PG_GETARG_INT64(number);
+
+	if (sat < 0)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must not be negative.", name);
+	return AMOUNT_MSAT(Min(sat, MAX_SAT) * MSAT_PER_SAT);
+}
+
+Datum
+spark_bitcoin_deposit(PG_FUNCTION_ARGS)
+{
+	Uuid		caller = caller_required("bitcoin");
+	AskDeposit	command = {
+		.account_id = caller,
+		.amount = arg_sat(fcinfo, 0, "amount_sat"),
+		.idempotency_key = arg_key_or_null(fcinfo, 1, "idempotency_key"),
+	};
+	Answer		answer = answer_begin(fcinfo);
+	UnitOfWork *work;
+	Deposit    *deposit;
+	InvoiceView view;
+
+	COMMAND(work, bitcoin_deposit(&bitcoin, work, &command, &deposit));
+	answer_accepted("invoice", "invoice_id", deposit->aggregate.id);
+	if (deposit->aggregate.version > 0)
+		answer_replayed();
+	view = deposit_view(deposit);
+	answer_invoice(&answer, &view);
+	PG_RETURN_DATUM(answer_row(&answer));
+}
+
+Datum
+spark_bitcoin_verify_deposit(PG_FUNCTION_ARGS)
+{
+	Uuid		caller = caller_required("bitcoin");
+	const char *payment_hash = arg_hash(fcinfo, 0, "payment_hash");
+	Answer		answer = answer_begin(fcinfo);
+	UnitOfWork *work;
+	Deposit    *deposit;
+	InvoiceView view;
+
+	COMMAND(work, bitcoin_verify_deposit(&bitcoin, work, caller, payment_hash, &deposit));
+	answer_status(deposit->state == DEPOSIT_SETTLED ? 200 : 402);
+	view = deposit_view(deposit);
+	answer_invoice(&answer, &view);
+	PG_RETURN_DATUM(answer_row(&answer));
+}
+
+Datum
+spark_bitcoin_withdraw(PG_FUNCTION_ARGS)
+{
+	Uuid		caller = caller_required("bitcoin");
+	AskWithdrawal command = {
+		.account_id = caller,
+		.payment_request = arg_text(fcinfo, 0, "payment_request"),
+		.amount = arg_sat_or_zero(fcinfo, 1, "amount_sat"),
+		.has_max_fee = !PG_ARGISNULL(2),
+	};
+	Answer		answer = answer_begin(fcinfo);
+	UnitOfWork *work;
+	Withdrawal *withdrawal;
+	InvoiceView view;
+
+	if (command.has_max_fee)
+		command.max_fee = arg_fee_sat(fcinfo, 2, "max_fee_sat");
+	COMMAND(work, bitcoin_withdraw(&bitcoin, work, &command, &withdrawal));
+	answer_accepted("invoice", "invoice_id", withdrawal->aggregate.id);
+	if (withdrawal->aggregate.version > 0)
+		answer_replayed();
+	view = withdrawal_view(withdrawal);
+	answer_invoice(&answer, &view);
+	PG_RETURN_DATUM(answer_row(&answer));
+}
+
+/* ---------------------------------------------------------------- queries */
+
+Datum
+spark_bitcoin_invoice(PG_FUNCTION_ARGS)
+{
+	Uuid		caller = caller_required("bitcoin");
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	Answer		answer = answer_begin(fcinfo);
+	InvoiceView view;
+
+	if (!invoice_query(arena, caller, arg_uuid(fcinfo, 0, "invoice_id"), &view))
+		refuse(RESULT_NOT_FOUND, NULL);
+	answer_invoice(&answer, &view);
+	PG_RETURN_DATUM(answer_row(&answer));
+}
+
+Datum
+spark_bitcoin_invoices(PG_FUNCTION_ARGS)
+{
+	Uuid		caller = caller_required("bitcoin");
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	int			limit = arg_limit(fcinfo, 0, DEFAULT_LIMIT);
+	Uuid		after = arg_uuid_or_nil(fcinfo, 1);
+	Instant		created_at = INSTANT_NONE;
+	Answer		answer = answers_begin(fcinfo);
+	InvoiceView view;
+	Rows		rows;
+
+	if (!PG_ARGISNULL(1))
+	{
+		if (!invoice_query(arena, caller, after, &view))
+			refuse(RESULT_NOT_FOUND, "Argument after names no invoice of this list.");
+		created_at = view.created_at;
+	}
+	rows = invoices_page(caller, created_at, after, limit);
+	while (rows_next(&rows))
+	{
+		view = invoice_of_row(&rows, arena);
+		answer_invoice(&answer, &view);
+		answer_put(&answer);
+	}
+	rows_close(&rows);
+	return (Datum) 0;
+}
+
+/* ----------------------------------------------------------------- health */
+
+static void
+answer_check(Answer *answer, const char *name, bool ok, const char *detail)
+{
+	answer_text(answer, name);
+	answer_bool(answer, ok);
+	answer_text(answer, detail);
+	answer_put(answer);
+}
+
+/* Why the node cannot be used just now; NULL: it can. */
+static const char *
+node_problem(Arena *arena)
+{
+	Clock	   *clock = server_ports()->clock;
+	NodeState	state;
+
+	if (!node_state_query(arena, true, &state))
+		return "the worker has not reached a node yet";
+	if (strcmp(state.backend, bitcoin_wanted_node()) != 0)
+		return "the worker has not taken up the node that spark.lightning_node names yet";
+	if (state.last_error != NULL)
+		return state.last_error;
+	if (!state.ready)
+		return "the node is not ready";
+	if (instant_before(instant_plus_seconds(state.last_answer_at, SILENCE_SECONDS), clock->now(clock)))
+		return "nothing was heard of the node for over a minute; is the worker running?";
+	return NULL;
+}
+
+static void
+answer_unknown_payments(Answer *answer, Arena *arena)
+{
+	static Statement statement = {
+		.sql = "SELECT count(*) FILTER (WHERE state = 'unknown'), count(*) FILTER (WHERE state = 'needs_operator'),"
+		" count(*) FILTER (WHERE alarm IS NOT NULL), min(submitted_at)"
+		" FROM spark_bitcoin.withdrawals WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator')"
+		" AND (state IN ('unknown', 'needs_operator') OR alarm IS NOT NULL)",
+		.read_only = true
+	};
+	Rows		rows = rows_open(&statement, NO_PARAMETERS);
+	int64		unknown = 0;
+	int64		stuck = 0;
+	int64		alarmed = 0;
+
+	if (rows_next(&rows))
+	{
+		unknown = row_bigint(&rows, 1);
+		stuck = row_bigint(&rows, 2);
+		alarmed = row_bigint(&rows, 3);
+	}
+	rows_close(&rows);
+	answer_check(answer, "unknown_payments", unknown + stuck + alarmed == 0,
+				 arena_printf(arena, "%lld unknown, %lld need an operator, %lld with an alarm",
+							  (long long) unknown, (long long) stuck, (long long) alarmed));
+}
+
+Datum
+spark_bitcoin_node_health(PG_FUNCTION_ARGS)
+{
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	Answer		answer = answers_begin(fcinfo);
+	bool		is_simulated = strcmp(bitcoin_wanted_node(), "simulator") == 0;
+	const char *problem;
+
+	if (!tables_are_current("bitcoin"))
+	{
+		answer_check(&answer, "node", false, "the tables of context bitcoin are missing or of another version");
+		answer_check(&answer, "node_simulated", !is_simulated, is_simulated ? "no real money moves" : NULL);
+		answer_check(&answer, "unknown_payments", true, NULL);
+		return (Datum) 0;
+	}
+	problem = node_problem(arena);
+	answer_check(&answer, "node", problem == NULL, problem != NULL ? problem : "reachable and ready");
+	answer_check(&answer, "node_simulated", !is_simulated,
+				 is_simulated ? "the node is simulated: no real money moves" : "the node is a real one");
+	answer_unknown_payments(&answer, arena);
+	return (Datum) 0;
+}

@@ -1,0 +1,431 @@
+/*
+ * worker_node.c
+ *		How the worker "spark lightning" stands with the node.
+ *
+ * The first node that answers is written into the books.  From then on only
+ * that one is believed: where another one answers, nothing is asked of it and
+ * nothing is paid, the log says so once and health says so for as long as it
+ * lasts.  Identity is asked again every few seconds.
+ */
+#include "postgres/server.h"
+
+#include "bitcoin/worker_node.h"
+
+#include "bitcoin/postgres.h"
+#include "bitcoin/settings.h"
+
+#include "lightning/bytes32.h"
+#include "lightning/public_key.h"
+
+#include "postgres/environment.h"
+#include "postgres/errors.h"
+
+#define IDENTIFY_SECONDS 10		/* between two questions who the node is */
+#define HINT_SECONDS 2			/* between two questions for hints */
+#define HINT_SOONEST INT64_C(100000)	/* microseconds; when woken in between */
+#define STORE_SECONDS 30		/* how old last_answer_at may be in the table */
+
+typedef struct Standing
+{
+	Call		identify;
+	Call		hints;
+	Instant		next_identify;
+	int64_t		silences;		/* questions for its identity without answer, in a row */
+	Instant		hinted_at;		/* when hints were last asked for */
+	bool		wants_hints;	/* was woken too soon after that */
+	bool		is_known;		/* the recorded node is the one that answers */
+	bool		is_ready;
+	KnownNode	known;			/* texts in TopMemoryContext */
+	const char *problem;		/* why no node is used; static text or NULL */
+	Instant		last_answer_at;
+	int64_t		cursor;
+	bool		is_cursor_loaded;
+	NodeState	stored;			/* as last written */
+	Instant		stored_at;
+	bool		is_stored;
+} Standing;
+
+static LightningNode *wired_node;
+static Standing standing;
+static const char *said_problem = "";	/* what the log said last */
+
+void
+bitcoin_set_node(LightningNode *node)
+{
+	wired_node = node;
+}
+
+Instant
+moment(void)
+{
+	Clock	   *clock = server_ports()->clock;
+
+	return clock->now(clock);
+}
+
+LightningNode *
+worker_node(void)
+{
+	if (wired_node == NULL || strcmp(wired_node->name, bitcoin_wanted_node()) != 0)
+		return NULL;
+	return wired_node;
+}
+
+/* ------------------------------------------------------------------- calls */
+
+void
+call_prepare(Call *call)
+{
+	call->context = AllocSetContextCreate(TopMemoryContext, "spark lightning call", ALLOCSET_SMALL_SIZES);
+	memset(&call->task, 0, sizeof(call->task));
+	call->task.call.arena = context_arena(call->context);
+	call->is_used = false;
+}
+
+void
+call_start(Call *call)
+{
+	NodeCall   *asked = &call->task.call;
+	Instant		now = moment();
+
+	call->is_used = true;
+	asked->deadline = instant_plus_seconds(now, bitcoin_terms().call_timeout);
+	if (worker_node() == NULL ||
+		(!instant_is_none(call->task.start_before) && !instant_before(now, call->task.start_before)))
+	{
+		/* No byte has left, nor will one. */
+		asked->submit = SUBMIT_NOT_SENT;
+		asked->verdict = PAYMENT_UNAVAILABLE;
+		asked->invoice = INVOICE_UNAVAILABLE;
+		asked->cancel = CANCEL_UNAVAILABLE;
+		asked->answered = false;
+		asked->done = true;
+		return;
+	}
+	worker_node()->start(worker_node(), asked);
+}
+
+void
+call_end(Call *call)
+{
+	if (call->is_used && wired_node != NULL)
+		wired_node->release(wired_node, &call->task.call);
+	call->is_used = false;
+	if (call->context != NULL)
+		MemoryContextDelete(call->context);
+	call->context = NULL;
+}
+
+/* ----------------------------------------------------------------- problems */
+
+static void
+say(const char *problem)
+{
+	if (problem != NULL && (said_problem == NULL || strcmp(problem, said_problem) != 0))
+		ereport(LOG,
+				(errmsg("Lightning stands still: %s", problem)));
+	else if (problem == NULL && said_problem != NULL)
+		ereport(LOG,
+				(errmsg("Lightning works with node %s", standing.known.node_id)));
+	said_problem = problem;
+}
+
+static void
+lose(const char *problem)
+{
+	standing.is_known = false;
+	standing.is_ready = false;
+	standing.problem = problem;
+	say(problem);
+}
+
+/* Why no node can be used with these settings; NULL: one can. */
+static const char *
+unusable(void)
+{
+	LightningNode *node = worker_node();
+
+	if (node == NULL)
+		return strcmp(bitcoin_wanted_node(), "simulator") == 0 ?
+			"the simulated node is not there" :
+			"the node that spark.lightning_node names is not built in this version";
+	if (strcmp(node->name, "simulator") == 0 && strcmp(bitcoin_terms().network, "regtest") != 0)
+		return "the simulated node is on regtest only, and spark.lightning_network names another network";
+	return NULL;
+}
+
+/* ----------------------------------------------------------------- identity */
+
+typedef struct Recognition
+{
+	const NodeIdentity *identity;
+	bool		is_known;
+} Recognition;
+
+static void
+keep_known(const KnownNode *node)
+{
+	standing.known = *node;
+	standing.known.backend = MemoryContextStrdup(TopMemoryContext, node->backend);
+	standing.known.network = MemoryContextStrdup(TopMemoryContext, node->network);
+	standing.known.node_id = MemoryContextStrdup(TopMemoryContext, node->node_id);
+	/* Once a life of the worker, so that nobody takes it for real by accident. */
+	if (strcmp(node->backend, "simulator") == 0)
+		ereport(WARNING,
+				(errmsg("the Lightning node is simulated: no real money moves"),
+				 errhint("Set spark.lightning_node to a real node for anything but demos and tests.")));
+}
+
+/* The node of the books; the first that answers becomes it. */
+static void
+recognise(void *argument)
+{
+	Recognition *recognition = argument;
+	const NodeIdentity *identity = recognition->identity;
+	UnitOfWork *work = unit_of_work_new(context_arena(CurrentMemoryContext), server_ports(), NULL);
+	KnownNode  *known;
+
+	check(bitcoin.nodes->find(bitcoin.nodes, work, &known));
+	if (known == NULL)
+	{
+		KnownNode	first = {
+			.backend = worker_node()->name,
+			.network = identity->network,
+			.node_id = identity->node_id,
+			.node_account_id = new_id(work),
+			.first_seen_at = clock_now(work),
+		};
+
+		(void) bitcoin.nodes->record(bitcoin.nodes, work, &first);
+		check(bitcoin.nodes->find(bitcoin.nodes, work, &known));
+		if (known == NULL)
+			refuse(RESULT_INTERNAL, "The node could not be recorded.");
+	}
+	recognition->is_known = strcmp(known->network, identity->network) == 0 &&
+		strcmp(known->node_id, identity->node_id) == 0 && strcmp(known->backend, worker_node()->name) == 0;
+	if (recognition->is_known && standing.known.node_id == NULL)
+		keep_known(known);
+}
+
+/* True where the same node was recognised before in this life of the worker. */
+static bool
+is_familiar(const NodeIdentity *identity)
+{
+	return standing.known.node_id != NULL &&
+		strcmp(standing.known.node_id, identity->node_id) == 0 &&
+		strcmp(standing.known.network, identity->network) == 0;
+}
+
+static void
+take_identity(const NodeCall *call, Instant now)
+{
+	Recognition recognition = {&call->identity, false};
+	PublicKey	key;
+
+	if (!call->answered)
+	{
+		standing.silences++;
+		standing.next_identify = instant_plus_seconds(now, Min(standing.silences, IDENTIFY_SECONDS));
+		lose("the node does not answer");
+		return;
+	}
+	standing.silences = 0;
+	standing.last_answer_at = now;
+	standing.next_identify = instant_plus_seconds(now, IDENTIFY_SECONDS);
+	if (call->identity.node_id == NULL || call->identity.network == NULL ||
+		!public_key_parse(call->identity.node_id, &key))
+	{
+		lose("the node does not say who it is");
+		return;
+	}
+	if (strcmp(call->identity.network, bitcoin_terms().network) != 0)
+	{
+		lose("the node is on another network than spark.lightning_network says");
+		return;
+	}
+	recognition.is_known = is_familiar(&call->identity);
+	if (!recognition.is_known)
+		worker_transaction(recognise, &recognition);
+	if (!recognition.is_known)
+	{
+		lose("another node answers than the one that these books belong to; nothing is paid");
+		return;
+	}
+	standing.is_known = true;
+	standing.is_ready = call->identity.ready;
+	standing.problem = call->identity.ready ? NULL : "the node is not ready";
+	if (!call->identity.ready)
+		standing.next_identify = instant_plus_seconds(now, 1);
+	say(standing.problem);
+}
+
+static void
+ask_identity(Instant now)
+{
+	Call	   *call = &standing.identify;
+
+	if (call->is_used || instant_before(now, standing.next_identify))
+		return;
+	call_prepare(call);
+	call->task.call.operation = NODE_IDENTIFY;
+	call_start(call);
+}
+
+/* -------------------------------------------------------------------- hints */
+
+static void
+take_hints(void *argument)
+{
+	const NodeCall *call = argument;
+	const char **hashes = palloc(sizeof(char *) * Max(call->settled_count, 1));
+
+	for (size_t i = 0; i < call->settled_count; i++)
+		hashes[i] = bytes32_hex(context_arena(CurrentMemoryContext), call->settled[i]);
+	make_due_by_hash(hashes, call->settled_count, moment());
+	standing.stored.settled_cursor = call->next_cursor;
+	if (standing.is_stored)
+		node_state_store(&standing.stored);
+}
+
+static void
+take_hint_answer(const NodeCall *call)
+{
+	if (!call->answered || !standing.is_known)
+		return;
+	if (call->settled_count > 0)
+	{
+		worker_transaction(take_hints, (void *) call);
+		/* There may be more. */
+		if (call->next_cursor != standing.cursor)
+			standing.hinted_at = INSTANT_NONE;
+	}
+	standing.cursor = call->next_cursor;
+}
+
+static void
+ask_hints(Instant now)
+{
+	Call	   *call = &standing.hints;
+
+	if (call->is_used || !standing.is_known || !standing.is_cursor_loaded)
+		return;
+	standing.wants_hints = now.microseconds < standing.hinted_at.microseconds + HINT_SOONEST;
+	if (standing.wants_hints)
+		return;
+	call_prepare(call);
+	call->task.call.operation = NODE_SETTLED_SINCE;
+	call->task.call.cursor = standing.cursor;
+	standing.hinted_at = now;
+	call_start(call);
+}
+
+/* --------------------------------------------------------------------- turn */
+
+void
+standing_begin(void)
+{
+	call_end(&standing.identify);
+	call_end(&standing.hints);
+	if (standing.known.node_id != NULL)
+	{
+		pfree((void *) standing.known.backend);
+		pfree((void *) standing.known.network);
+		pfree((void *) standing.known.node_id);
+	}
+	memset(&standing, 0, sizeof(standing));
+}
+
+bool
+standing_turn(Instant now)
+{
+	const char *problem = unusable();
+
+	if (problem != NULL)
+	{
+		call_end(&standing.identify);
+		call_end(&standing.hints);
+		standing.next_identify = now;
+		lose(problem);
+		return false;
+	}
+	ask_identity(now);
+	if (standing.identify.is_used && standing.identify.task.call.done)
+	{
+		take_identity(&standing.identify.task.call, now);
+		call_end(&standing.identify);
+	}
+	if (standing.hints.is_used && standing.hints.task.call.done)
+	{
+		take_hint_answer(&standing.hints.task.call);
+		call_end(&standing.hints);
+	}
+	ask_hints(now);
+	return true;
+}
+
+NodeStanding
+standing_now(void)
+{
+	return (NodeStanding) {
+		.node = standing.is_known ? &standing.known : NULL,
+		.is_ready = standing.is_known && standing.is_ready,
+	};
+}
+
+Instant
+standing_next(void)
+{
+	Instant		next = instant_plus_seconds(moment(), HINT_SECONDS);
+
+	if (standing.hints.is_used && standing.hints.task.call.done)
+		return moment();
+	if (standing.wants_hints)
+		next = (Instant) {standing.hinted_at.microseconds + HINT_SOONEST};
+	if (!standing.identify.is_used && instant_before(standing.next_identify, next))
+		next = standing.next_identify;
+	return next;
+}
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+is_worth_storing(const NodeState *state, Instant now)
+{
+	if (!standing.is_stored || !is_same_text(state->backend, standing.stored.backend) ||
+		state->ready != standing.stored.ready || !is_same_text(state->last_error, standing.stored.last_error) ||
+		state->settled_cursor != standing.stored.settled_cursor)
+		return true;
+	return state->last_answer_at.microseconds != standing.stored.last_answer_at.microseconds &&
+		!instant_before(now, instant_plus_seconds(standing.stored_at, STORE_SECONDS));
+}
+
+void
+standing_store(Instant now)
+{
+	NodeState	state = {
+		.backend = bitcoin_wanted_node(),
+		.ready = standing.is_known && standing.is_ready,
+		.last_answer_at = standing.last_answer_at,
+		.last_error = standing.problem,
+	};
+	NodeState	before;
+
+	if (!standing.is_cursor_loaded)
+	{
+		(void) node_state_query(context_arena(CurrentMemoryContext), false, &before);
+		standing.cursor = before.settled_cursor;
+		standing.is_cursor_loaded = true;
+	}
+	state.settled_cursor = standing.cursor;
+	/* Until the first answer, or its lack, there is nothing to say. */
+	if ((!standing.is_known && standing.problem == NULL) || !is_worth_storing(&state, now))
+		return;
+	node_state_store(&state);
+	standing.stored = state;
+	standing.stored_at = now;
+	standing.is_stored = true;
+}

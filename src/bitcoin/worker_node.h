@@ -1,0 +1,57 @@
+/*
+ * worker_node.h
+ *		How the worker "spark lightning" stands with the node: who it is,
+ *		whether it is ready, what it hints.
+ *
+ * Used by that worker alone; its state is a process's own and is begun anew
+ * after each error.
+ */
+#ifndef SPARK_BITCOIN_WORKER_NODE_H
+#define SPARK_BITCOIN_WORKER_NODE_H
+
+#include "postgres/server.h"
+
+#include "bitcoin/node_work.h"
+
+/* A call under way, or none.  Its texts live in a memory context of its own. */
+typedef struct Call
+{
+	bool		is_used;
+	MemoryContext context;
+	NodeTask	task;
+} Call;
+
+/* The port that the composition root has set, where it is the one that the settings name. */
+extern LightningNode *worker_node(void);
+
+/* An empty call with an arena, not used yet. */
+extern void call_prepare(Call *call);
+
+/* Starts it; a payment past its time is answered as not sent instead. */
+extern void call_start(Call *call);
+
+/* Takes it back, done or not, and gives its memory back. */
+extern void call_end(Call *call);
+
+/* Forgets everything about the node; what was asked is taken back. */
+extern void standing_begin(void);
+
+/*
+ * Asks who the node is and for hints, where that is due, and takes in what has
+ * come back.  False where no node can be used at all.
+ */
+extern bool standing_turn(Instant now);
+
+/* What plans and answers are judged by. */
+extern NodeStanding standing_now(void);
+
+/* In a transaction: writes the state that health shows, where it has changed. */
+extern void standing_store(Instant now);
+
+/* When standing_turn() is to be called again; never none. */
+extern Instant standing_next(void);
+
+/* The time of this moment. */
+extern Instant moment(void);
+
+#endif
