@@ -260,7 +260,6 @@ tell_record(const SimulatedPayment *payment, NodeCall *call)
 {
 	call->payment = (NodePayment) {
 		.amount = payment->amount,
-		.fee = fee_of(payment),
 		.created_at = payment->created_at,
 		.reference = arena_printf(call->arena, "%d", (int) payment->attempt),
 	};
