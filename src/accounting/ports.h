@@ -34,18 +34,18 @@ struct TransferRepository
 };
 
 /* A cryptographic digest (SHA-256), for the seals of the rows. */
-typedef struct Digest Digest;
+typedef struct SealDigest SealDigest;
 
-struct Digest
+struct SealDigest
 {
-	void		(*digest) (const Digest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH]);
+	void		(*digest) (const SealDigest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH]);
 };
 
 typedef struct Accounting
 {
 	const Repository *accounts;
 	const TransferRepository *transfers;
-	const Digest *digest;
+	const SealDigest *digest;
 } Accounting;
 
 #endif

@@ -46,7 +46,7 @@ row_seal(const Rows *rows, int column, uint8_t seal[SEAL_LENGTH])
 }
 
 static void
-sha256_digest(const Digest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH])
+sha256_digest(const SealDigest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH])
 {
 	bytea	   *input = palloc(VARHDRSZ + length);
 	bytea	   *output;
@@ -345,7 +345,7 @@ static const TransferRepository transfers = {
 	{&transfer_type, load_no_transfer, insert_transfer, update_no_transfer},
 	find_transfer, find_end
 };
-static const Digest sha256 = {sha256_digest};
+static const SealDigest sha256 = {sha256_digest};
 
 const Accounting accounting = {&accounts, &transfers, &sha256};
 const Consumer accounting_consumer = ACCOUNTING_CONSUMER(&accounting);

@@ -31,7 +31,7 @@ typedef struct Books
 	InMemoryRepository accounts;
 	InMemoryRepository rows;
 	TransferRows transfers;
-	Digest		digest;
+	SealDigest		digest;
 	Accounting	context;
 	Consumer	consumer;
 } Books;
@@ -78,7 +78,7 @@ extern Message books_paid(Books *books, Uuid account, Uuid invoice, int64_t msat
 extern Message books_failed(Books *books, Uuid account, Uuid invoice, int64_t msat, int64_t max_fee);
 
 /* The digest of these books: no cryptography, but each byte counts. */
-extern void books_weak_digest(const Digest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH]);
+extern void books_weak_digest(const SealDigest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH]);
 
 /* The next number of a repeatable walk; *state is not 0. */
 extern uint64_t books_random(uint64_t *state);
