@@ -20,7 +20,6 @@
 #include "bitcoin/messages.h"
 #include "bitcoin/postgres.h"
 #include "bitcoin/settings.h"
-#include "bitcoin/worker_turn.h"
 #include "crowdfunding/messages.h"
 #include "crowdfunding/postgres.h"
 #include "dashboard/postgres.h"
@@ -70,14 +69,14 @@ start_shared_memory(void)
 static HealthCheck
 throttle_probe(Arena *arena)
 {
-	bool		on = auth_throttle_is_on();
+	const char *secret_problem = auth_secret_problem();
 
 	(void) arena;
-	return (HealthCheck) {
-		.ok = on,
-		.detail = on ? "failed logins are counted in shared memory"
-		: "failed logins are not limited: add spark to shared_preload_libraries",
-	};
+	if (!auth_throttle_is_on())
+		return (HealthCheck) {.ok = false, .detail = "failed logins are not limited: add spark to shared_preload_libraries"};
+	if (secret_problem != NULL)
+		return (HealthCheck) {.ok = false, .detail = secret_problem};
+	return (HealthCheck) {.ok = true, .detail = "failed logins are counted in shared memory"};
 }
 
 static void

@@ -71,7 +71,9 @@ snapshot_of_now(Arena *arena)
 	FullTransactionId own = GetTopFullTransactionIdIfAny();
 
 	if (!rows_next(&rows) || !snapshot_parse(arena, row_text(&rows, 1, arena), &snapshot))
-		elog(PANIC, "unreachable: the server's own snapshot cannot be read");
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("the snapshot of the server cannot be read")));
 	rows_close(&rows);
 	if (FullTransactionIdIsValid(own))
 		snapshot = snapshot_with_running(arena, snapshot, U64FromFullTransactionId(own));

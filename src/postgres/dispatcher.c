@@ -295,7 +295,7 @@ run_retry(void *argument)
 
 	retry->batch.arena = context_arena(CurrentMemoryContext);
 	take_place(retry->batch.listener->name);
-	retry->found = next_due(retry->batch.listener->name, retry->batch.arena, &retry->parked);
+	retry->found = next_parked(retry->batch.listener->name, retry->batch.arena, &retry->parked);
 	if (!retry->found)
 		return;
 	retry->error = try_in_subtransaction(handle_alone, &handling);
@@ -474,7 +474,7 @@ next_serving(const Listener *listener, long nap)
 
 	if (pause > 0)
 		return Min(pause, nap);
-	due = next_due_at(listener->name);
+	due = next_parked_at(listener->name);
 	if (instant_is_none(due))
 		return nap;
 	wait = (due.microseconds - server_ports()->clock->now(server_ports()->clock).microseconds) / 1000 + 1;

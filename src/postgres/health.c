@@ -69,6 +69,10 @@ static Statement extension_version = {
 	.sql = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'spark'",
 	.read_only = true};
 
+static Statement node_health = {
+	.sql = "SELECT check_name, ok, detail FROM spark_ops.node_health()",
+	.read_only = true};
+
 void
 add_health_probe(const char *name, HealthProbe probe)
 {
@@ -222,6 +226,25 @@ put_versions(Answer *answer, bool installed, Arena *arena)
 				 !same ? "; run ALTER EXTENSION spark UPDATE" : !installed ? "; run SELECT * FROM spark.install()" : ""));
 }
 
+/* What the context that talks to the node says of it. */
+static void
+put_node(Answer *answer, bool installed, Arena *arena)
+{
+	static const char *const checks[] = {"node", "node_simulated", "unknown_payments"};
+	Rows		rows;
+
+	if (!installed)
+	{
+		for (size_t i = 0; i < lengthof(checks); i++)
+			put(answer, checks[i], false, "the tables are not there: run SELECT * FROM spark.install()");
+		return;
+	}
+	rows = rows_open(&node_health, NO_PARAMETERS);
+	while (rows_next(&rows))
+		put(answer, row_text(&rows, 1, arena), row_bool(&rows, 2), row_text(&rows, 3, arena));
+	rows_close(&rows);
+}
+
 static void
 put_probes(Answer *answer, bool installed, Arena *arena)
 {
@@ -245,6 +268,7 @@ spark_ops_health(PG_FUNCTION_ARGS)
 
 	put_preload(&answer);
 	put_worker(&answer);
+	put_node(&answer, installed, arena);
 	put_probes(&answer, installed, arena);
 	put_backlog(&answer, all, arena);
 	put_snapshot(&answer, arena);

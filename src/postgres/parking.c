@@ -126,7 +126,7 @@ park_failed(const Listener *listener, int lane, int64 seq, const Message *messag
 }
 
 bool
-next_due(const char *consumer, Arena *arena, Parked *parked)
+next_parked(const char *consumer, Arena *arena, Parked *parked)
 {
 	Rows		rows = rows_open(&find_due, PARAMETERS(param_text(consumer)));
 	bool		found = rows_next(&rows);
@@ -155,7 +155,7 @@ next_due(const char *consumer, Arena *arena, Parked *parked)
 }
 
 Instant
-next_due_at(const char *consumer)
+next_parked_at(const char *consumer)
 {
 	Rows		rows = rows_open(&find_due_at, PARAMETERS(param_text(consumer)));
 	Instant		due = rows_next(&rows) ? row_instant(&rows, 1) : INSTANT_NONE;

@@ -37,10 +37,10 @@ extern void park_failed(const Listener *listener, int lane, int64 seq, const Mes
 						const ErrorData *error, bool final);
 
 /* The parked message that is due longest, locked; false: none is due. */
-extern bool next_due(const char *consumer, Arena *arena, Parked *parked);
+extern bool next_parked(const char *consumer, Arena *arena, Parked *parked);
 
 /* When the next one of the consumer is due; none where nothing is parked with a time. */
-extern Instant next_due_at(const char *consumer);
+extern Instant next_parked_at(const char *consumer);
 
 /* It was handled: it goes, and the next of its key is due. */
 extern void unpark(const char *consumer, const Parked *parked);
