@@ -54,7 +54,7 @@ pass_insert(const Repository *self, UnitOfWork *work, const Aggregate *aggregate
 }
 
 void
-books_weak_digest(const Digest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH])
+books_weak_digest(const SealDigest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH])
 {
 	uint64_t	hash = UINT64_C(14695981039346656037);
 

@@ -1,5 +1,5 @@
 /*
- * test_withdrawals.c
+ * test_ledger_withdrawals.c
  *		Withdrawals, their fees, and what comes too late.
  */
 #include "accounting_stage.h"
