@@ -105,6 +105,8 @@ spark_bitcoin_verify_deposit(PG_FUNCTION_ARGS)
 	Deposit    *deposit;
 	InvoiceView view;
 
+	/* It may ask for a look at the node, and that is written. */
+	PreventCommandIfReadOnly("spark.verify_deposit()");
 	COMMAND(work, bitcoin_verify_deposit(&bitcoin, work, caller, payment_hash, &deposit));
 	answer_status(deposit->state == DEPOSIT_SETTLED ? 200 : 402);
 	view = deposit_view(deposit);

@@ -88,12 +88,10 @@ check_own_invoice(const Deposit *deposit, const DecodedInvoice *invoice, Instant
 
 /* An invoice of the outside world. */
 static Result
-check_foreign_invoice(const DecodedInvoice *invoice, const KnownNode *node, Instant now)
+check_foreign_invoice(const DecodedInvoice *invoice, Instant now)
 {
 	if (instant_before(invoice->expires_at, instant_plus_seconds(now, WITHDRAWAL_LEAST_SECONDS)))
 		return FAIL(PAYMENT_REQUEST_EXPIRED);
-	if (strcmp(invoice->payee, node->node_id) == 0)
-		return FAIL_BECAUSE(PAYMENT_REFUSED, "The invoice is one of this node's own, and no account has issued it.");
 	return OK;
 }
 
@@ -134,13 +132,15 @@ start_withdrawal(const Bitcoin *context, UnitOfWork *work, const AskWithdrawal *
 	KnownNode  *node;
 	Withdrawal *created = ARENA_NEW(work->arena, Withdrawal);
 
-	TRY(context->nodes->find(context->nodes, work, &node));
-	if (node == NULL)
-		return FAIL_BECAUSE(NODE_OFFLINE, "The node has not been reached yet.");
 	if (deposit != NULL)
 		TRY(check_own_invoice(deposit, invoice, now));
 	else
-		TRY(check_foreign_invoice(invoice, node, now));
+		TRY(check_foreign_invoice(invoice, now));
+	TRY(context->nodes->find(context->nodes, work, &node));
+	if (node == NULL)
+		return FAIL_BECAUSE(NODE_OFFLINE, "The node has not been reached yet.");
+	if (deposit == NULL && strcmp(invoice->payee, node->node_id) == 0)
+		return FAIL_BECAUSE(PAYMENT_REFUSED, "The invoice is one of this node's own, and no account has issued it.");
 	TRY(withdrawal_create(command, invoice, &terms.fees, node,
 						  deposit != NULL ? deposit->aggregate.id : UUID_NIL,
 						  deposit != NULL ? deposit->account_id : UUID_NIL,
