@@ -187,30 +187,27 @@ take_option(SimulatorScript *script, Option option, int64_t value, const char *t
 }
 
 static const OptionRule *
-rule_of(const char *name, const SimulatorScript *script)
+rule_of(const char *name, SimulatorOutcome outcome)
 {
 	for (size_t i = 0; i < COUNT_OF(option_rules); i++)
-	{
-		const OptionRule *rule = &option_rules[i];
-
-		if (strcmp(rule->name, name) == 0 &&
-			(rule->outcomes & (1u << script->outcome)) != 0 && (script->for_any || !rule->is_filter))
-			return rule;
-	}
+		if (strcmp(option_rules[i].name, name) == 0 && (option_rules[i].outcomes & (1u << outcome)) != 0)
+			return &option_rules[i];
 	return NULL;
 }
 
 static Result
 read_option(const JsonValue *member, Arena *arena, SimulatorScript *script)
 {
-	const OptionRule *rule = rule_of(member->name, script);
+	const OptionRule *rule = rule_of(member->name, script->outcome);
 	int64_t		value = 0;
 
 	if (rule == NULL)
 		return FAIL_BECAUSE(INVALID_ARGUMENT,
-							arena_printf(arena, "Outcome \"%s\" has no option \"%s\"%s.",
-										 outcome_words[script->outcome], member->name,
-										 script->for_any ? "" : " for a single payment hash"));
+							arena_printf(arena, "Outcome \"%s\" has no option \"%s\".",
+										 outcome_words[script->outcome], member->name));
+	if (rule->is_filter && !script->for_any)
+		return FAIL_BECAUSE(INVALID_ARGUMENT,
+							arena_printf(arena, "Option \"%s\" goes with the payment hash * only.", rule->name));
 	if (rule->is_text || rule->words != NULL)
 	{
 		size_t		place = 0;
