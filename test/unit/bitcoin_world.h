@@ -70,7 +70,7 @@ typedef struct BitcoinWorld
 	Deposits	deposits;
 	Withdrawals withdrawals;
 	InvoiceDecoder decoder;
-	SealDigest		digest;
+	Digest		digest;
 	Nodes		nodes;
 	Limiter		limiter;
 	Wakes		wakes;
@@ -199,7 +199,7 @@ preimage_of(char letter)
 }
 
 HELPER Bytes32
-turn_bits(const SealDigest *self, const uint8_t *bytes, size_t length)
+turn_bits(const Digest *self, const uint8_t *bytes, size_t length)
 {
 	Bytes32		hash = {{0}};
 
