@@ -537,4 +537,83 @@ text_of(const Uuid *id)
 	return text;
 }
 
+/* ---- what both tests of bitcoin say often */
+
+#define ALICE id_of(1)
+#define BOB id_of(2)
+#define CAROL id_of(3)
+#define OUTSIDE "regtest/x/5000000/3600/o"	/* 5,000 sat, of somebody outside */
+
+HELPER NodePayment
+payment_with(char letter, int64_t fee)
+{
+	return (NodePayment) {
+		.preimage = preimage_of(letter), .has_preimage = true, .amount = AMOUNT_MSAT(5000000),
+		.fee = AMOUNT_MSAT(fee), .reference = "1",
+	};
+}
+
+/* The node is asked to pay; the call as it was planned. */
+HELPER NodeTask
+submitted(BitcoinWorld *self, Withdrawal *withdrawal)
+{
+	NodeTask	task;
+
+	assert_true(plan(self, &withdrawal->aggregate, &task));
+	assert_int_equal(task.call.operation, NODE_PAY);
+	assert_int_equal(stored_withdrawal(self, withdrawal->aggregate.id)->state, WITHDRAWAL_SUBMITTING);
+	return task;
+}
+
+HELPER NodeTask
+looked_up(BitcoinWorld *self, Aggregate *row)
+{
+	NodeTask	task;
+
+	assert_true(plan(self, row, &task));
+	assert_true(task.call.operation == NODE_LOOKUP_PAYMENT || task.call.operation == NODE_LOOKUP_INVOICE);
+	return task;
+}
+
+HELPER void
+look_up_as(BitcoinWorld *self, Withdrawal *withdrawal, PaymentAnswer verdict)
+{
+	NodeTask	task = looked_up(self, &withdrawal->aggregate);
+
+	task.call.verdict = verdict;
+	task.call.payment = payment_with('x', 700);
+	answer(self, &task);
+}
+
+/* A withdrawal that went out, and nobody knows whether it arrived. */
+HELPER Withdrawal *
+unknown_withdrawal(BitcoinWorld *self)
+{
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+	NodeTask	task = submitted(self, withdrawal);
+
+	task.call.submit = SUBMIT_AMBIGUOUS;
+	answer(self, &task);
+	withdrawal = stored_withdrawal(self, withdrawal->aggregate.id);
+	assert_int_equal(withdrawal->state, WITHDRAWAL_UNKNOWN);
+	return withdrawal;
+}
+
+HELPER WithdrawalState
+state_of(BitcoinWorld *self, const Withdrawal *withdrawal)
+{
+	return stored_withdrawal(self, withdrawal->aggregate.id)->state;
+}
+
+HELPER void
+settle(BitcoinWorld *self, Deposit *deposit, int64_t received, char letter)
+{
+	NodeTask	task = looked_up(self, &deposit->aggregate);
+
+	task.call.invoice = INVOICE_SETTLED;
+	task.call.received = AMOUNT_MSAT(received);
+	task.call.preimage = preimage_of(letter);
+	answer(self, &task);
+}
+
 #endif

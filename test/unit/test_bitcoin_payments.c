@@ -1,0 +1,378 @@
+/*
+ * test_bitcoin_payments.c
+ *		Withdrawals through the node: what bitcoin does when a user, the ledger
+ *		or a node says something, without a server.
+ */
+#include "bitcoin_world.h"
+
+/* ------------------------------------------------------------------ withdrawals */
+
+static void
+S29_a_withdrawal_is_reserved_then_paid_then_booked(void **state)
+{
+	BitcoinWorld *self = *state;
+	Uuid		id = withdraw(self, ALICE, OUTSIDE);
+	const accounting_request_withdraw *request =
+		world_emitted(&self->world, &accounting_request_withdraw_type)->payload;
+	const bitcoin_payment_succeeded *event;
+	Withdrawal *withdrawal;
+	NodeTask	task;
+
+	assert_int_equal(request->amount_msat.msat, 5000000);
+	assert_int_equal(request->max_fee_msat.msat, 50000);
+	assert_string_equal(request->idempotency_key, text_of(&id));
+	assert_false(plan(self, &stored_withdrawal(self, id)->aggregate, &task));
+	hear_accepted(self, id);
+	assert_int_equal(world_count(&self->world, &bitcoin_pay_invoice_type), 1);
+	withdrawal = stored_withdrawal(self, id);
+	task = submitted(self, withdrawal);
+	/* I12: what is reserved is what the node is told */
+	assert_int_equal(task.call.max_fee.msat, withdrawal->max_fee.msat);
+	assert_int_equal(task.call.amount.msat, 0);
+	assert_string_equal(task.call.payment_request, OUTSIDE);
+	task.call.submit = SUBMIT_SETTLED;
+	task.call.payment = payment_with('x', 700);
+	answer(self, &task);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_SUCCEEDED);
+	event = world_emitted(&self->world, &bitcoin_payment_succeeded_type)->payload;
+	assert_int_equal(event->amount_msat.msat, 5000000);
+	assert_int_equal(event->fee_msat.msat, 700);
+	assert_int_equal(event->max_fee_msat.msat, 50000);
+	assert_false(event->late);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+}
+
+static void
+S30_a_rejected_withdrawal_never_reaches_the_node(void **state)
+{
+	BitcoinWorld *self = *state;
+	Uuid		id = withdraw(self, ALICE, OUTSIDE);
+	Withdrawal *withdrawal = stored_withdrawal(self, id);
+	Message		rejected = MESSAGE_OF(&self->world, accounting_withdraw_rejected, id,
+									  .account_id = ALICE, .idempotency_key = "k",
+									  .amount_msat = withdrawal->amount, .max_fee_msat = withdrawal->max_fee,
+									  .invoice_id = id, .reason = "insufficient_funds");
+	NodeTask	task;
+
+	hear(self, rejected);
+	hear(self, rejected);
+	withdrawal = stored_withdrawal(self, id);
+	assert_string_equal(withdrawal_status(withdrawal->state), "rejected");
+	assert_string_equal(withdrawal->reason, "insufficient_funds");
+	assert_false(plan(self, &withdrawal->aggregate, &task));
+}
+
+static void
+S31_the_hash_is_the_key(void **state)
+{
+	BitcoinWorld *self = *state;
+	Uuid		first = withdraw(self, ALICE, OUTSIDE);
+	UnitOfWork *work = world_work(&self->world, NULL);
+	AskWithdrawal other_fee = {.account_id = ALICE, .payment_request = OUTSIDE, .has_max_fee = true};
+	Withdrawal *again;
+
+	assert_ok(try_withdraw(self, ALICE, OUTSIDE, &again));
+	assert_true(uuid_equal(again->aggregate.id, first));
+	assert_refused(bitcoin_withdraw(&self->context, work, &other_fee, &again), IDEMPOTENCY_MISMATCH);
+	assert_refused(try_withdraw(self, BOB, OUTSIDE, &again), PAYMENT_REQUEST_USED);
+	/* the same hash in another request */
+	assert_refused(try_withdraw(self, ALICE, "regtest/x/6000000/3600/o", &again), IDEMPOTENCY_MISMATCH);
+	assert_int_equal(world_count(&self->world, &accounting_request_withdraw_type), 1);
+	/* also once it is paid, and after it has expired */
+	hear_accepted(self, first);
+	{
+		NodeTask	task = submitted(self, stored_withdrawal(self, first));
+
+		task.call.submit = SUBMIT_SETTLED;
+		task.call.payment = payment_with('x', 0);
+		answer(self, &task);
+	}
+	world_wait(&self->world, 7200);
+	assert_ok(try_withdraw(self, ALICE, OUTSIDE, &again));
+	assert_true(uuid_equal(again->aggregate.id, first));
+}
+
+static void
+S36_a_rejected_one_asked_again_is_a_new_row(void **state)
+{
+	BitcoinWorld *self = *state;
+	Uuid		first = withdraw(self, ALICE, OUTSIDE);
+	Uuid		second;
+	UnitOfWork *work = world_work(&self->world, NULL);
+	Aggregate  *found;
+
+	assert_ok(unit_of_work_find(work, &self->withdrawals.port.repository, first, &found));
+	assert_true(withdrawal_reject((Withdrawal *) found, "insufficient_funds"));
+	assert_ok(unit_of_work_complete(work));
+	second = withdraw(self, ALICE, OUTSIDE);
+	assert_false(uuid_equal(first, second));
+	assert_false(stored_withdrawal(self, second)->tried_before);
+	hear_accepted(self, second);
+	assert_int_equal(stored_withdrawal(self, first)->state, WITHDRAWAL_REJECTED);
+	assert_int_equal(stored_withdrawal(self, second)->state, WITHDRAWAL_RESERVED);
+}
+
+static void
+S37_requests_that_cannot_be_paid_are_refused(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal;
+
+	assert_refused(try_withdraw(self, ALICE, "nonsense", &withdrawal), PAYMENT_REQUEST_MALFORMED);
+	assert_refused(try_withdraw(self, ALICE, "bitcoin/x/5000/3600/o", &withdrawal), PAYMENT_REQUEST_OF_OTHER_NETWORK);
+	assert_refused(try_withdraw(self, ALICE, "regtest/x/5000/29/o", &withdrawal), PAYMENT_REQUEST_EXPIRED);
+	assert_refused(try_withdraw(self, ALICE, "regtest/x/0/3600/o", &withdrawal), AMOUNT_MISSING);
+	assert_refused(try_withdraw(self, ALICE, "regtest/x/5000/3600/n", &withdrawal), PAYMENT_REFUSED);
+	assert_ok(try_withdraw(self, ALICE, "regtest/x/999/30/o", &withdrawal));
+	assert_int_equal(withdrawal->amount.msat, 999);
+	self->nodes.is_recorded = false;
+	assert_refused(try_withdraw(self, ALICE, "regtest/y/5000/3600/o", &withdrawal), NODE_OFFLINE);
+}
+
+static void
+L14_an_amount_of_the_caller_is_told_to_the_node(void **state)
+{
+	BitcoinWorld *self = *state;
+	UnitOfWork *work = world_work(&self->world, NULL);
+	AskWithdrawal command = {.account_id = ALICE, .payment_request = "regtest/x/0/3600/o", .amount = AMOUNT_MSAT(21000)};
+	Withdrawal *withdrawal;
+	NodeTask	task;
+
+	assert_ok(bitcoin_withdraw(&self->context, work, &command, &withdrawal));
+	assert_ok(unit_of_work_complete(work));
+	hear_accepted(self, withdrawal->aggregate.id);
+	task = submitted(self, stored_withdrawal(self, withdrawal->aggregate.id));
+	assert_int_equal(task.call.amount.msat, 21000);
+}
+
+static void
+S33_a_final_failure_gives_the_reserve_back(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+	NodeTask	task = submitted(self, withdrawal);
+	const bitcoin_payment_failed *event;
+
+	task.call.submit = SUBMIT_REJECTED;
+	task.call.failure = NODE_FAILURE_FEE_LIMIT;
+	task.call.words = "no route\nbelow the limit";
+	answer(self, &task);
+	withdrawal = stored_withdrawal(self, withdrawal->aggregate.id);
+	assert_int_equal(withdrawal->state, WITHDRAWAL_FAILED);
+	assert_string_equal(withdrawal->reason, "fee_limit_too_low");
+	assert_string_equal(withdrawal->node_words, "no route?below the limit");
+	event = world_emitted(&self->world, &bitcoin_payment_failed_type)->payload;
+	assert_int_equal(event->amount_msat.msat, 5000000);
+	assert_int_equal(event->max_fee_msat.msat, 50000);
+	assert_string_equal(event->reason, "fee_limit_too_low");
+	/* asking again is a new row, which knows of the old one */
+	assert_true(stored_withdrawal(self, withdraw(self, ALICE, OUTSIDE))->tried_before);
+}
+
+static void
+S34_ambiguous_stays_reserved_until_the_node_knows(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = unknown_withdrawal(self);
+
+	for (int i = 0; i < 50; i++)
+	{
+		look_up_as(self, withdrawal, PAYMENT_UNAVAILABLE);
+		world_wait(&self->world, 3600);
+	}
+	look_up_as(self, withdrawal, PAYMENT_PENDING);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_IN_FLIGHT);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 0);
+	look_up_as(self, withdrawal, PAYMENT_SUCCEEDED);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_SUCCEEDED);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+}
+
+static void
+L2_success_without_proof_is_none(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+	NodeTask	task = submitted(self, withdrawal);
+
+	task.call.submit = SUBMIT_SETTLED;
+	task.call.payment = payment_with('y', 700);
+	answer(self, &task);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_UNKNOWN);
+	for (int i = 0; i < 2; i++)
+	{
+		NodeTask	look = looked_up(self, &withdrawal->aggregate);
+
+		look.call.verdict = PAYMENT_SUCCEEDED;
+		look.call.payment = payment_with(i == 0 ? '\0' : 'x', 700);
+		look.call.payment.has_preimage = i == 0;
+		answer(self, &look);
+		assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_UNKNOWN);
+	}
+	assert_int_equal(self->alarms.count, 1);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 0);
+}
+
+static void
+S35_found_in_submitting_it_is_looked_up_and_never_sent(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+
+	(void) submitted(self, withdrawal);
+	/* the worker is gone; the next one finds the row due */
+	look_up_as(self, withdrawal, PAYMENT_SUCCEEDED);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_SUCCEEDED);
+	assert_int_equal(stored_withdrawal(self, withdrawal->aggregate.id)->attempt_no, 1);
+}
+
+static void
+L19_the_answer_to_an_abandoned_submission_still_counts(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+	NodeTask	slow = submitted(self, withdrawal);
+
+	look_up_as(self, withdrawal, PAYMENT_UNAVAILABLE);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_UNKNOWN);
+	slow.call.submit = SUBMIT_SETTLED;
+	slow.call.payment = payment_with('x', 1);
+	answer(self, &slow);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_SUCCEEDED);
+}
+
+static void
+L29_not_found_leads_to_a_second_attempt_in_time(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = unknown_withdrawal(self);
+	NodeTask	task;
+
+	world_wait(&self->world, 70);
+	look_up_as(self, withdrawal, PAYMENT_NOT_FOUND);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_UNKNOWN);
+	world_wait(&self->world, 1);
+	/* not from a node that is not ready */
+	self->standing.is_ready = false;
+	look_up_as(self, withdrawal, PAYMENT_NOT_FOUND);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_UNKNOWN);
+	self->standing.is_ready = true;
+	look_up_as(self, withdrawal, PAYMENT_NOT_FOUND);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
+	task = submitted(self, withdrawal);
+	assert_int_equal(task.attempt_no, 2);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 0);
+}
+
+static void
+L11_another_node_pays_nothing(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+	NodeTask	task;
+
+	self->standing = (NodeStanding) {NULL, false};
+	assert_false(plan(self, &withdrawal->aggregate, &task));
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
+	self->standing = (NodeStanding) {&self->nodes.node, false};
+	assert_false(plan(self, &withdrawal->aggregate, &task));
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
+}
+
+static void
+an_invoice_that_expires_unsent_fails_without_a_node(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+	NodeTask	task;
+
+	self->standing = (NodeStanding) {NULL, false};
+	world_wait(&self->world, 3600);
+	assert_false(plan(self, &withdrawal->aggregate, &task));
+	withdrawal = stored_withdrawal(self, withdrawal->aggregate.id);
+	assert_int_equal(withdrawal->state, WITHDRAWAL_FAILED);
+	assert_string_equal(withdrawal->reason, "payment_request_expired");
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 1);
+}
+
+static void
+L25_late_success_is_booked_as_late(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = unknown_withdrawal(self);
+	const bitcoin_payment_succeeded *event;
+
+	look_up_as(self, withdrawal, PAYMENT_FAILED);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_FAILED);
+	look_up_as(self, withdrawal, PAYMENT_FAILED);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 1);
+	look_up_as(self, withdrawal, PAYMENT_SUCCEEDED);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_SUCCEEDED);
+	event = world_emitted(&self->world, &bitcoin_payment_succeeded_type)->payload;
+	assert_true(event->late);
+	assert_int_equal(self->alarms.count, 1);
+}
+
+static void
+L25_one_payment_is_booked_once_for_two_rows(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *first = unknown_withdrawal(self);
+	Withdrawal *second;
+	NodeTask	task;
+
+	look_up_as(self, first, PAYMENT_FAILED);
+	second = reserved_withdrawal(self, ALICE, OUTSIDE);
+	/* the node had paid the first after all: one payment, one debit, the newer row's */
+	look_up_as(self, first, PAYMENT_SUCCEEDED);
+	assert_int_equal(state_of(self, first), WITHDRAWAL_FAILED);
+	task = submitted(self, second);
+	task.call.submit = SUBMIT_AMBIGUOUS;
+	answer(self, &task);
+	look_up_as(self, second, PAYMENT_SUCCEEDED);
+	look_up_as(self, first, PAYMENT_SUCCEEDED);
+	assert_int_equal(state_of(self, first), WITHDRAWAL_FAILED);
+	assert_int_equal(state_of(self, second), WITHDRAWAL_SUCCEEDED);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+}
+
+static void
+a_reserve_that_was_not_asked_for_is_a_fault(void **state)
+{
+	BitcoinWorld *self = *state;
+	Uuid		id = withdraw(self, ALICE, OUTSIDE);
+	Message		less = MESSAGE_OF(&self->world, accounting_withdraw_accepted, id,
+								  .account_id = ALICE, .idempotency_key = "k", .amount_msat = AMOUNT_MSAT(1),
+								  .max_fee_msat = AMOUNT_MSAT(50000), .invoice_id = id,
+								  .node_account_id = id_of(900), .transfer_id = id_of(800),
+								  .created_at = now_of(self));
+
+	assert_refused(consumer_handle(&self->consumer, world_work(&self->world, &less), &less), INTERNAL);
+	assert_int_equal(stored_withdrawal(self, id)->state, WITHDRAWAL_REQUESTED);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORLD_TEST(S29_a_withdrawal_is_reserved_then_paid_then_booked),
+		WORLD_TEST(S30_a_rejected_withdrawal_never_reaches_the_node),
+		WORLD_TEST(S31_the_hash_is_the_key),
+		WORLD_TEST(S36_a_rejected_one_asked_again_is_a_new_row),
+		WORLD_TEST(S37_requests_that_cannot_be_paid_are_refused),
+		WORLD_TEST(L14_an_amount_of_the_caller_is_told_to_the_node),
+		WORLD_TEST(S33_a_final_failure_gives_the_reserve_back),
+		WORLD_TEST(S34_ambiguous_stays_reserved_until_the_node_knows),
+		WORLD_TEST(L2_success_without_proof_is_none),
+		WORLD_TEST(S35_found_in_submitting_it_is_looked_up_and_never_sent),
+		WORLD_TEST(L19_the_answer_to_an_abandoned_submission_still_counts),
+		WORLD_TEST(L29_not_found_leads_to_a_second_attempt_in_time),
+		WORLD_TEST(L11_another_node_pays_nothing),
+		WORLD_TEST(an_invoice_that_expires_unsent_fails_without_a_node),
+		WORLD_TEST(L25_late_success_is_booked_as_late),
+		WORLD_TEST(L25_one_payment_is_booked_once_for_two_rows),
+		WORLD_TEST(a_reserve_that_was_not_asked_for_is_a_fault),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
