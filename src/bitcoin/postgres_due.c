@@ -109,7 +109,8 @@ make_all_due(Instant now, int64_t failed_for_seconds)
 		"  WHERE next_look_at > $1 AND state IN ('intent', 'open') ORDER BY invoice_id FOR NO KEY UPDATE)"
 	};
 	static Statement submitting = {
-		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1, state = 'unknown', next_look_at = $1"
+		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1, state = 'unknown', next_look_at = $1,"
+		" submit_deadline = greatest(submit_deadline, $1)"
 		" WHERE state = 'submitting'"
 	};
 	static Statement open = {

@@ -311,6 +311,7 @@ withdrawal_abandon(Withdrawal *withdrawal, Instant now)
 	if (withdrawal->state != WITHDRAWAL_SUBMITTING)
 		return;
 	withdrawal->state = WITHDRAWAL_UNKNOWN;
+	withdrawal->submit_deadline = later(withdrawal->submit_deadline, now);
 	withdrawal->next_look_at = now;
 }
 
@@ -369,6 +370,8 @@ withdrawal_ambiguous(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
 	if (withdrawal->state != WITHDRAWAL_SUBMITTING || withdrawal->attempt_no != attempt_no)
 		return;
 	withdrawal->state = WITHDRAWAL_UNKNOWN;
+	/* A slow call may have been writing until now. */
+	withdrawal->submit_deadline = later(withdrawal->submit_deadline, now);
 	look_again(withdrawal, now);
 }
 

@@ -80,7 +80,7 @@ typedef struct Withdrawal
 	const char *backend;		/* of the last attempt, like the following ones */
 	const char *node_id;
 	Instant		submitted_at;
-	Instant		submit_deadline;	/* past it the submitter must not begin */
+	Instant		submit_deadline;	/* past it nobody begins, or goes on, writing to the node */
 	int64_t		give_up_seconds;
 	Instant		acknowledged_at;	/* when the node first had it */
 	const char *node_reference; /* the node's name of its record */

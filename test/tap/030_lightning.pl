@@ -11,7 +11,7 @@ use Test::More;
 
 use Spark;
 
-my $spark = Spark->start(conf => "spark.lightning_timeout = 2\nspark.lightning_not_found_delay = 1\nlog_min_messages = log");
+my $spark = Spark->start(conf => "spark.lightning_timeout = 2\nspark.lightning_not_found_delay = 1");
 my $alice = $spark->sign_up('alice');
 my $bob = $spark->sign_up('bob');
 $spark->fund($alice, 1_000_000);
