@@ -17,7 +17,7 @@
 extern void check(Result result);
 
 /* Raises that code; detail NULL or a printf format. */
-extern void refuse(ResultCode code, const char *detail_format,...) pg_attribute_printf(2, 3) pg_attribute_noreturn();
+pg_noreturn extern void refuse(ResultCode code, const char *detail_format,...) pg_attribute_printf(2, 3);
 
 /*
  * From here to the end of the statement, no error writes the statement itself

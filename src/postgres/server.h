@@ -48,4 +48,9 @@
 #error "spark needs PostgreSQL 15 or later"
 #endif
 
+/* Before a declaration; 18 has it under this name and lost the earlier one. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 #endif
