@@ -18,33 +18,6 @@
 
 /* ------------------------------------------------------------------- seals */
 
-static Parameter
-param_seal(const uint8_t seal[SEAL_LENGTH])
-{
-	bytea	   *copy = palloc(VARHDRSZ + SEAL_LENGTH);
-
-	SET_VARSIZE(copy, VARHDRSZ + SEAL_LENGTH);
-	memcpy(VARDATA(copy), seal, SEAL_LENGTH);
-	return (Parameter) {BYTEAOID, PointerGetDatum(copy), false};
-}
-
-/* NULL: zeros. */
-static void
-row_seal(const Rows *rows, int column, uint8_t seal[SEAL_LENGTH])
-{
-	bool		is_null;
-	Datum		datum = SPI_getbinval(rows->table->vals[rows->position - 1], rows->table->tupdesc, column, &is_null);
-	bytea	   *stored;
-
-	memset(seal, 0, SEAL_LENGTH);
-	if (is_null)
-		return;
-	stored = DatumGetByteaPP(datum);
-	if (VARSIZE_ANY_EXHDR(stored) != SEAL_LENGTH)
-		refuse(RESULT_INTERNAL, "A seal is not of %d bytes.", SEAL_LENGTH);
-	memcpy(seal, VARDATA_ANY(stored), SEAL_LENGTH);
-}
-
 static void
 sha256_digest(const SealDigest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH])
 {
@@ -80,7 +53,7 @@ read_account(const Rows *rows, Arena *arena)
 	account->frozen_at = row_instant(rows, 11);
 	account->opened_at = row_instant(rows, 12);
 	account->sequence = row_bigint(rows, 13);
-	row_seal(rows, 14, account->seal);
+	row_bytea(rows, 14, account->seal, SEAL_LENGTH);
 	return &account->aggregate;
 }
 
@@ -123,7 +96,7 @@ insert_account(const Repository *self, UnitOfWork *work, const Aggregate *aggreg
 		param_instant(account->frozen_at),
 		param_instant(account->opened_at),
 		param_bigint(account->sequence),
-		param_seal(account->seal),
+		param_bytea(account->seal, SEAL_LENGTH),
 	};
 
 	(void) self;
@@ -154,7 +127,7 @@ update_account(const Repository *self, UnitOfWork *work, const Aggregate *aggreg
 		param_text(account->frozen_reason),
 		param_instant(account->frozen_at),
 		param_bigint(account->sequence),
-		param_seal(account->seal),
+		param_bytea(account->seal, SEAL_LENGTH),
 	};
 
 	(void) self;
@@ -192,7 +165,7 @@ read_transfer(const Rows *rows, Arena *arena)
 	transfer->created_at = row_instant(rows, 17);
 	transfer->reason = row_text(rows, 19, arena);
 	transfer->sequence = row_bigint(rows, 20);
-	row_seal(rows, 21, transfer->seal);
+	row_bytea(rows, 21, transfer->seal, SEAL_LENGTH);
 	return &transfer->aggregate;
 }
 
@@ -293,7 +266,7 @@ insert_row(const Transfer *transfer)
 		param_text(transfer_purpose_name(transfer->purpose)),
 		param_text(transfer_kind_name(transfer->kind)),
 		param_text(transfer->key),
-		param_seal(transfer->seal),
+		param_bytea(transfer->seal, SEAL_LENGTH),
 		param_bigint_or_null(transfer->fee_limit.msat, transfer->fee_limit.msat == 0),
 		param_instant(transfer->expires_at),
 		param_uuid_or_null(transfer->pending_id),

@@ -7,7 +7,7 @@
 static const char digits[] = "0123456789abcdef";
 
 void
-hex_encode(const uint8_t *bytes, size_t count, char *text)
+hex_format(const uint8_t *bytes, size_t count, char *text)
 {
 	for (size_t i = 0; i < count; i++)
 	{
@@ -29,7 +29,7 @@ value_of(char digit)
 }
 
 bool
-hex_decode(const char *text, size_t length, uint8_t *bytes, size_t count)
+hex_parse(const char *text, size_t length, uint8_t *bytes, size_t count)
 {
 	if (length % 2 != 0 || length / 2 != count)
 		return false;

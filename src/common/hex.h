@@ -13,12 +13,12 @@
 #include <stdint.h>
 
 /* Writes 2 * count digits and a NUL. */
-extern void hex_encode(const uint8_t *bytes, size_t count, char *text);
+extern void hex_format(const uint8_t *bytes, size_t count, char *text);
 
 /*
  * Reads exactly count bytes from exactly length characters; false, and bytes
  * untouched, where length is not 2 * count or a character is no digit.
  */
-extern bool hex_decode(const char *text, size_t length, uint8_t *bytes, size_t count);
+extern bool hex_parse(const char *text, size_t length, uint8_t *bytes, size_t count);
 
 #endif

@@ -13,14 +13,14 @@ bytes32_hex(Arena *arena, Bytes32 value)
 {
 	char	   *text = arena_alloc(arena, BYTES32_TEXT_LENGTH + 1);
 
-	hex_encode(value.bytes, sizeof(value.bytes), text);
+	hex_format(value.bytes, sizeof(value.bytes), text);
 	return text;
 }
 
 bool
 bytes32_parse(const char *text, Bytes32 *value)
 {
-	return text != NULL && hex_decode(text, strlen(text), value->bytes, sizeof(value->bytes));
+	return text != NULL && hex_parse(text, strlen(text), value->bytes, sizeof(value->bytes));
 }
 
 bool

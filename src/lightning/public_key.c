@@ -13,14 +13,14 @@ public_key_hex(Arena *arena, PublicKey key)
 {
 	char	   *text = arena_alloc(arena, 2 * sizeof(key.bytes) + 1);
 
-	hex_encode(key.bytes, sizeof(key.bytes), text);
+	hex_format(key.bytes, sizeof(key.bytes), text);
 	return text;
 }
 
 bool
 public_key_parse(const char *text, PublicKey *key)
 {
-	return text != NULL && hex_decode(text, strlen(text), key->bytes, sizeof(key->bytes));
+	return text != NULL && hex_parse(text, strlen(text), key->bytes, sizeof(key->bytes));
 }
 
 bool

@@ -8,6 +8,7 @@
 #include "postgres/statement.h"
 
 #include "postgres/environment.h"
+#include "postgres/errors.h"
 
 #include "utils/array.h"
 #include "utils/jsonb.h"
@@ -128,6 +129,16 @@ param_instant(Instant instant)
 	return (Parameter) {TIMESTAMPTZOID,
 		TimestampTzGetDatum(instant_is_none(instant) ? 0 : timestamp_from_instant(instant)),
 		instant_is_none(instant)};
+}
+
+Parameter
+param_bytea(const uint8_t *bytes, size_t length)
+{
+	bytea	   *copy = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(copy, VARHDRSZ + length);
+	memcpy(VARDATA(copy), bytes, length);
+	return (Parameter) {BYTEAOID, PointerGetDatum(copy), false};
 }
 
 /* ---------------------------------------------------------------- running */
@@ -317,4 +328,20 @@ row_instant(const Rows *rows, int column)
 	Datum		datum = column_datum(rows, column, &is_null);
 
 	return is_null ? INSTANT_NONE : instant_from_timestamp(DatumGetTimestampTz(datum));
+}
+
+void
+row_bytea(const Rows *rows, int column, uint8_t *bytes, size_t length)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+	bytea	   *stored;
+
+	memset(bytes, 0, length);
+	if (is_null)
+		return;
+	stored = DatumGetByteaPP(datum);
+	if (VARSIZE_ANY_EXHDR(stored) != length)
+		refuse(RESULT_INTERNAL, "A stored value of bytes does not have the length that it must have.");
+	memcpy(bytes, VARDATA_ANY(stored), length);
 }

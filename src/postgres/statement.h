@@ -62,6 +62,7 @@ extern Parameter param_bigint_or_null(int64 value, bool is_null);
 extern Parameter param_int(int32 value);
 extern Parameter param_bool(bool value);
 extern Parameter param_instant(Instant instant);	/* none is NULL */
+extern Parameter param_bytea(const uint8_t *bytes, size_t length);
 
 #define PARAMETERS(...) \
 	(const Parameter[]) {__VA_ARGS__}, \
@@ -88,6 +89,9 @@ extern int	row_smallint(const Rows *rows, int column); /* NULL: 0 */
 extern double row_double(const Rows *rows, int column); /* NULL: 0 */
 extern bool row_bool(const Rows *rows, int column); /* NULL: false */
 extern Instant row_instant(const Rows *rows, int column);	/* NULL: none */
+
+/* Exactly so many bytes, NULL: zeros; SP900 where the column holds another number of them. */
+extern void row_bytea(const Rows *rows, int column, uint8_t *bytes, size_t length);
 
 /*
  * Drops every kept plan: after the extension was dropped and created again in

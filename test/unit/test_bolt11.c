@@ -90,7 +90,7 @@ payee_of(Fixture *fixture, const Bolt11 *invoice)
 {
 	char	   *text = arena_alloc(fixture->arena, 67);
 
-	hex_encode(invoice->payee.bytes, sizeof(invoice->payee.bytes), text);
+	hex_format(invoice->payee.bytes, sizeof(invoice->payee.bytes), text);
 	return text;
 }
 

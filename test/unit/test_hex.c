@@ -18,9 +18,9 @@ hex_writes_two_lower_case_digits_a_byte(void **state)
 	const uint8_t bytes[] = {0x00, 0x0f, 0xa5, 0xff};
 	char		text[9];
 
-	hex_encode(bytes, sizeof(bytes), text);
+	hex_format(bytes, sizeof(bytes), text);
 	assert_string_equal(text, "000fa5ff");
-	hex_encode(bytes, 0, text);
+	hex_format(bytes, 0, text);
 	assert_string_equal(text, "");
 }
 
@@ -33,10 +33,10 @@ hex_reads_what_it_writes(void **state)
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t) i;
-	hex_encode(bytes, sizeof(bytes), text);
-	assert_true(hex_decode(text, 512, again, sizeof(again)));
+	hex_format(bytes, sizeof(bytes), text);
+	assert_true(hex_parse(text, 512, again, sizeof(again)));
 	assert_memory_equal(bytes, again, sizeof(bytes));
-	assert_true(hex_decode("", 0, again, 0));
+	assert_true(hex_parse("", 0, again, 0));
 }
 
 static void
@@ -44,21 +44,21 @@ hex_refuses_all_else_and_leaves_the_bytes(void **state)
 {
 	uint8_t		bytes[2] = {7, 7};
 
-	assert_false(hex_decode("00ff", 4, bytes, 1));
-	assert_false(hex_decode("00f", 3, bytes, 2));
-	assert_false(hex_decode("00f", 3, bytes, 1));
-	assert_false(hex_decode("00ff00", 6, bytes, 2));
-	assert_false(hex_decode("", 0, bytes, 2));
-	assert_false(hex_decode("00FF", 4, bytes, 2));
-	assert_false(hex_decode(" 0ff", 4, bytes, 2));
-	assert_false(hex_decode("0xff", 4, bytes, 2));
-	assert_false(hex_decode("ff\0" "f", 4, bytes, 2));
+	assert_false(hex_parse("00ff", 4, bytes, 1));
+	assert_false(hex_parse("00f", 3, bytes, 2));
+	assert_false(hex_parse("00f", 3, bytes, 1));
+	assert_false(hex_parse("00ff00", 6, bytes, 2));
+	assert_false(hex_parse("", 0, bytes, 2));
+	assert_false(hex_parse("00FF", 4, bytes, 2));
+	assert_false(hex_parse(" 0ff", 4, bytes, 2));
+	assert_false(hex_parse("0xff", 4, bytes, 2));
+	assert_false(hex_parse("ff\0" "f", 4, bytes, 2));
 	for (int c = 0; c < 256; c++)
 		if (c == 0 || strchr("0123456789abcdef", c) == NULL)
 		{
 			char		text[4] = {'f', 'f', 'f', (char) c};
 
-			assert_false(hex_decode(text, 4, bytes, 2));
+			assert_false(hex_parse(text, 4, bytes, 2));
 		}
 	assert_int_equal(bytes[0], 7);
 	assert_int_equal(bytes[1], 7);
