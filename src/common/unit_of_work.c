@@ -36,10 +36,16 @@ new_id(const UnitOfWork *work)
 /* ----------------------------------------------------------- identity map */
 
 /* The last bytes of an id are random: they spread by themselves. */
+static size_t
+bucket_number(Uuid id)
+{
+	return (size_t) (id.bytes[15] ^ id.bytes[14]) % BUCKETS;
+}
+
 static Tracked **
 bucket_of(const UnitOfWork *work, Uuid id)
 {
-	return &work->buckets[(id.bytes[15] ^ id.bytes[14]) % BUCKETS];
+	return &work->buckets[bucket_number(id)];
 }
 
 static Tracked *
@@ -83,13 +89,38 @@ unit_of_work_add(UnitOfWork *work, const Repository *repository, Aggregate *aggr
 	(void) track(work, repository, aggregate);
 }
 
+/* What is tracked is there, whether it was missed before or not. */
+static bool
+is_missed(const UnitOfWork *work, const AggregateType *type, Uuid id)
+{
+	if (work->missed == NULL)
+		return false;
+	for (const Missed *missed = work->missed[bucket_number(id)]; missed != NULL; missed = missed->next_in_bucket)
+		if (missed->type == type && uuid_equal(missed->id, id))
+			return true;
+	return false;
+}
+
+static void
+remember_miss(UnitOfWork *work, const AggregateType *type, Uuid id)
+{
+	Missed	   *missed = ARENA_NEW(work->arena, Missed);
+	Missed	  **bucket;
+
+	if (work->missed == NULL)
+		work->missed = ARENA_ARRAY(work->arena, Missed *, BUCKETS);
+	bucket = &work->missed[bucket_number(id)];
+	*missed = (Missed) {.next_in_bucket = *bucket, .type = type, .id = id};
+	*bucket = missed;
+}
+
 static int
 compare_ids(const void *a, const void *b)
 {
 	return uuid_compare(*(const Uuid *) a, *(const Uuid *) b);
 }
 
-/* Sorts the ids and leaves each one that is not tracked yet once; returns how many. */
+/* Sorts the ids and leaves each one of which nothing is known yet once; returns how many. */
 static size_t
 ids_to_load(const UnitOfWork *work, const AggregateType *type, Uuid *ids, size_t count)
 {
@@ -97,7 +128,8 @@ ids_to_load(const UnitOfWork *work, const AggregateType *type, Uuid *ids, size_t
 
 	qsort(ids, count, sizeof(Uuid), compare_ids);
 	for (size_t i = 0; i < count; i++)
-		if ((kept == 0 || !uuid_equal(ids[kept - 1], ids[i])) && lookup(work, type, ids[i]) == NULL)
+		if ((kept == 0 || !uuid_equal(ids[kept - 1], ids[i])) &&
+			lookup(work, type, ids[i]) == NULL && !is_missed(work, type, ids[i]))
 			ids[kept++] = ids[i];
 	return kept;
 }
@@ -114,8 +146,12 @@ unit_of_work_find_many(UnitOfWork *work, const Repository *repository, const Uui
 	found = ARENA_ARRAY(work->arena, Aggregate *, count);
 	TRY(repository->load(repository, work, wanted, count, true, found));
 	for (size_t i = 0; i < count; i++)
+	{
 		if (found[i] != NULL)
 			(void) unit_of_work_track(work, repository, found[i]);
+		else
+			remember_miss(work, repository->type, wanted[i]);
+	}
 	return OK;
 }
 
@@ -140,7 +176,13 @@ unit_of_work_read(UnitOfWork *work, const Repository *repository, Uuid id, Aggre
 		*found = known->aggregate;
 		return OK;
 	}
-	return repository->load(repository, work, &id, 1, false, found);
+	*found = NULL;
+	if (is_missed(work, repository->type, id))
+		return OK;
+	TRY(repository->load(repository, work, &id, 1, false, found));
+	if (*found == NULL)
+		remember_miss(work, repository->type, id);
+	return OK;
 }
 
 /* --------------------------------------------------------------- messages */
@@ -244,6 +286,7 @@ unit_of_work_complete(UnitOfWork *work)
 	TRY(write_aggregates(work));
 	TRY(store_messages(work));
 	work->tracked = NULL;
+	work->missed = NULL;
 	memset(work->buckets, 0, sizeof(Tracked *) * BUCKETS);
 	work->first_emitted = work->last_emitted = NULL;
 	return OK;

@@ -3,10 +3,11 @@
  *		One business action: what it has read, what it will write, what it tells.
  *
  * The unit tracks each aggregate that was found or added (an identity map: the
- * same id is the same pointer), and each message that was emitted.  complete()
- * writes every added and every changed aggregate once, in the global order of
- * locks, then appends the messages to the outbox.  It commits nothing: the
- * transaction around it does, and takes all of it back if it aborts.
+ * same id is the same pointer), each id that was not found, so that it is looked
+ * for once, and each message that was emitted.  complete() writes every added
+ * and every changed aggregate once, in the global order of locks, then appends
+ * the messages to the outbox.  It commits nothing: the transaction around it
+ * does, and takes all of it back if it aborts.
  *
  * In a backend a unit lives for one command; in the dispatcher for one batch
  * of messages, so that a hundred credits to one account are one read and one
@@ -46,6 +47,14 @@ typedef struct Tracked
 	const void *image;			/* as loaded; NULL: added, not stored yet */
 } Tracked;
 
+/* An id that was looked for and not found. */
+typedef struct Missed
+{
+	struct Missed *next_in_bucket;
+	const AggregateType *type;
+	Uuid		id;
+} Missed;
+
 typedef struct Emitted
 {
 	struct Emitted *next;
@@ -60,6 +69,7 @@ struct UnitOfWork
 	const char *traceparent;	/* of the outside cause, or NULL */
 	Tracked    *tracked;		/* identity map: as a list, and by id in buckets */
 	Tracked   **buckets;
+	Missed	  **missed;			/* in as many buckets; NULL before the first */
 	Emitted    *first_emitted;	/* in the order of emission */
 	Emitted    *last_emitted;
 };

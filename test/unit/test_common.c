@@ -170,6 +170,7 @@ typedef struct Thing
 } Thing;
 
 static const AggregateType thing_type = {.name = "thing", .size = sizeof(Thing), .rank = 1};
+static const AggregateType other_type = {.name = "other", .size = sizeof(Thing), .rank = 2};
 
 static Thing *
 find_thing(UnitOfWork *work, InMemoryRepository *things, uint64_t number)
@@ -237,6 +238,68 @@ many_are_loaded_by_one_statement_in_the_order_of_ids(void **state)
 	assert_int_equal(things.loads, 1);
 	assert_non_null(find_thing(work, &things, 5));
 	assert_int_equal(things.loads, 1);
+	world_destroy(&world);
+}
+
+static void
+what_is_not_there_is_looked_for_once(void **state)
+{
+	World		world;
+	InMemoryRepository things;
+	InMemoryRepository others;
+	UnitOfWork *work;
+	Uuid		ids[] = {id_of(1), id_of(2), id_of(3)};
+	Aggregate  *found;
+	Thing	   *thing;
+
+	(void) state;
+	world_init(&world);
+	things = in_memory_repository(&world, &thing_type);
+	others = in_memory_repository(&world, &other_type);
+	in_memory_put(&things, &(Thing) {{&thing_type, id_of(2), 1}, 0}.aggregate);
+	work = world_work(&world, NULL);
+	assert_ok(unit_of_work_find_many(work, &things.repository, ids, 3));
+	assert_null(find_thing(work, &things, 1));
+	assert_non_null(find_thing(work, &things, 2));
+	assert_ok(unit_of_work_read(work, &things.repository, id_of(3), &found));
+	assert_null(found);
+	assert_int_equal(things.loads, 1);
+
+	/* An id of another type is another one. */
+	assert_ok(unit_of_work_read(work, &others.repository, id_of(1), &found));
+	assert_ok(unit_of_work_find(work, &others.repository, id_of(1), &found));
+	assert_null(found);
+	assert_int_equal(others.loads, 1);
+
+	/* What is added, or comes from a finder, is there from then on. */
+	thing = ARENA_NEW(world.arena, Thing);
+	*thing = (Thing) {{&thing_type, id_of(1), 0}, 7};
+	unit_of_work_add(work, &things.repository, &thing->aggregate);
+	assert_ptr_equal(find_thing(work, &things, 1), thing);
+	in_memory_put(&things, &(Thing) {{&thing_type, id_of(3), 1}, 8}.aggregate);
+	(void) unit_of_work_track(work, &things.repository, in_memory_stored(&things, id_of(3)));
+	assert_int_equal(find_thing(work, &things, 3)->value, 8);
+	assert_int_equal(things.loads, 1);
+	assert_ok(unit_of_work_complete(work));
+	assert_int_equal(things.inserts, 1);
+	world_destroy(&world);
+}
+
+static void
+after_complete_a_unit_looks_again(void **state)
+{
+	World		world;
+	InMemoryRepository things;
+	UnitOfWork *work;
+
+	(void) state;
+	world_init(&world);
+	things = in_memory_repository(&world, &thing_type);
+	work = world_work(&world, NULL);
+	assert_null(find_thing(work, &things, 1));
+	assert_ok(unit_of_work_complete(work));
+	in_memory_put(&things, &(Thing) {{&thing_type, id_of(1), 1}, 5}.aggregate);
+	assert_int_equal(find_thing(work, &things, 1)->value, 5);
 	world_destroy(&world);
 }
 
@@ -326,6 +389,8 @@ main(void)
 		cmocka_unit_test(D20_what_is_loaded_and_not_changed_is_not_written),
 		cmocka_unit_test(one_id_is_one_pointer_and_one_write),
 		cmocka_unit_test(many_are_loaded_by_one_statement_in_the_order_of_ids),
+		cmocka_unit_test(what_is_not_there_is_looked_for_once),
+		cmocka_unit_test(after_complete_a_unit_looks_again),
 		cmocka_unit_test(S41_aggregates_are_written_before_messages_and_failure_stores_none),
 		cmocka_unit_test(a_message_names_its_cause_and_the_chain),
 		cmocka_unit_test(a_command_has_one_handler_and_an_event_any_number),
