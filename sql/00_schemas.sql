@@ -19,10 +19,11 @@ REVOKE ALL ON FUNCTION spark.install(text[]) FROM PUBLIC;
 COMMENT ON FUNCTION spark.install(text[]) IS
 'Makes the tables of spark, or brings them to the version of the code.
 
-contexts: which of auth, accounting, crowdfunding, bitcoin, dashboard; NULL: all.
-Safe to repeat at any time.  A row a context, with its version and what was done:
-created, upgraded or unchanged.
-Errors: SP001 unknown or no context; SP010 called within an extension''s script.';
+contexts: of auth, accounting, crowdfunding, bitcoin, dashboard; NULL: all.
+Safe to repeat at any time; what is there stays.
+Returns a row a context: its version, and created, upgraded or unchanged.
+Errors: SP001 no or an unknown context; SP009 tables newer than the code; SP010 called within the
+  script of an extension.';
 
 CREATE FUNCTION spark.version() RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE
@@ -31,4 +32,6 @@ REVOKE ALL ON FUNCTION spark.version() FROM PUBLIC;
 COMMENT ON FUNCTION spark.version() IS
 'Tells the version of the code, for example 0.1.0.
 
-Reads no table.  No errors.';
+Reads no table.
+Returns the version as text.
+No errors.';

@@ -20,8 +20,13 @@ CREATE TYPE spark_bus.message AS (
 COMMENT ON TYPE spark_bus.message IS
 'A message as a handler receives it.
 
-correlation_id is the first message of the chain, causation_id the one whose
-handler emitted this (NULL: none).';
+id: of the message.
+type: <context>.<words>.
+aggregate_type, aggregate_id: the key, and what it is an id of.
+payload: an object.
+correlation_id: the first message of the chain.
+causation_id: the message whose handler emitted this one; NULL: none.
+traceparent: the W3C trace context of the request that began the chain, if it had one.';
 
 CREATE FUNCTION spark_bus.emit(type text, aggregate_id uuid, payload jsonb,
 		aggregate_type text DEFAULT NULL, deliver_at timestamptz DEFAULT NULL)
@@ -29,23 +34,26 @@ CREATE FUNCTION spark_bus.emit(type text, aggregate_id uuid, payload jsonb,
 	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_bus_emit';
 COMMENT ON FUNCTION spark_bus.emit(text, uuid, jsonb, text, timestamptz) IS
-'Stores a message in the caller''s transaction; returns its id.
+'Stores a message in the caller''s transaction.
 
-type: <context>.<words>.  aggregate_id: the key; messages of one key are handled
-in their order.  payload: an object of at most 1 MiB.  aggregate_type: what the
-key is an id of; NULL: the words before the dot.  deliver_at: must not lie in the
-future in this version (0A000).
-Errors: SP001; SP004 for messages of spark''s own contexts, unless by a superuser;
-SP009.';
+type: <context>.<words>, 1 to 255 bytes.
+aggregate_id: the key; messages of one key are handled in their order.
+payload: an object, of at most 1 MiB.
+aggregate_type: what the key is an id of; NULL: the words before the dot.
+deliver_at: not in the future in this version (else 0A000).
+Returns the id of the message. It takes effect when the caller commits, and not at all if he does not.
+Errors: SP001 invalid argument; SP004 a message of spark''s own contexts, unless by a superuser;
+  SP009 not installed.';
 
 CREATE FUNCTION spark_bus.cancel(message_id uuid) RETURNS boolean
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_bus_cancel';
 COMMENT ON FUNCTION spark_bus.cancel(uuid) IS
-'Takes back a delayed message that is not yet due; false when too late.
+'Takes back a delayed message that is not yet due.
 
-Messages are never delayed in this version, so the answer is always false.
-Errors: SP001.';
+message_id: what spark_bus.emit() returned.
+Returns false when it is too late; always false in this version, which delays no message.
+Errors: SP001 no message_id.';
 
 CREATE FUNCTION spark_bus.subscribe(consumer text, message_type text, handler regproc,
 		max_attempts int DEFAULT 12, kind text DEFAULT 'event')
@@ -55,13 +63,18 @@ CREATE FUNCTION spark_bus.subscribe(consumer text, message_type text, handler re
 COMMENT ON FUNCTION spark_bus.subscribe(text, text, regproc, int, text) IS
 'Has handler(message spark_bus.message) called for each message of a type.
 
-Effect and cursor are one transaction: each message takes effect once.  The
-handler runs as the role that subscribed, with search_path public, restricted.
-A new consumer starts with what commits after its first subscribe; the same
-(consumer, type) again replaces handler and max_attempts.
+consumer: a name of the caller''s making; each consumer has a place in the log of its own.
+message_type: <context>.<words>.
+handler: a function that takes one spark_bus.message and returns void.
+max_attempts: from 1; after so many failures the message is a dead letter.
 kind: event (any number of consumers) or command (this is its one handler).
-Errors: SP001; SP004 another role''s consumer; SP009; SP010 a second handler of a
-command, or the other kind.';
+Effect and cursor are one transaction: each message takes effect once. The handler runs as the role
+  that subscribed, with search_path public, in a restricted security context.
+A new consumer starts with what commits after its first subscribe; the same (consumer, type) again
+  replaces handler and max_attempts.
+Returns nothing.
+Errors: SP001 invalid argument; SP004 a consumer of another role, or a handler the caller may not
+  execute; SP009 not installed; SP010 a second handler of a command, the other kind, or a context''s name.';
 
 CREATE FUNCTION spark_bus.unsubscribe(consumer text, message_type text, discard boolean DEFAULT false)
 	RETURNS void
@@ -70,9 +83,11 @@ CREATE FUNCTION spark_bus.unsubscribe(consumer text, message_type text, discard 
 COMMENT ON FUNCTION spark_bus.unsubscribe(text, text, boolean) IS
 'Ends a subscription; a running batch ends first.
 
+consumer, message_type: as they were subscribed.
 discard: drop what is parked or dead for it, and open the keys behind.
-Errors: SP001; SP002 no such subscription; SP004; SP009; SP010 messages are parked
-or dead for it and discard is false.';
+Returns nothing.
+Errors: SP001 no argument; SP002 no such subscription; SP004 a consumer of another role; SP009 not
+  installed; SP010 messages are parked or dead for it and discard is false.';
 
 CREATE FUNCTION spark_bus.dispatch(max_messages int DEFAULT 1000) RETURNS bigint
 	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
@@ -80,10 +95,12 @@ CREATE FUNCTION spark_bus.dispatch(max_messages int DEFAULT 1000) RETURNS bigint
 COMMENT ON FUNCTION spark_bus.dispatch(int) IS
 'Handles what is committed and ready, in the caller''s session.
 
-For tests, and for databases without the worker.  Returns how many messages were
-handled or parked; 0: nothing was ready.  What the caller''s transaction or these
-handlers emit comes with a call after its commit.
-Errors: SP001; SP009; 25001 above READ COMMITTED.';
+max_messages: from 1.
+For tests, and for databases without the worker. What the caller''s own transaction or these handlers
+  emit comes with a call after its commit. A node is called by the worker only.
+Returns how many messages were handled or parked; 0: nothing was ready.
+Errors: SP001 max_messages; SP009 not installed; SP010 within a handler; 25001 above READ COMMITTED;
+  25006 in a read-only transaction.';
 
 CREATE FUNCTION spark_bus.grant_author(author regrole) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -91,6 +108,8 @@ CREATE FUNCTION spark_bus.grant_author(author regrole) RETURNS void
 COMMENT ON FUNCTION spark_bus.grant_author(regrole) IS
 'Gives a role what it needs to emit, subscribe and dispatch.
 
-Safe to repeat.  Errors: SP001.';
+author: the role. Safe to repeat.
+Returns nothing.
+Errors: SP001 no such role.';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA spark_bus FROM PUBLIC;

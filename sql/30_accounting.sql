@@ -11,7 +11,10 @@ CREATE TYPE spark.balance AS (
 COMMENT ON TYPE spark.balance IS
 'What an account has: posted, reserved, incoming, available.
 
-Amounts in millisatoshi; available_sat in whole satoshi, rounded down. available = posted - reserved: what may be spent now. incoming is promised by others and not spendable yet.';
+posted_msat: what has moved, in millisatoshi.
+reserved_msat: held for payments under way.
+incoming_msat: promised by others, not spendable yet.
+available_msat, available_sat: posted less reserved: what may be spent now; whole satoshi round down.';
 
 CREATE TYPE spark.statement_line AS (
 	transfer_id		uuid,
@@ -27,7 +30,11 @@ CREATE TYPE spark.statement_line AS (
 COMMENT ON TYPE spark.statement_line IS
 'One transfer as one of its two accounts sees it.
 
-kind: donation, deposit, withdrawal, fee, refund. state: pending, then posted or voided. amount_msat: millisatoshi, negative where the reader paid; while pending what is reserved, once posted what moved, of a voided line what had been reserved. invoice_id is the reader''s own.';
+kind: donation, deposit, withdrawal, fee or refund.
+state: pending, then posted or voided.
+amount_msat: in millisatoshi, negative where the reader paid; while pending what is reserved, once
+  posted what moved, of a voided line what had been reserved.
+invoice_id: the reader''s own, where there is one.';
 
 CREATE FUNCTION spark.balance()
 RETURNS spark.balance
@@ -36,7 +43,9 @@ AS 'MODULE_PATHNAME', 'spark_accounting_balance';
 COMMENT ON FUNCTION spark.balance() IS
 'Shows what the caller has.
 
-Zeros until the account''s first message was handled. Errors: SP003 not signed in. Returns the balance in millisatoshi (*_msat) and whole satoshi (*_sat).';
+Returns the balance in millisatoshi (*_msat) and whole satoshi (*_sat); zeros until the account''s
+  first message was handled.
+Errors: SP003 not signed in; SP009 not installed.';
 
 CREATE FUNCTION spark.statement(limit_ int DEFAULT 50, after uuid DEFAULT NULL)
 RETURNS SETOF spark.statement_line
@@ -45,7 +54,11 @@ AS 'MODULE_PATHNAME', 'spark_accounting_statement';
 COMMENT ON FUNCTION spark.statement(int, uuid) IS
 'Lists the transfers of the caller, newest first.
 
-limit_: 1 to 500 rows, 50 by default. after: the transfer_id of the last row of the page before. Errors: SP001 limit_ out of range, SP002 unknown after, SP003 not signed in. Returns one line a transfer, a fee being a line of its own; the posted ones add up to the posted balance.';
+limit_: 1 to 500 rows; NULL: 50.
+after: the transfer_id of the last row of the page before; NULL: the first page.
+Returns a line a transfer, a fee being one of its own; the posted ones add up to posted_msat of
+  spark.balance().
+Errors: SP001 limit_ out of range; SP002 unknown after; SP003 not signed in; SP009 not installed.';
 
 CREATE FUNCTION spark_ops.trial_balance(OUT account_class text, OUT accounts bigint,
 	OUT debits_posted_msat bigint, OUT credits_posted_msat bigint,
@@ -54,18 +67,22 @@ RETURNS SETOF record
 LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 6
 AS 'MODULE_PATHNAME', 'spark_accounting_trial_balance';
 COMMENT ON FUNCTION spark_ops.trial_balance() IS
-'Sums the ledger, a row an account class.
+'Sums the ledger by classes of accounts.
 
-Millisatoshi. Over all rows, debits equal credits, posted and pending. Errors: SP009 not installed.';
+Returns a row an account class, in millisatoshi; over all rows debits equal credits, posted and
+  pending.
+Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.verify_accounting(OUT invariant text, OUT ok boolean, OUT detail text)
 RETURNS SETOF record
 LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 11
 AS 'MODULE_PATHNAME', 'spark_accounting_verify';
 COMMENT ON FUNCTION spark_ops.verify_accounting() IS
-'Proves what the ledger alone can prove of the invariants.
+'Proves what the ledger alone can prove of the invariants: a part of verify().
 
-Reads every transfer, in one snapshot, and locks nothing. Errors: SP009 not installed. Returns a row an invariant, in msat and ids what breaks it, the oldest first.';
+Reads every transfer, in one snapshot, and locks nothing.
+Returns a row an invariant; detail names what breaks it, the oldest first.
+Errors: SP009 not installed.';
 
 REVOKE ALL ON FUNCTION spark.balance() FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.statement(int, uuid) FROM PUBLIC;

@@ -22,7 +22,14 @@ CREATE TYPE spark.invoice AS (
 COMMENT ON TYPE spark.invoice IS
 'A deposit or a withdrawal, as its owner sees it.
 
-kind: deposit or withdrawal. status: pending, then paid, expired, failed or rejected; state says more. Amounts are millisatoshi; received_msat is what the payee got and fee_msat what it took beside, once it is paid; max_fee_msat is the highest fee of a withdrawal. payment_hash and preimage are 64 hex digits; of a deposit payment_hash, payment_request and expires_at appear together when the node has made the invoice. reason is the name of an error, of a failed or rejected one.';
+kind: deposit or withdrawal.
+status: pending, then paid, expired, failed or rejected; state says more.
+amount_msat, received_msat, fee_msat, max_fee_msat: in millisatoshi: what was asked for, what the
+  payee got, what it took beside, and the most that it may take.
+payment_hash, preimage: 64 hex digits.
+payment_request, expires_at: of a deposit, there with payment_hash when the node has made the invoice.
+reason: the name of an error, of a failed or rejected one.
+idempotency_key: as the caller sent it, else NULL.';
 
 CREATE FUNCTION spark.deposit(amount_sat bigint, idempotency_key text DEFAULT NULL)
 RETURNS spark.invoice
@@ -31,7 +38,13 @@ AS 'MODULE_PATHNAME', 'spark_bitcoin_deposit';
 COMMENT ON FUNCTION spark.deposit(bigint, text) IS
 'Asks for a Lightning invoice that adds to the balance of the caller.
 
-amount_sat: whole satoshi, from 1. idempotency_key: of the caller''s making, up to 255 bytes; a call repeated with it answers with the same invoice. Errors: SP001 invalid argument, SP003 not signed in, SP005 the key was used with another amount. Returns the invoice, pending: payment_request is there a moment later, or the status becomes failed; over HTTP 202 with Location.';
+amount_sat: whole satoshi, from 1.
+idempotency_key: of the caller''s making, up to 255 bytes; a call repeated with it answers with the
+  same invoice. NULL: each call is a new deposit.
+Returns the invoice, pending: a moment later payment_request is there, or the status is failed. Over
+  HTTP 202 with Location.
+Errors: SP001 invalid argument; SP003 not signed in; SP005 the key was used with another amount; SP009
+  not installed.';
 
 CREATE FUNCTION spark.verify_deposit(payment_hash text)
 RETURNS spark.invoice
@@ -40,7 +53,11 @@ AS 'MODULE_PATHNAME', 'spark_bitcoin_verify_deposit';
 COMMENT ON FUNCTION spark.verify_deposit(text) IS
 'Shows a deposit of the caller and has the node asked about it soon.
 
-payment_hash: 64 hex digits. The node is asked at most once a second for one invoice; the answer shows in a later call. Errors: SP001 malformed hash, SP002 unknown or another''s, SP003 not signed in. Returns the invoice, amounts in millisatoshi; over HTTP 200 when it is paid, 402 while it is not.';
+payment_hash: 64 hex digits.
+The node is asked at most once a second for one invoice; its answer shows in a later call.
+Returns the invoice, amounts in millisatoshi; over HTTP 200 when it is paid, 402 while it is not.
+Errors: SP001 malformed hash; SP002 unknown or another''s; SP003 not signed in; SP009 not installed;
+  25006 in a read-only transaction.';
 
 CREATE FUNCTION spark.withdraw(payment_request text, amount_sat bigint DEFAULT NULL, max_fee_sat bigint DEFAULT NULL)
 RETURNS spark.invoice
@@ -49,7 +66,17 @@ AS 'MODULE_PATHNAME', 'spark_bitcoin_withdraw';
 COMMENT ON FUNCTION spark.withdraw(text, bigint, bigint) IS
 'Pays a Lightning invoice from the balance of the caller.
 
-payment_request: BOLT 11. amount_sat: whole satoshi, required for a request that names no amount, refused otherwise. max_fee_sat: whole satoshi, 0 too, may lower the highest fee, which is the larger of spark.fee_floor and spark.fee_ppm. The payment hash is the idempotency key: a repeated call answers with the same row while that is not failed or rejected. Errors: SP001 invalid argument, SP003 not signed in, SP005 repeated with other content, SP400 malformed, SP401 of another network, SP402 expired or less than 30 s left, SP403 amount missing or given twice, SP404 used already, SP405 the node cannot pay it, SP406 the node was never reached, SP408 own invoice. Returns the invoice, pending: it becomes paid, failed (the money is back) or rejected (nothing moved) with a reason such as insufficient_funds; over HTTP 202 with Location.';
+payment_request: BOLT 11; its payment hash is the idempotency key: a repeated call answers with the
+  same row, while that is not failed or rejected.
+amount_sat: whole satoshi; required for a request that names no amount, refused otherwise.
+max_fee_sat: whole satoshi, from 0; lowers the highest fee, which is the larger of spark.fee_floor and
+  spark.fee_ppm of the amount.
+Returns the invoice, pending: it becomes paid, failed (the money is back) or rejected (nothing moved)
+  with a reason such as insufficient_funds. Over HTTP 202 with Location.
+Errors: SP001 invalid argument; SP003 not signed in; SP005 repeated with other content; SP009 not
+  installed; SP400 malformed; SP401 of another network; SP402 expired, or less than 30 s left; SP403
+  amount missing or given twice; SP404 used already; SP405 the node cannot pay it; SP406 the node was
+  never reached; SP408 own invoice.';
 
 CREATE FUNCTION spark.invoice(invoice_id uuid)
 RETURNS spark.invoice
@@ -58,7 +85,9 @@ AS 'MODULE_PATHNAME', 'spark_bitcoin_invoice';
 COMMENT ON FUNCTION spark.invoice(uuid) IS
 'Shows one deposit or withdrawal of the caller.
 
-Errors: SP001 no invoice_id, SP002 unknown or another''s, SP003 not signed in. Returns the invoice, amounts in millisatoshi.';
+invoice_id: of the deposit or withdrawal.
+Returns the invoice, amounts in millisatoshi.
+Errors: SP001 no invoice_id; SP002 unknown or another''s; SP003 not signed in; SP009 not installed.';
 
 CREATE FUNCTION spark.invoices(limit_ int DEFAULT 50, after uuid DEFAULT NULL)
 RETURNS SETOF spark.invoice
@@ -67,16 +96,21 @@ AS 'MODULE_PATHNAME', 'spark_bitcoin_invoices';
 COMMENT ON FUNCTION spark.invoices(int, uuid) IS
 'Lists the deposits and withdrawals of the caller, newest first.
 
-limit_: 1 to 500 rows, 50 by default. after: the invoice_id of the last row of the page before. Errors: SP001 limit_ out of range, SP002 unknown after, SP003 not signed in. Returns invoices, amounts in millisatoshi.';
+limit_: 1 to 500 rows; NULL: 50.
+after: the invoice_id of the last row of the page before; NULL: the first page.
+Returns invoices, amounts in millisatoshi.
+Errors: SP001 limit_ out of range; SP002 unknown after; SP003 not signed in; SP009 not installed.';
 
 CREATE FUNCTION spark_ops.node_health()
 RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 3
 AS 'MODULE_PATHNAME', 'spark_bitcoin_node_health';
 COMMENT ON FUNCTION spark_ops.node_health() IS
-'Shows how spark stands with its Lightning node.
+'Shows how spark stands with its Lightning node: a part of health().
 
-Rows node, node_simulated and unknown_payments of spark_ops.health(). ok is false where an operator should look; detail says at what. Raises no error.';
+Returns rows node, node_simulated and unknown_payments; ok is false where an operator should look, and
+  detail says at what.
+No errors.';
 
 REVOKE ALL ON FUNCTION spark.deposit(bigint, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.verify_deposit(text) FROM PUBLIC;

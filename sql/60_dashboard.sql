@@ -15,7 +15,13 @@ CREATE TYPE spark.dashboard AS (
 COMMENT ON TYPE spark.dashboard IS
 'What an account sees of itself, at a glance.
 
-Amounts are millisatoshi. balance_msat is what has moved, reserved_msat what is held for payments under way, available_msat the rest. raised_msat and donated_msat are confirmed donations, to its campaigns and by it. campaigns: its newest 500, newest first, each {campaign_id, title, status, goal_msat, raised_msat, donation_count}; campaign_count counts all. recent: the last 10 lines of its statement, with the names of statement_line.';
+balance_msat, reserved_msat, available_msat: millisatoshi: what has moved, what of it is held for
+  payments under way, and the rest.
+campaign_count: all campaigns of the account.
+raised_msat, donated_msat: confirmed donations, to its campaigns and by it.
+campaigns: its newest 500, newest first, each {campaign_id, title, status, goal_msat, raised_msat,
+  donation_count}.
+recent: the last 10 lines of its statement, with the names of spark.statement_line.';
 
 CREATE FUNCTION spark.dashboard()
 RETURNS spark.dashboard
@@ -24,6 +30,8 @@ AS 'MODULE_PATHNAME', 'spark_dashboard_show';
 COMMENT ON FUNCTION spark.dashboard() IS
 'Shows the caller''s balance, campaigns and last movements.
 
-It follows the other contexts a moment later; zeros and empty lists before the sign-up was handled. Amounts are millisatoshi. Errors: SP003 not signed in. Returns the dashboard.';
+One indexed read; it follows the other contexts a moment later.
+Returns the dashboard, amounts in millisatoshi; zeros and empty lists before the sign-up was handled.
+Errors: SP003 not signed in; SP009 not installed.';
 
 REVOKE ALL ON FUNCTION spark.dashboard() FROM PUBLIC;

@@ -10,11 +10,10 @@ CREATE FUNCTION spark_ops.bus_status()
 COMMENT ON FUNCTION spark_ops.bus_status() IS
 'Shows for each consumer what waits, what failed and what was handled.
 
-lag_messages: what it wants and has not handled; lag_seconds: the age of the
-oldest of them.  parked: waiting for a retry, or behind one that does.  dead: for
-spark_ops.dead_letters().  handled: since the server''s start.  Drained: lag,
-parked and dead are all 0.
-Errors: SP009.';
+Returns a row a consumer and lane. lag_messages: what it wants and has not handled; lag_seconds: the
+  age of the oldest of them; parked: waiting for a retry, or behind one that does; dead: see
+  spark_ops.dead_letters(); handled: since the server''s start. Drained: lag, parked and dead all 0.
+Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.dead_letters(limit_ int DEFAULT 100)
 	RETURNS TABLE (message_id uuid, consumer text, type text, aggregate_id uuid, payload jsonb,
@@ -24,8 +23,10 @@ CREATE FUNCTION spark_ops.dead_letters(limit_ int DEFAULT 100)
 COMMENT ON FUNCTION spark_ops.dead_letters(int) IS
 'Lists the messages that failed for good, newest first.
 
+limit_: 1 to 10,000; NULL: 100.
 Each shuts its key for that consumer until it is retried, mended or dropped.
-limit_: 1 to 10,000.  Errors: SP001; SP009.';
+Returns a row a dead message, with how often and by which error it failed.
+Errors: SP001 limit_ out of range; SP009 not installed.';
 
 CREATE FUNCTION spark_ops.retry_dead_letter(message_id uuid, consumer text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -33,7 +34,10 @@ CREATE FUNCTION spark_ops.retry_dead_letter(message_id uuid, consumer text) RETU
 COMMENT ON FUNCTION spark_ops.retry_dead_letter(uuid, text) IS
 'Has a dead letter handled again, its attempts counted from 0.
 
-Recorded with who.  Errors: SP001; SP002 no such consumer or dead letter; SP009.';
+message_id, consumer: of spark_ops.dead_letters().
+Recorded with who. The key opens when it succeeds.
+Returns nothing.
+Errors: SP001 no argument; SP002 no such consumer or dead letter; SP009 not installed.';
 
 CREATE FUNCTION spark_ops.drop_dead_letter(message_id uuid, consumer text, reason text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -41,8 +45,10 @@ CREATE FUNCTION spark_ops.drop_dead_letter(message_id uuid, consumer text, reaso
 COMMENT ON FUNCTION spark_ops.drop_dead_letter(uuid, text, text) IS
 'Gives a dead letter up for that consumer and opens its key.
 
-Recorded with who and why; reason must not be empty.
-Errors: SP001; SP002; SP009.';
+message_id, consumer: of spark_ops.dead_letters().
+reason: not empty; recorded with who.
+Returns nothing.
+Errors: SP001 no argument; SP002 no such consumer or dead letter; SP009 not installed.';
 
 CREATE FUNCTION spark_ops.mend_dead_letter(message_id uuid, consumer text, payload jsonb, reason text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -50,17 +56,21 @@ CREATE FUNCTION spark_ops.mend_dead_letter(message_id uuid, consumer text, paylo
 COMMENT ON FUNCTION spark_ops.mend_dead_letter(uuid, text, jsonb, text) IS
 'Replaces the payload of a dead letter and has it handled again.
 
-Recorded with who, why, before and after.  payload: a JSON object.
-Errors: SP001; SP002; SP009.';
+message_id, consumer: of spark_ops.dead_letters().
+payload: the new one, an object.
+reason: not empty; recorded with who, before and after.
+Returns nothing.
+Errors: SP001 no or an invalid argument; SP002 no such consumer or dead letter; SP009 not installed.';
 
 CREATE FUNCTION spark_ops.verify_between()
 	RETURNS TABLE (invariant text, ok boolean, detail text)
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_verify_between';
 COMMENT ON FUNCTION spark_ops.verify_between() IS
-'Checks the invariants that span two contexts: a part of spark_ops.verify().
+'Checks the invariants that span two contexts: a part of verify().
 
-Read only.  Errors: SP009.';
+Returns a row an invariant.
+Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.verify()
 	RETURNS TABLE (invariant text, ok boolean, detail text)
@@ -74,21 +84,23 @@ CREATE FUNCTION spark_ops.verify()
 		GROUP BY invariant ORDER BY substr(invariant, 2)::int
 	$$;
 COMMENT ON FUNCTION spark_ops.verify() IS
-'Checks the invariants I1 to I14 of the books, one row each.
+'Checks the invariants I1 to I14 of the books.
 
-Read only, and right at any moment: what spans two contexts counts the messages
-still on their way.  detail names what breaks one.  Errors: SP009.';
+Right at any moment: what spans two contexts counts the messages still on their way.
+Returns a row an invariant; detail says what it means, or what breaks it.
+Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.health()
 	RETURNS TABLE (check_name text, ok boolean, detail text)
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_health';
 COMMENT ON FUNCTION spark_ops.health() IS
-'Tells what is wrong and what to do about it, one row a check.
+'Tells what is wrong and what to do about it.
 
-Checks: preload, worker, node, node_simulated, unknown_payments, throttle,
-backlog, snapshot, prepared, paused, blocked, rotation, versions.
-Works before spark.install() too.  No errors.';
+Works before spark.install(), too.
+Returns a row a check: preload, worker, node, node_simulated, unknown_payments, throttle, backlog,
+  snapshot, prepared, paused, blocked, rotation, versions.
+No errors.';
 
 CREATE FUNCTION spark_ops.set_lanes(lanes int) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -96,7 +108,9 @@ CREATE FUNCTION spark_ops.set_lanes(lanes int) RETURNS void
 COMMENT ON FUNCTION spark_ops.set_lanes(int) IS
 'Sets the number of lanes of the log: 1 in this version.
 
-Errors: SP001 no power of two from 1 to 64; 0A000 for more than 1.';
+lanes: 1.
+Returns nothing.
+Errors: SP001 no power of two from 1 to 64; 0A000 more than 1.';
 
 CREATE FUNCTION spark_ops.lanes() RETURNS int
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -104,6 +118,7 @@ CREATE FUNCTION spark_ops.lanes() RETURNS int
 COMMENT ON FUNCTION spark_ops.lanes() IS
 'Tells the number of lanes of the log.
 
+Returns 1 in this version.
 No errors.';
 
 CREATE FUNCTION spark_ops.grant_operator(operator regrole) RETURNS void
@@ -112,6 +127,8 @@ CREATE FUNCTION spark_ops.grant_operator(operator regrole) RETURNS void
 COMMENT ON FUNCTION spark_ops.grant_operator(regrole) IS
 'Gives a role all functions of schema spark_ops but this one.
 
-Safe to repeat.  Errors: SP001.';
+operator: the role. Safe to repeat.
+Returns nothing.
+Errors: SP001 no such role.';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA spark_ops FROM PUBLIC;

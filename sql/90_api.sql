@@ -8,9 +8,11 @@ CREATE FUNCTION spark.grant_api(anonymous regrole, member regrole) RETURNS void
 COMMENT ON FUNCTION spark.grant_api(regrole, regrole) IS
 'Gives the two roles of an HTTP front what each may call.
 
-anonymous: of requests without a token; member: of signed-in accounts, and from
-now on the role in the tokens of spark.login().  Makes no role; safe to repeat.
-Errors: SP001; SP009 before spark.install().';
+anonymous: of requests without a token.
+member: of signed-in accounts; from now on the role in the tokens of spark.login().
+Makes no role; safe to repeat.
+Returns nothing.
+Errors: SP001 no such role; SP009 before spark.install().';
 REVOKE ALL ON FUNCTION spark.grant_api(regrole, regrole) FROM PUBLIC;
 
 -- A later function that forgets it is not born open.

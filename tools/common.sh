@@ -92,8 +92,8 @@ extension_settings() {
 	say "dynamic_library_path = '$folder/root$("$pg_config" --pkglibdir):\$libdir'"
 }
 
-# A cluster in $folder/data with spark preloaded. Standard input: more settings.
-server_create() {
+# A cluster in $folder/data that finds the extension. Standard input: its settings.
+cluster_create() {
 	as_server initdb --no-sync --auth=trust --username=postgres --encoding=UTF8 --locale=C.UTF-8 \
 		-D "$folder/data" > "$folder/t/initdb.log" 2>&1 || {
 		cat "$folder/t/initdb.log" >&2
@@ -101,17 +101,24 @@ server_create() {
 		return 1
 	}
 	[ -n "${SPARK_INSTALLED:-}" ] || extension_settings > "$folder/t/extension.conf" || return 1
-	as_server sh -c 'umask 077; head -c 48 /dev/urandom | base64 -w 0 > jwt-secret'
 	{
 		say "listen_addresses = ''"
 		say "unix_socket_directories = '$folder'"
+		[ -n "${SPARK_INSTALLED:-}" ] || cat "$folder/t/extension.conf"
+		cat
+	} | as_server tee -a "$folder/data/postgresql.conf" > /dev/null
+}
+
+# The same with spark preloaded and a secret. Standard input: more settings.
+server_create() {
+	as_server sh -c 'umask 077; head -c 48 /dev/urandom | base64 -w 0 > jwt-secret'
+	{
 		say "shared_preload_libraries = 'spark'"
 		say "spark.jwt_secret_file = '$folder/jwt-secret'"
 		say 'max_worker_processes = 64'
 		say 'log_line_prefix = '\''%m [%p] %b %q%u@%d '\'
-		[ -n "${SPARK_INSTALLED:-}" ] || cat "$folder/t/extension.conf"
 		cat
-	} | as_server tee -a "$folder/data/postgresql.conf" > /dev/null
+	} | cluster_create
 }
 
 server_start() {
