@@ -222,6 +222,23 @@ sub check_errors
 	}
 }
 
+# Who is calling is asked before any argument is looked at: in the first line of
+# a function's body and nowhere else, so that no order of evaluation matters.
+sub check_callers
+{
+	for my $file (sort grep { /\.c$/ && $_ ne 'src/postgres/command.c' } keys %text)
+	{
+		my @lines = split /\n/, bare($text{$file});
+		for my $number (grep { $lines[$_] =~ /\bcaller_required\s*\(/ } 0 .. $#lines)
+		{
+			violation($file, $number + 1, 'asks who is calling elsewhere than in the first line of a function:'
+				. ' nobody would hear of other faults first; begin with Uuid caller = caller_required("")')
+			  unless $number && $lines[$number - 1] =~ /^\{\s*$/
+			  && $lines[$number] =~ /^\t(?:const )?Uuid\s+caller = caller_required\(""\);$/;
+		}
+	}
+}
+
 sub check_sizes
 {
 	for my $file (sort keys %text, glob('sql/[0-9]*.sql sql/tables/*/*.sql test/*/*.c test/*/*.h test/*/*.pl test/*/*.sql test/http/*.mjs tools/* dev Makefile'))
@@ -296,6 +313,7 @@ sub check_objects
 
 check_includes();
 check_errors();
+check_callers();
 check_sizes();
 my $objects = check_objects();
 

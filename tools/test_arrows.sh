@@ -114,6 +114,10 @@ plant src/postgres/errors.c 'void f(void) { ereport(ERROR, (errmsg("errcode(0)")
 expect 'an error without code' 'ereport without errcode'
 plant src/postgres/errors.c 'void f(void) { elog(ERROR, "no"); }'
 expect 'elog' 'elog has no error code'
+plant src/crowdfunding/postgres.c 'Donate command = {.donor_id = caller_required("crowdfunding"), .amount = arg_sat(0)};'
+expect 'a caller asked for among the arguments' 'asks who is calling elsewhere'
+printf '{\n\tint first = arg();\n\tUuid caller = caller_required("crowdfunding");\n}\n' >> src/crowdfunding/postgres.c
+expect 'a caller asked for second' 'asks who is calling elsewhere'
 { printf 'int\nlong_one(void)\n{\n'; yes '	;' | head -70; printf '}\n'; } >> src/crowdfunding/campaign.c
 expect 'a long function' 'a function of 72 lines'
 yes 'SELECT 1;' | head -701 > sql/20_long.sql

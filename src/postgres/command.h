@@ -2,11 +2,17 @@
  * command.h
  *		What every entry point of a context does around its handler.
  *
- *		Donate	command = {.donor_id = caller_required("crowdfunding"), ..};
+ *		Uuid	caller = caller_required("crowdfunding");
+ *		Donate	command = {.donor_id = caller, .amount = arg_sat(fcinfo, 1, "amount_sat"), ..};
  *		UnitOfWork *work;
  *
  *		COMMAND(work, crowdfunding_donate(&crowdfunding, work, &command, &donation));
  *		answer_accepted("donation", "donation_id", donation->aggregate.id);
+ *
+ * A protected call by nobody is SP003, whatever else is wrong with it.  So the
+ * caller is asked for in the first line of an entry point, not in an initializer
+ * beside the arguments, whose order of evaluation is anybody's; `make arrows`
+ * checks that.
  */
 #ifndef SPARK_POSTGRES_COMMAND_H
 #define SPARK_POSTGRES_COMMAND_H
