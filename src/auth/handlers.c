@@ -42,7 +42,7 @@ wait_for_cool_down(const Auth *context, UnitOfWork *work, const char *username)
 
 	if (seconds == 0)
 		return OK;
-	return FAIL_BECAUSE(TOO_MANY_REQUESTS,
+	return FAIL_FOR_NOW(TOO_MANY_REQUESTS, seconds,
 						arena_printf(work->arena, "Too many logins for this name have failed. Try again in %lld s.",
 									 (long long) seconds));
 }

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * X(code, sqlstate, name, http status, message, hint)
@@ -50,8 +51,8 @@
 	  "too many messages are waiting", \
 	  "Try again later; operators see the cause in spark_ops.health().") \
 	X(NOT_INSTALLED, "SP009", "not_installed", 503, \
-	  "spark is not installed in this database, or its tables are of another version", \
-	  "The operator runs: SELECT * FROM spark.install();") \
+	  "spark is not completely installed in this database", \
+	  "The operator runs SELECT * FROM spark.install(); and finds what else is missing by SELECT * FROM spark_ops.health();") \
 	X(REFUSED_NOW, "SP010", "refused_now", 409, \
 	  "refused in this state", \
 	  "Look at the state first, then decide.") \
@@ -154,6 +155,7 @@ typedef struct Result
 {
 	ResultCode	code;
 	const char *detail;
+	int64_t		retry_seconds;	/* when it is known how long to wait before trying again; else 0 */
 } Result;
 
 #if defined(__GNUC__)
@@ -162,9 +164,10 @@ typedef struct Result
 #define MUST_CHECK
 #endif
 
-#define OK ((Result) {RESULT_OK, NULL})
-#define FAIL(code_) ((Result) {RESULT_##code_, NULL})
-#define FAIL_BECAUSE(code_, detail_) ((Result) {RESULT_##code_, (detail_)})
+#define OK ((Result) {RESULT_OK, NULL, 0})
+#define FAIL(code_) ((Result) {RESULT_##code_, NULL, 0})
+#define FAIL_BECAUSE(code_, detail_) ((Result) {RESULT_##code_, (detail_), 0})
+#define FAIL_FOR_NOW(code_, seconds_, detail_) ((Result) {RESULT_##code_, (detail_), (seconds_)})
 
 /* Leaves the calling function with the first Result that is not OK. */
 #define TRY(expression) \

@@ -15,6 +15,8 @@
 #include "lib/stringinfo.h"
 #include "utils/json.h"
 
+#define RETRY_SECONDS 5			/* where nobody knows better */
+
 static bool statement_is_secret;
 static bool log_is_watched;
 static emit_log_hook_type next_log_hook;
@@ -85,27 +87,28 @@ http_body(const ResultText *text, const char *detail)
 }
 
 static const char *
-http_head(const ResultText *text)
+http_head(const ResultText *text, int64 retry_seconds)
 {
 	const char *headers = "";
 
 	if (text->http_status == 401)
 		headers = "\"WWW-Authenticate\": \"Bearer\"";
 	else if (text->http_status == 429 || text->http_status == 503)
-		headers = "\"Retry-After\": \"5\"";
+		headers = psprintf("\"Retry-After\": \"" INT64_FORMAT "\"", retry_seconds > 0 ? retry_seconds : RETRY_SECONDS);
 	return psprintf("{\"status\": %d, \"headers\": {%s}}", text->http_status, headers);
 }
 
 static void
-raise_error(ResultCode code, const char *detail)
+raise_error(Result result)
 {
-	const ResultText *text = result_text(code);
+	const ResultText *text = result_text(result.code);
+	const char *detail = result.detail;
 
 	if (GetCurrentTransactionNestLevel() == 1 && called_over_http())
 		ereport(ERROR,
 				(errcode(MAKE_SQLSTATE('P', 'G', 'R', 'S', 'T')),
 				 errmsg_internal("%s", http_body(text, detail)),
-				 errdetail_internal("%s", http_head(text))));
+				 errdetail_internal("%s", http_head(text, result.retry_seconds))));
 	ereport(ERROR,
 			(errcode(sqlstate_of(text->sqlstate)),
 			 errmsg_internal("%s", text->message),
@@ -117,7 +120,7 @@ void
 check(Result result)
 {
 	if (failed(result))
-		raise_error(result.code, result.detail);
+		raise_error(result);
 }
 
 void
@@ -143,6 +146,6 @@ refuse(ResultCode code, const char *detail_format,...)
 		}
 		detail = text.data;
 	}
-	raise_error(code, detail);
+	raise_error((Result) {code, detail, 0});
 	pg_unreachable();
 }

@@ -68,6 +68,21 @@ async function trust(alice)
 		true, 'the role of the front has no rights of its own');
 }
 
+/* A name that cools down says for how long. */
+async function coolDown()
+{
+	await sql(`DO $$ BEGIN
+		FOR i IN 1..100 LOOP
+			BEGIN PERFORM spark.login('guessed', 'not the password at all'); EXCEPTION WHEN SQLSTATE 'SP101' THEN NULL; END;
+		END LOOP;
+	END $$`);
+	const login = await both('login', { username: 'guessed', password: 'not the password at all' }, undefined, 429, 'SP007', 'a name that was guessed at');
+	const seconds = Number(/Try again in (\d+) s/.exec(login.body.details)?.[1]);
+
+	ok(seconds > 5 && seconds <= 30, 'the cool-down has its seconds');
+	equal(Number(login.headers.get('retry-after')), seconds, 'H37 and Retry-After the same ones');
+}
+
 async function reading(alice)
 {
 	const login = await get('login', { username: alice.name, password: 'not the password at all' });
@@ -90,5 +105,6 @@ export default async function errors()
 	await common(carol, campaign.body.campaign_id);
 	await payments(carol, dave);
 	await trust(carol);
+	await coolDown();
 	await reading(carol);
 }

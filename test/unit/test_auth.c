@@ -563,9 +563,12 @@ H23_too_many_failures_are_too_many_requests(void **state)
 		result = log_in(fixture, names[n], GOOD_PASSWORD, &issued);
 		assert_refused(result, TOO_MANY_REQUESTS);
 		assert_non_null(strstr(result.detail, "30 s"));
+		assert_int_equal(result.retry_seconds, 30);
 		assert_int_equal(fixture->hasher.work, work);
 	}
-	world_wait(&fixture->world, 30);
+	world_wait(&fixture->world, 18);
+	assert_int_equal(log_in(fixture, "alice", GOOD_PASSWORD, &issued).retry_seconds, 12);
+	world_wait(&fixture->world, 12);
 	assert_ok(log_in(fixture, "alice", GOOD_PASSWORD, &issued));
 	assert_ok(log_in(fixture, "alice", GOOD_PASSWORD, &issued));
 }
