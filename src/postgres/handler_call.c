@@ -125,6 +125,20 @@ message_datum(const Message *message)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
 }
 
+/* What it returns is nothing: functions of language sql say so by NULL. */
+static void
+call_function(Oid function, Datum argument)
+{
+	LOCAL_FCINFO(call, 1);
+	FmgrInfo	info;
+
+	fmgr_info(function, &info);
+	InitFunctionCallInfoData(*call, &info, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = argument;
+	call->args[0].isnull = false;
+	(void) FunctionCallInvoke(call);
+}
+
 static void
 as_role(const Handler *handler, const Message *message)
 {
@@ -140,7 +154,7 @@ as_role(const Handler *handler, const Message *message)
 	/* What earlier messages of the batch have written is there for this one. */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) OidFunctionCall1(handler->function, message_datum(message));
+	call_function(handler->function, message_datum(message));
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
 	AtEOXact_GUC(true, nest_level);

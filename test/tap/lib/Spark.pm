@@ -158,8 +158,14 @@ sub wait_for
 sub wait_until_drained
 {
 	my ($self, $name) = @_;
-	return $self->wait_for('SELECT coalesce(bool_and(lag_messages = 0 AND parked = 0 AND dead = 0), false)'
-		. ' FROM spark_ops.bus_status()', $name);
+	my $drained = eval {
+		$self->wait_for('SELECT coalesce(bool_and(lag_messages = 0 AND parked = 0 AND dead = 0), false)'
+			. ' FROM spark_ops.bus_status()', $name);
+	};
+	return $drained if $drained;
+	diag($self->sql('SELECT * FROM spark_ops.bus_status(); SELECT * FROM spark_ops.health() WHERE NOT ok'));
+	die $@ if $@;
+	return $drained;
 }
 
 # Deposits that many satoshi and has them paid: the invoice's id.
