@@ -29,10 +29,15 @@ PG_FUNCTION_INFO_V1(spark_bus_dispatch);
 #define MAX_TYPE_LENGTH 255
 #define MAX_PAYLOAD_BYTES (1024 * 1024)
 
+/* Only the owner reads the tables, and an author is not the owner. */
 void
 bus_required(void)
 {
-	if (!tables_are_current("common"))
+	Ownership	ownership = become_owner();
+	bool		is_current = tables_are_current("common");
+
+	become_caller(ownership);
+	if (!is_current)
 		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
 }
 
