@@ -385,7 +385,7 @@ $town->books_are_right('D12 to D15, counters are the sums of rows');
 	$spark->node->append_conf('postgresql.conf', 'spark.lightning_timeout = 30');
 	$spark->node->reload;
 	$spark->wait_for("SELECT current_setting('spark.lightning_timeout') = '30s'");
-	$town->script($hash, 'lost_reply', '{"at": "commit"}');
+	$town->script($hash, 'bad_reply', '{"fault": "silent"}');
 	my $id = $town->withdraw($payer, $request);
 	$spark->wait_for("SELECT w.state = 'submitting' AND p.payment_hash IS NOT NULL FROM spark_bitcoin.withdrawals w LEFT JOIN spark_simulator.payments() p USING (payment_hash)"
 		. " WHERE invoice_id = '$id'", 'D21 the node has paid, spark does not know');
