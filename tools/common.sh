@@ -75,9 +75,11 @@ build() {
 	make -C "$project" --no-print-directory -j"$(nproc)" PG_CONFIG="$pg_config" all
 }
 
-# Puts what was built into $folder/root.
+# Puts what was built into $folder/root, or where a server of our own looks for it.
 install_into_folder() {
-	make -C "$project" --no-print-directory PG_CONFIG="$pg_config" install "DESTDIR=$folder/root"
+	local destination=$folder/root
+	[ -z "${SPARK_INSTALLED:-}" ] || destination=
+	make -C "$project" --no-print-directory PG_CONFIG="$pg_config" install "DESTDIR=$destination"
 }
 
 # The settings by which a server finds an extension outside of the system.

@@ -12,6 +12,9 @@ packages() {
 	! grep -qs '^#include <jansson' "$project"/src/*/*.c || echo libjansson-dev
 	have node || echo nodejs
 	have npm || echo npm
+	# For the servers of other majors.
+	have unzip || echo unzip
+	have python3 && python3 -m pip --version > /dev/null 2>&1 || echo python3-pip
 }
 
 missing_packages() {

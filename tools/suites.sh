@@ -4,15 +4,19 @@
 #		build/log/<suite>.log. Everything else it made is gone at the end, also
 #		after Ctrl-C.
 
-all_suites='arrows unit regress isolation pgtap tap http docs'
+all_suites='arrows unit regress isolation pgtap tap http docs 16 17 18'
 
 . "$project/tools/docs.sh"
+. "$project/tools/majors.sh"
 
 total_passed=0
 total_failed=0
 total_skipped=0
 folder=
 server_runs=
+# Where PGXS keeps pg_regress and its like, and the TAP tests to run.
+drivers=
+tap_tests='*'
 
 # report SUITE PASSED FAILED: its line, and into the totals.
 report() {
@@ -108,7 +112,7 @@ run_regress() {
 	local output=$folder/$suite status
 	as_server mkdir -p "$output/expected"
 	[ "$suite" != regress ] || as_server sh -c 'cp "$1"/expected/* "$2"/expected/ 2> /dev/null' - "$folder/source" "$output"
-	as_server "$("$pg_config" --pkglibdir)/pgxs/src/test/$program" --bindir="$(pg_bindir)" \
+	as_server "$drivers/$program" --bindir="$(pg_bindir)" \
 		--inputdir="$inputs" --outputdir="$output" --dbname="$suite" --host="$folder" --user=postgres \
 		"$@" > "$logs/$suite.log" 2>&1
 	status=$?
@@ -151,14 +155,12 @@ suite_pgtap() {
 }
 
 suite_tap() {
-	local modules
-	modules=$("$pg_config" --pkglibdir)/pgxs/src/test
 	compgen -G "$project/test/tap/*.pl" > /dev/null || { skip tap 'no test/tap/*.pl yet'; return; }
-	[ -f "$modules/perl/PostgreSQL/Test/Cluster.pm" ] || { skip tap 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
+	[ -f "$drivers/perl/PostgreSQL/Test/Cluster.pm" ] || { skip tap 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
 	need_server || { report tap 0 1; return; }
 	as_server mkdir -p "$folder/tap"
-	EXTRA=("TESTDIR=$folder/tap" "PG_REGRESS=$modules/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
-	as_server env -u PGUSER -u PGHOST prove --verbose -I "$modules/perl" -I "$folder/source/test/tap/lib" "$folder"/source/test/tap/*.pl \
+	EXTRA=("TESTDIR=$folder/tap" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
+	as_server env -u PGUSER -u PGHOST prove --verbose -I "$drivers/perl" -I "$folder/source/test/tap/lib" "$folder"/source/test/tap/$tap_tests.pl \
 		> "$logs/tap.log" 2>&1
 	local status=$?
 	EXTRA=()
@@ -220,12 +222,16 @@ run_suites() {
 	done
 	mkdir -p "$logs" || die "$logs cannot be written; work in a copy of your own"
 	setup || die 'something is missing (see above)'
+	drivers=$("$pg_config" --pkglibdir)/pgxs/src/test
 	trap clean_up EXIT
 	trap 'clean_up; exit 130' INT
 	trap 'clean_up; exit 143' TERM
 	make_folder spark-test
 	for suite in $suites; do
-		"suite_$suite"
+		case $suite in
+			[0-9]*) suite_major "$suite" ;;
+			*) "suite_$suite" ;;
+		esac
 	done
 	clean_up
 	if [ $total_skipped = 0 ]; then

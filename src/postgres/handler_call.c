@@ -46,13 +46,8 @@ message_row_type(void)
 bool
 may_call(Oid function, Oid schema, Oid role)
 {
-#if PG_VERSION_NUM >= 160000
-	return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK &&
-		object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
-#else
 	return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK &&
 		pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
-#endif
 }
 
 static const char *

@@ -29,8 +29,11 @@
 #include "miscadmin.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -48,7 +51,13 @@
 #error "spark needs PostgreSQL 15 or later"
 #endif
 
-/* Before a declaration; 18 has it under this name and lost the earlier one. */
+/* 16 asks for the rights on every kind of object by one function. */
+#if PG_VERSION_NUM >= 160000
+#define pg_proc_aclcheck(function, role, mode) object_aclcheck(ProcedureRelationId, function, role, mode)
+#define pg_namespace_aclcheck(schema, role, mode) object_aclcheck(NamespaceRelationId, schema, role, mode)
+#endif
+
+/* 18 marks what never returns by a word before the declaration. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
 #endif
