@@ -134,6 +134,26 @@ keep_child(Oid database, WorkerKind kind, const char *name)
 	return CHILD_HAS_NO_SLOT;
 }
 
+static bool
+is_among(const char *name, List *names)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+		if (strncmp(lfirst(cell), name, NAMEDATALEN - 1) == 0)
+			return true;
+	return false;
+}
+
+void
+keep_only(Oid database, WorkerKind kind, List *names)
+{
+	for (int i = child_count - 1; i >= 0; i--)
+		if (children[i].start.database == database && children[i].start.kind == kind &&
+			!is_among(children[i].start.name, names) && !is_alive(&children[i]))
+			children[i] = children[--child_count];
+}
+
 void
 drop_child(Oid database, WorkerKind kind, const char *name)
 {

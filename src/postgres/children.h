@@ -31,6 +31,9 @@ typedef struct ChildStart
 /* Keeps such a child alive from now on. */
 extern ChildState keep_child(Oid database, WorkerKind kind, const char *name);
 
+/* Forgets the children of that kind, each of which has ended, whose names are not among these. */
+extern void keep_only(Oid database, WorkerKind kind, List *names);
+
 /* Ends that child, and forgets it. */
 extern void drop_child(Oid database, WorkerKind kind, const char *name);
 

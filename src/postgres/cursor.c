@@ -12,6 +12,8 @@
 #include "postgres/statement.h"
 
 #include "access/transam.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
 
 #include <inttypes.h>
 
@@ -20,9 +22,6 @@
 #define LOGGED_COLUMNS \
 	"seq, id, aggregatetype, aggregateid, type, payload, schemaversion," \
 	" correlationid, causationid, traceparent, depth, created_at"
-
-static Statement current_snapshot = {
-	.sql = "SELECT pg_catalog.pg_current_snapshot()::text"};
 
 static Statement last_number = {
 	.sql = "SELECT last_value, is_called FROM spark_common.outbox_0_seq"};
@@ -63,18 +62,21 @@ static Statement count_stragglers = {
 
 /* --------------------------------------------------------------- positions */
 
+/* One really taken now, also where the transaction keeps to an older one. */
 static LogSnapshot
 snapshot_of_now(Arena *arena)
 {
-	Rows		rows = rows_open(&current_snapshot, NO_PARAMETERS);
 	LogSnapshot	snapshot;
 	FullTransactionId own = GetTopFullTransactionIdIfAny();
+	const char *text;
 
-	if (!rows_next(&rows) || !snapshot_parse(arena, row_text(&rows, 1, arena), &snapshot))
+	PushActiveSnapshot(GetLatestSnapshot());
+	text = OidOutputFunctionCall(F_PG_SNAPSHOT_OUT, OidFunctionCall0(F_PG_CURRENT_SNAPSHOT));
+	PopActiveSnapshot();
+	if (!snapshot_parse(arena, text, &snapshot))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("the snapshot of the server cannot be read")));
-	rows_close(&rows);
 	if (FullTransactionIdIsValid(own))
 		snapshot = snapshot_with_running(arena, snapshot, U64FromFullTransactionId(own));
 	return snapshot;
@@ -256,11 +258,21 @@ read_rows(Statement *statement, const Parameter *parameters, int parameter_count
 	return count;
 }
 
+/*
+ * A context gets what is addressed to it, known or not: it is its dead letter.
+ * A user's consumer gets what it has subscribed, nothing else.
+ */
+static const char *
+addressee(const Listener *listener)
+{
+	return listener->context != NULL ? listener->name : NULL;
+}
+
 int
 cursor_fetch(const Cursor *cursor, const Listener *listener, int limit, Arena *arena, LoggedMessage *messages)
 {
 	Parameter	wanted = param_texts(listener->wanted, (size_t) listener->wanted_count);
-	Parameter	name = param_text(listener->name);
+	Parameter	name = param_text(addressee(listener));
 	int			count = 0;
 
 	if (cursor->pos < cursor->from.q)
@@ -303,7 +315,7 @@ int64
 cursor_lag(const Cursor *cursor, const Listener *listener, Arena *arena, Instant *oldest)
 {
 	Parameter	wanted = param_texts(listener->wanted, (size_t) listener->wanted_count);
-	Parameter	name = param_text(listener->name);
+	Parameter	name = param_text(addressee(listener));
 	LogPosition now = log_position(arena);
 	const uint64_t *xids;
 	size_t		xid_count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &now.s, &xids);

@@ -16,6 +16,7 @@
 #include "postgres/wakeup.h"
 
 #include "storage/ipc.h"
+#include "storage/lock.h"
 
 #define MESSAGES_A_TURN 5000
 
@@ -68,10 +69,24 @@ serve_listener(const Listener *listener)
 {
 	Waiting		waiting = {listener, dispatch_naptime};
 
-	if (serve(listener, MESSAGES_A_TURN, false) > 0)
+	int64		done = serve(listener, MESSAGES_A_TURN, false);
+
+	/* A session's advisory locks outlive its transactions: no handler's may. */
+	LockReleaseSession(USER_LOCKMETHOD);
+	if (done > 0)
 		return 0;
 	worker_transaction(ask_for_wait, &waiting);
 	return waiting.wait;
+}
+
+/* A consumer of a user has a worker of its own, or is served here with the contexts. */
+static bool
+has_worker(const char *consumer)
+{
+	bool		has_slot = keep_child(MyDatabaseId, WORKER_CONSUMER, consumer) != CHILD_HAS_NO_SLOT;
+
+	note_shared(consumer, !has_slot);
+	return has_slot;
 }
 
 static long
@@ -79,6 +94,7 @@ dispatcher_turn(void)
 {
 	Loading		loading = loaded();
 	long		wait = dispatch_naptime;
+	List	   *names = NIL;
 	ListCell   *cell;
 
 	if (loading.has_bitcoin)
@@ -87,11 +103,12 @@ dispatcher_turn(void)
 	{
 		const Listener *listener = lfirst(cell);
 
-		if (listener->context == NULL &&
-			keep_child(MyDatabaseId, WORKER_CONSUMER, listener->name) != CHILD_HAS_NO_SLOT)
-			continue;
-		wait = Min(wait, serve_listener(listener));
+		if (listener->context == NULL)
+			names = lappend(names, (void *) listener->name);
+		if (listener->context != NULL || !has_worker(listener->name))
+			wait = Min(wait, serve_listener(listener));
 	}
+	keep_only(MyDatabaseId, WORKER_CONSUMER, names);
 	return wait;
 }
 

@@ -21,19 +21,27 @@
 #include "postgres/wakeup.h"
 #include "postgres/worker.h"
 
+#include "utils/inval.h"
+
 #define LANE 0
 #define ISOLATED_MESSAGES 32
 #define RETRIES_A_TURN 100
 #define IDLE_ADVANCE 256
+#define FIRST_LIMIT 100
+#define BATCH_MICROSECONDS 20000	/* so long, more or less, a batch holds its locks */
+#define BATCH_BYTES (4 * 1024 * 1024)
+#define MAX_WHY 512
 
 /* One batch: what is asked, and what came of it. */
 typedef struct Batch
 {
-	const Listener *listener;
+	const char *consumer;
 	int			limit;
 	bool		isolated;		/* each message in a subtransaction */
 	Arena	   *arena;			/* of this batch */
+	const Listener *listener;	/* as it is subscribed now */
 	const Handler *handlers;	/* of a user's consumer */
+	char		why_not[MAX_WHY];	/* a handler, role or right is missing; else empty */
 	Cursor		cursor;
 	LoggedMessage *messages;
 	int			count;
@@ -41,7 +49,59 @@ typedef struct Batch
 	size_t		shut_count;
 	int			done;			/* handled, parked, or put behind */
 	int			handled;
+	bool		was_cut;		/* it had more than fits in one transaction */
 } Batch;
+
+/* ---------------------------------------------------------------- handlers */
+
+/*
+ * What is subscribed, and can be called, at this moment: with the consumer's
+ * place taken, so that unsubscribe() and a batch take turns.  False: nothing to
+ * do, or something is missing.
+ */
+static bool
+find_listener(Batch *batch)
+{
+	const char *why_not = NULL;
+
+	batch->why_not[0] = '\0';
+	if (context_consumer(batch->consumer) != NULL)
+		return true;
+	batch->listener = listener_of(batch->consumer, batch->arena);
+	if (batch->listener == NULL)
+		return false;
+	batch->handlers = find_handlers(batch->listener, &why_not);
+	if (batch->handlers != NULL)
+		return true;
+	strlcpy(batch->why_not, why_not, MAX_WHY);
+	return false;
+}
+
+/* A message has failed: is it that its handler went in the middle of the batch? */
+static bool
+lost_handlers(Batch *batch)
+{
+	const char *why_not = NULL;
+
+	if (batch->listener->context != NULL)
+		return false;
+	AcceptInvalidationMessages();
+	if (find_handlers(batch->listener, &why_not) != NULL)
+		return false;
+	strlcpy(batch->why_not, why_not, MAX_WHY);
+	return true;
+}
+
+/* What the last batch told of the handlers; false: the consumer waits for them. */
+static bool
+handlers_are_there(const Batch *batch, bool in_session)
+{
+	if (batch->why_not[0] == '\0')
+		failure_found(batch->consumer);
+	else if (!in_session)
+		failure_missing(batch->consumer, batch->why_not);
+	return batch->why_not[0] == '\0';
+}
 
 /* ----------------------------------------------------------- one message */
 
@@ -59,7 +119,7 @@ name_the_message(void *argument)
 	char		id[UUID_TEXT_LENGTH + 1];
 
 	uuid_format(handling->message->id, id);
-	errcontext("spark consumer \"%s\" handling %s %s", handling->batch->listener->name,
+	errcontext("spark consumer \"%s\" handling %s %s", handling->batch->consumer,
 			   handling->message->type_name, id);
 }
 
@@ -88,7 +148,13 @@ handle(Handling *handling)
 		check(consumer_handle(listener->context, handling->work, handling->message));
 	}
 	else
-		call_handler(handler_for(handling->batch, handling->message->type_name), handling->message);
+	{
+		const Handler *handler = handler_for(handling->batch, handling->message->type_name);
+
+		/* None: it was parked, or addressed to it, before that type was unsubscribed. */
+		if (handler != NULL)
+			call_handler(handler, handling->message);
+	}
 	error_context_stack = callback.previous;
 }
 
@@ -139,7 +205,7 @@ find_shut(Batch *batch)
 
 	for (int i = 0; i < batch->count; i++)
 		keys[i] = batch->messages[i].message.aggregate_id;
-	batch->shut_count = shut_keys(batch->listener->name, keys, (size_t) batch->count, batch->arena, &batch->shut);
+	batch->shut_count = shut_keys(batch->consumer, keys, (size_t) batch->count, batch->arena, &batch->shut);
 }
 
 static void
@@ -173,10 +239,25 @@ lock_touched(Batch *batch, UnitOfWork *work)
 	check(touched_find(&touched, work));
 }
 
+static Instant
+time_now(void)
+{
+	return server_ports()->clock->now(server_ports()->clock);
+}
+
+/* The batch ends here: what is left of it comes with the next. */
+static void
+cut(Batch *batch, int count)
+{
+	batch->was_cut = batch->was_cut || count < batch->count;
+	batch->count = count;
+}
+
 static void
 handle_together(Batch *batch)
 {
 	UnitOfWork *work = unit_of_work_new(batch->arena, server_ports(), NULL);
+	Instant		end = {time_now().microseconds + BATCH_MICROSECONDS};
 
 	if (batch->listener->context != NULL)
 		lock_touched(batch, work);
@@ -187,51 +268,132 @@ handle_together(Batch *batch)
 
 		CHECK_FOR_INTERRUPTS();
 		if (is_shut(batch, logged->message.aggregate_id))
-			park_behind(batch->listener->name, LANE, logged->seq, &logged->message);
+			park_behind(batch->consumer, LANE, logged->seq, &logged->message);
 		else
 		{
 			handle(&handling);
 			batch->handled++;
 		}
 		batch->done++;
+		if (instant_before(end, time_now()))
+			cut(batch, i + 1);
 	}
 	complete(batch, work);
+}
+
+/*
+ * Many keys have failed alike.  Tries until one message does not, and returns
+ * its place; -1 where all do, and then nothing was done and nobody is blamed.
+ */
+static int
+find_innocent(Batch *batch, bool *handled)
+{
+	size_t		shut_before = batch->shut_count;
+	int			innocent = -1;
+
+	for (int i = 0; i < batch->count && innocent < 0; i++)
+	{
+		Message    *message = &batch->messages[i].message;
+		Handling	handling = {batch, NULL, message};
+		ErrorData  *error;
+
+		CHECK_FOR_INTERRUPTS();
+		if (is_shut(batch, message->aggregate_id))
+			continue;
+		error = try_in_subtransaction(handle_alone, &handling);
+		if (error != NULL && failure_class(error) != FAILURE_OF_MESSAGE)
+			ReThrowError(error);
+		*handled = error == NULL;
+		if (error == NULL || !failure_explains(batch->consumer, error) ||
+			message_is_hopeless(batch->listener, message, batch->arena))
+			innocent = i;
+		else
+		{
+			note_error(batch->consumer, error->message);
+			shut(batch, message->aggregate_id);
+		}
+	}
+	batch->shut_count = shut_before;
+	return innocent;
+}
+
+/* Handles or parks one; false where it can be neither, for its handler is gone. */
+static bool
+handle_or_park(Batch *batch, LoggedMessage *logged)
+{
+	Message    *message = &logged->message;
+	Handling	handling = {batch, NULL, message};
+	ErrorData  *error = try_in_subtransaction(handle_alone, &handling);
+	bool		hopeless;
+
+	if (error == NULL)
+	{
+		batch->handled++;
+		failure_forget(batch->consumer);
+		return true;
+	}
+	if (failure_class(error) != FAILURE_OF_MESSAGE)
+		ReThrowError(error);
+	if (lost_handlers(batch))
+		return false;
+	hopeless = message_is_hopeless(batch->listener, message, batch->arena);
+	park_failed(batch->listener, LANE, logged->seq, message, error, hopeless);
+	shut(batch, message->aggregate_id);
+	if (!hopeless)
+		failure_note(batch->consumer, message->aggregate_id, error);
+	return true;
 }
 
 static void
 handle_one_by_one(Batch *batch)
 {
+	int			innocent = -1;
+	bool		innocent_is_handled = false;
+
+	if (failure_is_common(batch->consumer))
+	{
+		innocent = find_innocent(batch, &innocent_is_handled);
+		if (innocent < 0)
+		{
+			cut(batch, 0);
+			return;
+		}
+		failure_forget(batch->consumer);
+	}
 	for (int i = 0; i < batch->count; i++)
 	{
 		LoggedMessage *logged = &batch->messages[i];
-		Handling	handling = {batch, NULL, &logged->message};
-		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();
-		if (is_shut(batch, logged->message.aggregate_id))
-			park_behind(batch->listener->name, LANE, logged->seq, &logged->message);
-		else if ((error = try_in_subtransaction(handle_alone, &handling)) == NULL)
-		{
+		if (i == innocent && innocent_is_handled)
 			batch->handled++;
-			failure_forget(batch->listener->name);
-		}
-		else
+		else if (is_shut(batch, logged->message.aggregate_id))
+			park_behind(batch->consumer, LANE, logged->seq, &logged->message);
+		else if (!handle_or_park(batch, logged))
 		{
-			if (failure_class(error) != FAILURE_OF_MESSAGE)
-				ReThrowError(error);
-			park_failed(batch->listener, LANE, logged->seq, &logged->message, error,
-						message_is_hopeless(batch->listener, &logged->message, batch->arena));
-			shut(batch, logged->message.aggregate_id);
-			failure_note(batch->listener->name, error);
-		}
-		batch->done++;
-		/* Systematic failure: stop before a hundred are blamed for one reason. */
-		if (failure_pause(batch->listener->name) > 0)
-		{
-			batch->count = i + 1;
+			cut(batch, i);
 			break;
 		}
+		batch->done++;
+		/* Before a hundred are blamed for one reason: but the innocent one is done. */
+		if (failure_is_common(batch->consumer) && (i >= innocent || !innocent_is_handled))
+			cut(batch, i + 1);
 	}
+}
+
+/* How many of the messages one transaction can bear: at least one. */
+static int
+bearable_count(const Batch *batch)
+{
+	size_t		bytes = 0;
+
+	for (int i = 0; i < batch->count; i++)
+	{
+		bytes += strlen(batch->messages[i].message.payload_json);
+		if (bytes > BATCH_BYTES)
+			return Max(i, 1);
+	}
+	return batch->count;
 }
 
 static void
@@ -255,8 +417,9 @@ run_batch(void *argument)
 
 	batch->arena = context_arena(CurrentMemoryContext);
 	batch->done = batch->handled = 0;
-	take_place(batch->listener->name);
-	if (!cursor_load(batch->listener->name, LANE, batch->arena, &batch->cursor))
+	batch->was_cut = false;
+	take_place(batch->consumer);
+	if (!cursor_load(batch->consumer, LANE, batch->arena, &batch->cursor) || !find_listener(batch))
 		return;
 	before = batch->cursor.from.q;
 	cursor_open(&batch->cursor, batch->arena);
@@ -264,6 +427,7 @@ run_batch(void *argument)
 	fetched = batch->count = cursor_fetch(&batch->cursor, batch->listener, batch->limit, batch->arena, batch->messages);
 	if (fetched > 0)
 	{
+		cut(batch, bearable_count(batch));
 		find_shut(batch);
 		if (batch->isolated)
 			handle_one_by_one(batch);
@@ -272,7 +436,7 @@ run_batch(void *argument)
 	}
 	advance(batch, fetched);
 	/* An empty window writes nothing, unless much of the log was none of ours. */
-	if (fetched > 0 || batch->cursor.from.q - before >= IDLE_ADVANCE)
+	if (batch->count > 0 || (fetched == 0 && batch->cursor.from.q - before >= IDLE_ADVANCE))
 		cursor_store(&batch->cursor);
 }
 
@@ -291,26 +455,42 @@ static void
 run_retry(void *argument)
 {
 	Retry	   *retry = argument;
-	Handling	handling = {&retry->batch, NULL, &retry->parked.message};
+	Batch	   *batch = &retry->batch;
+	Parked	   *parked = &retry->parked;
+	Handling	handling = {batch, NULL, &parked->message};
+	bool		hopeless;
 
-	retry->batch.arena = context_arena(CurrentMemoryContext);
-	take_place(retry->batch.listener->name);
-	retry->found = next_parked(retry->batch.listener->name, retry->batch.arena, &retry->parked);
+	batch->arena = context_arena(CurrentMemoryContext);
+	batch->handled = batch->done = 0;
+	take_place(batch->consumer);
+	retry->found = find_listener(batch) && next_parked(batch->consumer, batch->arena, parked);
 	if (!retry->found)
 		return;
 	retry->error = try_in_subtransaction(handle_alone, &handling);
 	if (retry->error == NULL)
 	{
-		unpark(retry->batch.listener->name, &retry->parked);
-		failure_forget(retry->batch.listener->name);
-		retry->batch.handled = 1;
+		unpark(batch->consumer, parked);
+		failure_forget(batch->consumer);
+		batch->handled = batch->done = 1;
 		return;
 	}
 	if (failure_class(retry->error) != FAILURE_OF_MESSAGE)
 		ReThrowError(retry->error);
-	park_again(retry->batch.listener, &retry->parked, retry->error,
-			   message_is_hopeless(retry->batch.listener, &retry->parked.message, retry->batch.arena));
-	failure_note(retry->batch.listener->name, retry->error);
+	if (lost_handlers(batch))
+	{
+		retry->found = false;
+		return;
+	}
+	hopeless = message_is_hopeless(batch->listener, &parked->message, batch->arena);
+	if (!hopeless && failure_explains(batch->consumer, retry->error))
+	{
+		postpone(batch->consumer, parked, retry->error);
+		return;
+	}
+	batch->done = 1;
+	park_again(batch->listener, parked, retry->error, hopeless);
+	if (!hopeless)
+		failure_note(batch->consumer, parked->message.aggregate_id, retry->error);
 }
 
 /* ----------------------------------------------------------------- serving */
@@ -337,13 +517,13 @@ attempt(Act act, void *argument, bool in_session, ErrorData **error)
 }
 
 static int64
-serve_retries(const Listener *listener, const Handler *handlers, int64 most, bool in_session)
+serve_retries(const Listener *listener, int64 most, bool in_session)
 {
 	int64		done = 0;
 
-	while (done < Min(most, RETRIES_A_TURN) && failure_pause(listener->name) == 0)
+	for (int i = 0; done < most && i < RETRIES_A_TURN && failure_pause(listener->name) == 0; i++)
 	{
-		Retry		retry = {.batch = {.listener = listener, .handlers = handlers}};
+		Retry		retry = {.batch = {.consumer = listener->name, .listener = listener}};
 		ErrorData  *error;
 
 		if (!attempt(run_retry, &retry, in_session, &error))
@@ -351,10 +531,10 @@ serve_retries(const Listener *listener, const Handler *handlers, int64 most, boo
 			failure_wait(listener->name, error);
 			break;
 		}
-		if (!retry.found)
+		if (!handlers_are_there(&retry.batch, in_session) || !retry.found)
 			break;
 		count_handled(listener->name, retry.batch.handled);
-		done++;
+		done += retry.batch.done;
 	}
 	return done;
 }
@@ -364,39 +544,43 @@ static bool
 serve_batch(Batch *batch, bool in_session)
 {
 	ErrorData  *error;
-	int			limit = batch->limit;
 
-	if (failure_suspected(batch->listener->name))
-		batch->limit = 1, batch->isolated = true;
-	if (attempt(run_batch, batch, in_session, &error))
-		return true;
-	if (failure_class(error) != FAILURE_OF_MESSAGE)
+	if (failure_is_crowded(batch->consumer))
+		batch->limit = 1;
+	batch->isolated = failure_is_common(batch->consumer);
+	if (!batch->isolated)
 	{
-		failure_wait(batch->listener->name, error);
-		return false;
+		if (attempt(run_batch, batch, in_session, &error))
+			return true;
+		if (failure_class(error) != FAILURE_OF_MESSAGE)
+		{
+			failure_wait(batch->consumer, error);
+			return false;
+		}
 	}
+	batch->limit = batch->isolated ? failure_trials(batch->consumer) : Min(batch->limit, ISOLATED_MESSAGES);
 	batch->isolated = true;
-	batch->limit = Min(limit, ISOLATED_MESSAGES);
 	if (attempt(run_batch, batch, in_session, &error))
 		return true;
-	failure_wait(batch->listener->name, error);
+	failure_wait(batch->consumer, error);
 	return false;
 }
 
 static int64
-serve_log(const Listener *listener, const Handler *handlers, int64 most, bool in_session)
+serve_log(const Listener *listener, int64 most, bool in_session)
 {
 	int64		done = 0;
+	int			limit = Min(FIRST_LIMIT, dispatch_batch_size);
 
 	while (done < most && failure_pause(listener->name) == 0)
 	{
 		Batch		batch = {
+			.consumer = listener->name,
 			.listener = listener,
-			.handlers = handlers,
-			.limit = (int) Min(most - done, dispatch_batch_size),
+			.limit = (int) Min(most - done, limit),
 		};
 
-		if (!serve_batch(&batch, in_session))
+		if (!serve_batch(&batch, in_session) || !handlers_are_there(&batch, in_session))
 			break;
 		count_handled(listener->name, batch.handled);
 		if (batch.handled > 0 && !batch.isolated)
@@ -404,65 +588,25 @@ serve_log(const Listener *listener, const Handler *handlers, int64 most, bool in
 		done += batch.done;
 		if (batch.done == 0)
 			break;
+		limit = Min(2 * (batch.was_cut ? batch.count : limit), dispatch_batch_size);
 	}
 	return done;
-}
-
-typedef struct Finding
-{
-	const Listener *listener;
-	const Handler *handlers;
-	const char *why_not;
-	MemoryContext context;
-} Finding;
-
-static void
-find_in_transaction(void *argument)
-{
-	Finding    *finding = argument;
-	MemoryContext caller = MemoryContextSwitchTo(finding->context);
-
-	finding->handlers = find_handlers(finding->listener, &finding->why_not);
-	MemoryContextSwitchTo(caller);
-}
-
-/* False where a user's handler cannot be called; the listener then waits, and says why. */
-static bool
-handlers_are_there(const Listener *listener, bool in_session, const Handler **handlers)
-{
-	Finding		finding = {.listener = listener, .context = CurrentMemoryContext};
-
-	*handlers = NULL;
-	if (listener->context != NULL)
-		return true;
-	if (in_session)
-		find_in_transaction(&finding);
-	else
-		worker_transaction(find_in_transaction, &finding);
-	*handlers = finding.handlers;
-	if (finding.handlers != NULL)
-		return true;
-	if (in_session)
-		note_paused(listener->name, finding.why_not);
-	else
-		failure_missing(listener->name, finding.why_not);
-	return false;
 }
 
 int64
 serve(const Listener *listener, int64 most, bool in_session)
 {
-	const Handler *handlers;
 	int64		done;
 
 	if (in_session)
 		failure_look_again(listener->name);
 	else if (failure_pause(listener->name) > 0)
 		return 0;
-	if (!handlers_are_there(listener, in_session, &handlers))
-		return 0;
-	done = serve_retries(listener, handlers, most, in_session);
-	return done + serve_log(listener, handlers, most - done, in_session);
+	done = serve_retries(listener, most, in_session);
+	done += serve_log(listener, most - done, in_session);
+	if (failure_is_common(listener->name) && failure_pause(listener->name) == 0)
+		failure_go_on_waiting(listener->name);
+	return done;
 }
 
 long
@@ -477,6 +621,6 @@ next_serving(const Listener *listener, long nap)
 	due = next_parked_at(listener->name);
 	if (instant_is_none(due))
 		return nap;
-	wait = (due.microseconds - server_ports()->clock->now(server_ports()->clock).microseconds) / 1000 + 1;
+	wait = (due.microseconds - time_now().microseconds) / 1000 + 1;
 	return Max(0, Min(wait, nap));
 }

@@ -5,25 +5,29 @@
 #include "postgres/failure.h"
 
 #include "postgres/environment.h"
+#include "postgres/handler_call.h"
 #include "postgres/settings.h"
 #include "postgres/wakeup.h"
 
+#include "common/suspicion.h"
+
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
+#include "postmaster/bgworker.h"
 #include "utils/errcodes.h"
 
-#define ALIKE_BEFORE_PAUSE 20
 #define TRANSIENT_AT_ONCE 5
+#define TRANSIENT_SAID 20
 #define MAX_REMEMBERED 128
 
 typedef struct Memory
 {
 	char		consumer[NAMEDATALEN];
-	int			last_code;
-	int			alike;			/* failures in a row of that code */
+	Suspicion	suspicion;
+	int			transients;		/* in a row */
 	int			waits;			/* in a row */
 	Instant		until;			/* no work before */
-	bool		suspected;
+	bool		is_missing;		/* it pauses for a handler, role or right */
 	bool		said;			/* the pause is in the log */
 } Memory;
 
@@ -41,7 +45,7 @@ memory_of(const char *consumer)
 	if (memory_count == MAX_REMEMBERED)
 		memory_count = 0;		/* forgetting costs work, nothing else */
 	memory = &memories[memory_count++];
-	*memory = (Memory) {.consumer = ""};
+	memset(memory, 0, sizeof(*memory));
 	strlcpy(memory->consumer, consumer, NAMEDATALEN);
 	return memory;
 }
@@ -50,6 +54,17 @@ static Instant
 time_now(void)
 {
 	return server_ports()->clock->now(server_ports()->clock);
+}
+
+/*
+ * 57014 is the time limit of one call, a cancel of the worker, or what the
+ * handler has raised: an attempt.  In a session it may be the caller's own wish.
+ */
+static bool
+is_cancelled(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && MyBgworkerEntry == NULL &&
+		strcmp(error->message, TIME_LIMIT_MESSAGE) != 0;
 }
 
 FailureClass
@@ -67,12 +82,7 @@ failure_class(const ErrorData *error)
 		error->sqlerrcode == ERRCODE_INDEX_CORRUPTED ||
 		error->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION)
 		return FAILURE_OF_ENVIRONMENT;
-	if (error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN || error->sqlerrcode == ERRCODE_CRASH_SHUTDOWN)
-		return FAILURE_SHUTDOWN;
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
-		strcmp(error->message, "the handler ran longer than spark.handler_timeout") != 0)
-		return FAILURE_SHUTDOWN;
-	return FAILURE_OF_MESSAGE;
+	return is_cancelled(error) ? FAILURE_CANCELLED : FAILURE_OF_MESSAGE;
 }
 
 bool
@@ -113,17 +123,13 @@ growing_wait(Memory *memory)
 }
 
 void
-failure_note(const char *consumer, const ErrorData *error)
+failure_note(const char *consumer, Uuid key, const ErrorData *error)
 {
 	Memory	   *memory = memory_of(consumer);
 
-	memory->alike = memory->last_code == error->sqlerrcode ? memory->alike + 1 : 1;
-	memory->last_code = error->sqlerrcode;
-	if (memory->suspected || memory->alike >= ALIKE_BEFORE_PAUSE)
-	{
-		memory->suspected = true;
+	suspicion_note(&memory->suspicion, error->sqlerrcode, key);
+	if (suspicion_is_founded(&memory->suspicion))
 		pause_for(memory, growing_wait(memory), error->message);
-	}
 }
 
 void
@@ -133,8 +139,20 @@ failure_forget(const char *consumer)
 
 	if (memory->said)
 		note_paused(consumer, NULL);
-	*memory = (Memory) {.consumer = ""};
+	memset(memory, 0, sizeof(*memory));
 	strlcpy(memory->consumer, consumer, NAMEDATALEN);
+}
+
+/* At once, with a little chance so that two rivals part; slower when that goes on. */
+static void
+wait_for_rival(Memory *memory, const ErrorData *error)
+{
+	double		longest = ++memory->transients <= TRANSIENT_AT_ONCE ? 20 : 500;
+
+	memory->until = (Instant) {time_now().microseconds +
+		(int64) (1000 * longest * pg_prng_double(&pg_global_prng_state))};
+	if (memory->transients == TRANSIENT_SAID)
+		pause_for(memory, (int64) longest, error->message);
 }
 
 void
@@ -142,15 +160,11 @@ failure_wait(const char *consumer, const ErrorData *error)
 {
 	Memory	   *memory = memory_of(consumer);
 
+	note_error(consumer, error->message);
 	if (failure_class(error) == FAILURE_TRANSIENT)
-	{
-		/* At once with a little chance, so that two rivals part. */
-		memory->waits++;
-		memory->until = (Instant) {time_now().microseconds +
-			(memory->waits <= TRANSIENT_AT_ONCE ? 0 : (int64) (100000 * pg_prng_double(&pg_global_prng_state)))};
-		return;
-	}
-	pause_for(memory, growing_wait(memory), error->message);
+		wait_for_rival(memory, error);
+	else
+		pause_for(memory, growing_wait(memory), error->message);
 }
 
 void
@@ -159,6 +173,16 @@ failure_missing(const char *consumer, const char *why)
 	Memory	   *memory = memory_of(consumer);
 
 	pause_for(memory, growing_wait(memory), why);
+	memory->is_missing = true;
+}
+
+void
+failure_found(const char *consumer)
+{
+	Memory	   *memory = memory_of(consumer);
+
+	if (memory->is_missing)
+		failure_forget(consumer);
 }
 
 void
@@ -177,9 +201,36 @@ failure_pause(const char *consumer)
 }
 
 bool
-failure_suspected(const char *consumer)
+failure_is_common(const char *consumer)
 {
-	return memory_of(consumer)->suspected;
+	return suspicion_is_founded(&memory_of(consumer)->suspicion);
+}
+
+/* More with each wait: a row of truly bad messages must not bar the way for ever. */
+int
+failure_trials(const char *consumer)
+{
+	return 32 << Min(memory_of(consumer)->waits, 5);
+}
+
+void
+failure_go_on_waiting(const char *consumer)
+{
+	Memory	   *memory = memory_of(consumer);
+
+	memory->until = (Instant) {time_now().microseconds + growing_wait(memory) * 1000};
+}
+
+bool
+failure_explains(const char *consumer, const ErrorData *error)
+{
+	return suspicion_explains(&memory_of(consumer)->suspicion, error->sqlerrcode);
+}
+
+bool
+failure_is_crowded(const char *consumer)
+{
+	return memory_of(consumer)->transients >= TRANSIENT_AT_ONCE;
 }
 
 void

@@ -134,6 +134,13 @@ call_function(Oid function, Datum argument)
 	(void) FunctionCallInvoke(call);
 }
 
+/* For this call alone; taken back with whatever the handler itself sets. */
+static void
+set_for_call(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 static void
 as_role(const Handler *handler, const Message *message)
 {
@@ -142,8 +149,9 @@ as_role(const Handler *handler, const Message *message)
 	int			nest_level = NewGUCNestLevel();
 
 	GetUserIdAndSecContext(&user, &security);
-	(void) set_config_option("search_path", "public, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	set_for_call("search_path", "public, pg_temp");
+	/* In a session: who dispatches lends the handler no identity. */
+	set_for_call("spark.token", "");
 	SetUserIdAndSecContext(handler->role,
 						   security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	/* What earlier messages of the batch have written is there for this one. */
@@ -152,7 +160,8 @@ as_role(const Handler *handler, const Message *message)
 	call_function(handler->function, message_datum(message));
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
-	AtEOXact_GUC(true, nest_level);
+	/* As after an abort: also what the handler meant to stay is taken back. */
+	AtEOXact_GUC(false, nest_level);
 }
 
 void
@@ -171,7 +180,7 @@ call_handler(const Handler *handler, const Message *message)
 	{
 		cause = outer;
 		if (time_limit_end() && geterrcode() == ERRCODE_QUERY_CANCELED)
-			errmsg("the handler ran longer than spark.handler_timeout");
+			errmsg(TIME_LIMIT_MESSAGE);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

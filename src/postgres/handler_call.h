@@ -9,6 +9,9 @@
 
 #include "postgres/consumers.h"
 
+/* What the error says where a call took longer than spark.handler_timeout. */
+#define TIME_LIMIT_MESSAGE "the handler ran longer than spark.handler_timeout"
+
 /* A handler found: what to call, and as whom. */
 typedef struct Handler
 {

@@ -97,9 +97,27 @@ put_preload(Answer *answer)
 		: "add spark to shared_preload_libraries and restart: no worker, no node calls, no login throttle until then");
 }
 
-static void
-put_worker(Answer *answer)
+/* Consumers of users that share the dispatcher, for want of worker slots; NULL: none. */
+static const char *
+sharers(List *all)
 {
+	char	   *names = NULL;
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		const Listener *listener = lfirst(cell);
+
+		if (listener->context == NULL && consumer_counters(listener->name).shared)
+			names = psprintf("%s%s%s", names != NULL ? names : "", names != NULL ? ", " : "", listener->name);
+	}
+	return names;
+}
+
+static void
+put_worker(Answer *answer, List *all)
+{
+	const char *shared = sharers(all);
 	int			launcher = worker_pid(WORKER_LAUNCHER, NULL);
 	int			dispatcher = worker_pid(WORKER_DISPATCHER, NULL);
 	int			lightning = worker_pid(WORKER_LIGHTNING, NULL);
@@ -110,6 +128,8 @@ put_worker(Answer *answer)
 		put(answer, "worker", false, "no dispatcher serves this database: name it in spark.databases, and look into the server's log");
 	else if (lightning == 0)
 		put(answer, "worker", false, "the Lightning worker is missing: raise max_worker_processes, and look into the server's log");
+	else if (shared != NULL)
+		put(answer, "worker", false, psprintf("raise max_worker_processes: without a worker of their own are %s", shared));
 	else
 		put(answer, "worker", true, psprintf("launcher %d, dispatcher %d, lightning %d", launcher, dispatcher, lightning));
 }
@@ -267,7 +287,7 @@ spark_ops_health(PG_FUNCTION_ARGS)
 	List	   *all = tables_are_current("common") ? listeners(arena) : NIL;
 
 	put_preload(&answer);
-	put_worker(&answer);
+	put_worker(&answer, all);
 	put_node(&answer, installed, arena);
 	put_probes(&answer, installed, arena);
 	put_backlog(&answer, all, arena);

@@ -51,6 +51,9 @@ static Statement set_failed = {
 	" error_detail = $7, error_context = $8, first_failed_at = COALESCE(first_failed_at, pg_catalog.clock_timestamp())"
 	" WHERE consumer = $1 AND id = $2"};
 
+static Statement set_later = {
+	.sql = "UPDATE spark_common.retry SET due = $3 WHERE consumer = $1 AND id = $2"};
+
 static Statement bury = {
 	.sql = "WITH dead AS (DELETE FROM spark_common.retry WHERE consumer = $1 AND id = $2 RETURNING " PARKED_COLUMNS ")"
 	" INSERT INTO spark_common.dead_letter (" PARKED_COLUMNS ", died_at)"
@@ -169,6 +172,14 @@ unpark(const char *consumer, const Parked *parked)
 {
 	(void) statement_run(&delete_parked, PARAMETERS(param_text(consumer), param_uuid(parked->message.id)));
 	(void) statement_run(&open_key, PARAMETERS(param_text(consumer), param_uuid(parked->message.aggregate_id)));
+}
+
+void
+postpone(const char *consumer, const Parked *parked, const ErrorData *error)
+{
+	note_error(consumer, error->message);
+	(void) statement_run(&set_later, PARAMETERS(param_text(consumer), param_uuid(parked->message.id),
+												param_instant(next_attempt(parked->attempts))));
 }
 
 void

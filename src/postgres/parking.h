@@ -45,6 +45,9 @@ extern Instant next_parked_at(const char *consumer);
 /* It was handled: it goes, and the next of its key is due. */
 extern void unpark(const char *consumer, const Parked *parked);
 
+/* It failed as all others do: a later time, and no attempt is counted. */
+extern void postpone(const char *consumer, const Parked *parked, const ErrorData *error);
+
 /* It failed again: a later time, or its death. */
 extern void park_again(const Listener *listener, const Parked *parked, const ErrorData *error, bool final);
 

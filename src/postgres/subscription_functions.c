@@ -33,6 +33,10 @@ PG_FUNCTION_INFO_V1(spark_bus_unsubscribe);
 static Statement find_type = {
 	.sql = "SELECT consumer, kind FROM spark_common.subscription WHERE message_type = $1"};
 
+/* One subscribes at a time: the rules are between rows.  Readers do not wait. */
+static Statement lock_subscriptions = {
+	.sql = "LOCK TABLE spark_common.subscription IN SHARE ROW EXCLUSIVE MODE"};
+
 static Statement find_roles = {
 	.sql = "SELECT DISTINCT role FROM spark_common.subscription WHERE consumer = $1"};
 
@@ -63,6 +67,9 @@ static Statement open_all_keys = {
 	"   WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq)"
 	"  AND NOT EXISTS (SELECT FROM spark_common.dead_letter d"
 	"   WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid)"};
+
+static Statement count_of_type = {
+	.sql = "SELECT pg_catalog.count(*) FROM spark_common.subscription WHERE consumer = $1 AND message_type = $2"};
 
 static Statement count_subscriptions = {
 	.sql = "SELECT pg_catalog.count(*) FROM spark_common.subscription WHERE consumer = $1"};
@@ -142,6 +149,47 @@ check_own_consumer(const char *consumer, Oid caller)
 	rows_close(&rows);
 }
 
+static int64
+count_of(Statement *statement, const Parameter *parameters, int parameter_count)
+{
+	Rows		rows = rows_open(statement, parameters, parameter_count);
+	int64		count = rows_next(&rows) ? row_bigint(&rows, 1) : 0;
+
+	rows_close(&rows);
+	return count;
+}
+
+static bool
+is_subscribed(const char *consumer, const char *type)
+{
+	return count_of(&count_of_type, PARAMETERS(param_text(consumer), param_text(type))) > 0;
+}
+
+/*
+ * A new consumer starts now.  One that is there and has handled all it wanted
+ * stands at now as well, though its cursor may be older: so a type added later
+ * brings nothing from before.
+ */
+static void
+move_to_now(const char *consumer)
+{
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	Listener   *listener = listener_of(consumer, arena);
+	Cursor		cursor;
+	LoggedMessage message;
+
+	if (listener == NULL || !cursor_load(consumer, 0, arena, &cursor))
+	{
+		cursor_create(consumer, 0);
+		return;
+	}
+	cursor_open(&cursor, arena);
+	if (cursor_fetch(&cursor, listener, 1, arena, &message) > 0)
+		return;
+	cursor_close(&cursor);
+	cursor_store(&cursor);
+}
+
 Datum
 spark_bus_subscribe(PG_FUNCTION_ARGS)
 {
@@ -160,9 +208,14 @@ spark_bus_subscribe(PG_FUNCTION_ARGS)
 		refuse(RESULT_INVALID_ARGUMENT, "Argument max_attempts must be at least 1.");
 	check_handler(handler);
 	ownership = become_owner();
+	(void) statement_run(&lock_subscriptions, NO_PARAMETERS);
 	check_own_consumer(consumer, caller);
 	check_kind(consumer, type, kind);
-	cursor_create(consumer, 0);
+	if (!is_subscribed(consumer, type))
+	{
+		take_place(consumer);
+		move_to_now(consumer);
+	}
 	(void) statement_run(&put_subscription,
 						 PARAMETERS(param_text(consumer), param_text(type), param_text(kind),
 									param_text(get_namespace_name(get_func_namespace(handler))),
@@ -172,16 +225,6 @@ spark_bus_subscribe(PG_FUNCTION_ARGS)
 	wake_dispatchers_at_commit();
 	become_caller(ownership);
 	PG_RETURN_VOID();
-}
-
-static int64
-count_of(Statement *statement, const Parameter *parameters, int parameter_count)
-{
-	Rows		rows = rows_open(statement, parameters, parameter_count);
-	int64		count = rows_next(&rows) ? row_bigint(&rows, 1) : 0;
-
-	rows_close(&rows);
-	return count;
 }
 
 static void
@@ -203,6 +246,7 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 
 	bus_required();
 	ownership = become_owner();
+	(void) statement_run(&lock_subscriptions, NO_PARAMETERS);
 	check_own_consumer(consumer, caller);
 	/* A batch that is running ends first. */
 	take_place(consumer);
@@ -214,6 +258,7 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 		discard(consumer, type);
 	if (count_of(&count_subscriptions, PARAMETERS(param_text(consumer))) == 0)
 		cursor_drop(consumer);
+	wake_dispatchers_at_commit();
 	become_caller(ownership);
 	PG_RETURN_VOID();
 }

@@ -16,6 +16,7 @@
 
 #include "postgres/errors.h"
 
+#include "mb/pg_wchar.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
@@ -237,6 +238,16 @@ wake_worker(WorkerKind kind)
 
 /* --------------------------------------------------------------- counters */
 
+/* Copies what fits, whole characters only. */
+static void
+copy_clipped(char *target, size_t size, const char *text)
+{
+	int			length = pg_mbcliplen(text, (int) strlen(text), (int) size - 1);
+
+	memcpy(target, text, length);
+	target[length] = '\0';
+}
+
 /* The slot of that consumer; call with the lock held; NULL: all are taken. */
 static ConsumerCounters *
 counters_of(const char *consumer)
@@ -280,15 +291,17 @@ void
 note_error(const char *consumer, const char *message)
 {
 	ConsumerCounters *counters;
+	char		clipped[sizeof(counters->last_error)];
 
 	if (shared == NULL)
 		return;
+	copy_clipped(clipped, sizeof(clipped), message);
 	SpinLockAcquire(&shared->lock);
 	counters = counters_of(consumer);
 	if (counters != NULL)
 	{
 		counters->failed++;
-		strlcpy(counters->last_error, message, sizeof(counters->last_error));
+		strcpy(counters->last_error, clipped);
 	}
 	SpinLockRelease(&shared->lock);
 }
@@ -297,13 +310,29 @@ void
 note_paused(const char *consumer, const char *why)
 {
 	ConsumerCounters *counters;
+	char		clipped[sizeof(counters->paused)];
+
+	if (shared == NULL)
+		return;
+	copy_clipped(clipped, sizeof(clipped), why != NULL ? why : "");
+	SpinLockAcquire(&shared->lock);
+	counters = counters_of(consumer);
+	if (counters != NULL)
+		strcpy(counters->paused, clipped);
+	SpinLockRelease(&shared->lock);
+}
+
+void
+note_shared(const char *consumer, bool is_shared)
+{
+	ConsumerCounters *counters;
 
 	if (shared == NULL)
 		return;
 	SpinLockAcquire(&shared->lock);
 	counters = counters_of(consumer);
 	if (counters != NULL)
-		strlcpy(counters->paused, why != NULL ? why : "", sizeof(counters->paused));
+		counters->shared = is_shared;
 	SpinLockRelease(&shared->lock);
 }
 

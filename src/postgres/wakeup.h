@@ -53,11 +53,13 @@ typedef struct ConsumerCounters
 	int64		failed;
 	char		last_error[256];
 	char		paused[256];	/* why it waits; empty: it does not */
+	bool		shared;			/* a user's without a worker of its own */
 } ConsumerCounters;
 
 extern void count_handled(const char *consumer, int64 handled);
 extern void note_error(const char *consumer, const char *message);
 extern void note_paused(const char *consumer, const char *why);	/* NULL: it goes on */
+extern void note_shared(const char *consumer, bool is_shared);
 extern ConsumerCounters consumer_counters(const char *consumer);
 
 #endif
