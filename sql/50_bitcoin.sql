@@ -75,8 +75,8 @@ Returns the invoice, pending: it becomes paid, failed (the money is back) or rej
   with a reason such as insufficient_funds. Over HTTP 202 with Location.
 Errors: SP001 invalid argument; SP003 not signed in; SP005 repeated with other content; SP009 not
   installed; SP400 malformed; SP401 of another network; SP402 expired, or less than 30 s left; SP403
-  amount missing or given twice; SP404 used already; SP405 the node cannot pay it; SP406 the node was
-  never reached; SP408 own invoice.';
+  amount missing or given twice; SP404 used already; SP405 the node cannot pay it; SP408 own
+  invoice.';
 
 CREATE FUNCTION spark.invoice(invoice_id uuid)
 RETURNS spark.invoice

@@ -137,11 +137,11 @@ start_withdrawal(const Bitcoin *context, UnitOfWork *work, const AskWithdrawal *
 	else
 		TRY(check_foreign_invoice(invoice, now));
 	TRY(context->nodes->find(context->nodes, work, &node));
-	if (node == NULL)
-		return FAIL_BECAUSE(NODE_OFFLINE, "The node has not been reached yet.");
-	if (deposit == NULL && strcmp(invoice->payee, node->node_id) == 0)
+	/* Before the node was met for the first time, the worker looks at this. */
+	if (deposit == NULL && node != NULL && strcmp(invoice->payee, node->node_id) == 0)
 		return FAIL_BECAUSE(PAYMENT_REFUSED, "The invoice is one of this node's own, and no account has issued it.");
-	TRY(withdrawal_create(command, invoice, &terms.fees, node,
+	TRY(withdrawal_create(command, invoice, &terms.fees,
+						  node != NULL ? node->node_account_id : FIRST_NODE_ACCOUNT_ID,
 						  deposit != NULL ? deposit->aggregate.id : UUID_NIL,
 						  deposit != NULL ? deposit->account_id : UUID_NIL,
 						  new_id(work), now, created));

@@ -37,4 +37,11 @@ typedef struct KnownNode
 	Instant		first_seen_at;
 } KnownNode;
 
+/*
+ * The mirror of the first node of any books.  It is the same everywhere, so that
+ * a withdrawal can be asked for, and its amount reserved, before that node was
+ * ever met.
+ */
+#define FIRST_NODE_ACCOUNT_ID ((Uuid) {{0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0x01, 0, 0, 0, 0, 0, 0x03}})
+
 #endif

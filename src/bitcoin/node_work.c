@@ -260,12 +260,26 @@ plan_deposit(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const N
 
 /* ------------------------------------------------------- plans: withdrawals */
 
+static bool
+is_own_of_node(const Bitcoin *context, Arena *arena, const Withdrawal *withdrawal, const KnownNode *node)
+{
+	DecodedInvoice invoice;
+
+	return !failed(context->decoder->decode(context->decoder, arena, withdrawal->payment_request, &invoice)) &&
+		strcmp(invoice.payee, node->node_id) == 0;
+}
+
 static Result
-plan_payment(Withdrawal *withdrawal, const NodeStanding *standing, const BitcoinTerms *terms,
-			 NodeTask *task, Instant now, bool *is_call)
+plan_payment(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeStanding *standing,
+			 const BitcoinTerms *terms, NodeTask *task, Instant now, bool *is_call)
 {
 	if (standing->node == NULL || !standing->is_ready)
 		return OK;
+	if (is_own_of_node(context, work->arena, withdrawal, standing->node))
+	{
+		withdrawal_turn_away(withdrawal, now);
+		return OK;
+	}
 	if (!uuid_equal(standing->node->node_account_id, withdrawal->node_account_id))
 		return FAIL_BECAUSE(INTERNAL, "A withdrawal belongs to another node.");
 	begin_task(task, NODE_PAY, withdrawal->aggregate.id, now);
@@ -326,7 +340,7 @@ plan_withdrawal(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal
 			withdrawal_expire(withdrawal, now);
 			break;
 		case WITHDRAWAL_PAY:
-			TRY(plan_payment(withdrawal, standing, &terms, task, now, is_call));
+			TRY(plan_payment(context, work, withdrawal, standing, &terms, task, now, is_call));
 			break;
 		case WITHDRAWAL_CANCEL_INVOICE:
 			TRY(plan_cancellation(context, work, withdrawal, standing, &terms, task, now, is_call));

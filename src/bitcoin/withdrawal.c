@@ -78,7 +78,7 @@ withdrawal_fee_cap(const AskWithdrawal *command, const WithdrawalRules *rules, A
 
 Result
 withdrawal_create(const AskWithdrawal *command, const DecodedInvoice *invoice, const WithdrawalRules *rules,
-				  const KnownNode *node, Uuid deposit_id, Uuid payee_id, Uuid invoice_id, Instant now,
+				  Uuid node_account_id, Uuid deposit_id, Uuid payee_id, Uuid invoice_id, Instant now,
 				  Withdrawal *withdrawal)
 {
 	Amount		amount;
@@ -95,7 +95,7 @@ withdrawal_create(const AskWithdrawal *command, const DecodedInvoice *invoice, c
 	withdrawal->aggregate.type = &withdrawal_type;
 	withdrawal->aggregate.id = invoice_id;
 	withdrawal->account_id = command->account_id;
-	withdrawal->node_account_id = node->node_account_id;
+	withdrawal->node_account_id = node_account_id;
 	withdrawal->payment_hash = invoice->payment_hash;
 	withdrawal->payment_request = invoice->payment_request;
 	withdrawal->amount = amount;
@@ -320,6 +320,13 @@ withdrawal_expire(Withdrawal *withdrawal, Instant now)
 {
 	if (withdrawal->state == WITHDRAWAL_RESERVED && has_expired(withdrawal, now))
 		fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
+}
+
+void
+withdrawal_turn_away(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state == WITHDRAWAL_RESERVED && !withdrawal_is_inside(withdrawal))
+		fail(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
 }
 
 /* -------------------------------------------- the answer to the submission */

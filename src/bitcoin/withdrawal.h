@@ -126,7 +126,7 @@ extern Result withdrawal_fee_cap(const AskWithdrawal *command, const WithdrawalR
  * where deposit_id is not nil, inside, to that account.
  */
 extern Result withdrawal_create(const AskWithdrawal *command, const DecodedInvoice *invoice,
-								const WithdrawalRules *rules, const KnownNode *node,
+								const WithdrawalRules *rules, Uuid node_account_id,
 								Uuid deposit_id, Uuid payee_id, Uuid invoice_id, Instant now,
 								Withdrawal *withdrawal) MUST_CHECK;
 
@@ -176,6 +176,9 @@ extern void withdrawal_abandon(Withdrawal *withdrawal, Instant now);
 
 /* Found in reserved, and the invoice has run out; also for one paid inside. */
 extern void withdrawal_expire(Withdrawal *withdrawal, Instant now);
+
+/* Found in reserved, and the node would have to pay itself. */
+extern void withdrawal_turn_away(Withdrawal *withdrawal, Instant now);
 
 /* ---- what the node said to attempt number attempt_no */
 

@@ -192,7 +192,7 @@ recognise(void *argument)
 			.backend = worker_node()->name,
 			.network = identity->network,
 			.node_id = identity->node_id,
-			.node_account_id = new_id(work),
+			.node_account_id = FIRST_NODE_ACCOUNT_ID,
 			.first_seen_at = clock_now(work),
 		};
 

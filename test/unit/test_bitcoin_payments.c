@@ -125,8 +125,35 @@ S37_requests_that_cannot_be_paid_are_refused(void **state)
 	assert_refused(try_withdraw(self, ALICE, "regtest/x/5000/3600/n", &withdrawal), PAYMENT_REFUSED);
 	assert_ok(try_withdraw(self, ALICE, "regtest/x/999/30/o", &withdrawal));
 	assert_int_equal(withdrawal->amount.msat, 999);
+}
+
+static void
+a_withdrawal_is_taken_before_the_node_was_ever_met(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *early;
+	Withdrawal *own;
+	NodeTask	task;
+
 	self->nodes.is_recorded = false;
-	assert_refused(try_withdraw(self, ALICE, "regtest/y/5000/3600/o", &withdrawal), NODE_OFFLINE);
+	self->standing.node = NULL;
+	assert_ok(try_withdraw(self, ALICE, "regtest/x/5000/3600/o", &early));
+	assert_ok(try_withdraw(self, ALICE, "regtest/y/5000/3600/n", &own));
+	assert_true(uuid_equal(early->node_account_id, FIRST_NODE_ACCOUNT_ID));
+	hear_accepted(self, early->aggregate.id);
+	hear_accepted(self, own->aggregate.id);
+	assert_false(plan(self, &early->aggregate, &task));
+
+	/* It is met: what is not its own is paid. */
+	self->nodes.node.node_account_id = FIRST_NODE_ACCOUNT_ID;
+	self->nodes.is_recorded = true;
+	self->standing.node = &self->nodes.node;
+	assert_true(plan(self, &early->aggregate, &task));
+	assert_int_equal(task.call.operation, NODE_PAY);
+	assert_false(plan(self, &own->aggregate, &task));
+	assert_int_equal(stored_withdrawal(self, own->aggregate.id)->state, WITHDRAWAL_FAILED);
+	assert_string_equal(stored_withdrawal(self, own->aggregate.id)->reason, "payment_refused");
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 1);
 }
 
 static void
@@ -360,6 +387,7 @@ main(void)
 		WORLD_TEST(S31_the_hash_is_the_key),
 		WORLD_TEST(S36_a_rejected_one_asked_again_is_a_new_row),
 		WORLD_TEST(S37_requests_that_cannot_be_paid_are_refused),
+		WORLD_TEST(a_withdrawal_is_taken_before_the_node_was_ever_met),
 		WORLD_TEST(L14_an_amount_of_the_caller_is_told_to_the_node),
 		WORLD_TEST(S33_a_final_failure_gives_the_reserve_back),
 		WORLD_TEST(S34_ambiguous_stays_reserved_until_the_node_knows),

@@ -32,7 +32,7 @@ withdrawal_in(WithdrawalState state)
 	DecodedInvoice invoice = invoice_of(5000);
 	Withdrawal	withdrawal;
 
-	assert_ok(withdrawal_create(&command, &invoice, &rules, &node, UUID_NIL, UUID_NIL, id_of(2), BEGIN, &withdrawal));
+	assert_ok(withdrawal_create(&command, &invoice, &rules, node.node_account_id, UUID_NIL, UUID_NIL, id_of(2), BEGIN, &withdrawal));
 	if (state == WITHDRAWAL_REQUESTED)
 		return withdrawal;
 	if (state == WITHDRAWAL_REJECTED)
@@ -494,10 +494,10 @@ S23_amounts_beyond_all_bitcoin_are_refused(void **state)
 	DecodedInvoice invoice = invoice_of(0);
 	Withdrawal	withdrawal;
 
-	assert_refused(withdrawal_create(&command, &invoice, &rules, &node, UUID_NIL, UUID_NIL, id_of(2), BEGIN, &withdrawal),
+	assert_refused(withdrawal_create(&command, &invoice, &rules, node.node_account_id, UUID_NIL, UUID_NIL, id_of(2), BEGIN, &withdrawal),
 				   INVALID_ARGUMENT);
 	command.amount = AMOUNT_MSAT(-1000);
-	assert_refused(withdrawal_create(&command, &invoice, &rules, &node, UUID_NIL, UUID_NIL, id_of(2), BEGIN, &withdrawal),
+	assert_refused(withdrawal_create(&command, &invoice, &rules, node.node_account_id, UUID_NIL, UUID_NIL, id_of(2), BEGIN, &withdrawal),
 				   INVALID_ARGUMENT);
 }
 
@@ -609,7 +609,7 @@ inside_withdrawal(void)
 	DecodedInvoice invoice = invoice_of(5000);
 	Withdrawal	withdrawal;
 
-	assert_ok(withdrawal_create(&command, &invoice, &rules, &node, id_of(3), id_of(4), id_of(2), BEGIN, &withdrawal));
+	assert_ok(withdrawal_create(&command, &invoice, &rules, node.node_account_id, id_of(3), id_of(4), id_of(2), BEGIN, &withdrawal));
 	assert_int_equal(withdrawal.max_fee.msat, 0);
 	assert_true(withdrawal_accept(&withdrawal, BEGIN));
 	return withdrawal;
