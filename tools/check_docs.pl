@@ -1,10 +1,14 @@
 #!/usr/bin/perl
 # check_docs.pl ROOT
 #		Checks that what the documents say of the code is so: links lead to
-#		files, functions exist in the SQL files, settings in the sources.
-#		Prints TAP.
+#		files, functions exist in the SQL files and in the sources, settings in
+#		the sources, quoted C stands in its file. Prints TAP.
+#
+# C is quoted as ```c src/<file>: its lines must stand in that file one after
+# the other; where a line of the quote is `...`, some may lie between.
 use strict;
 use warnings;
+use JSON::PP;
 
 chdir($ARGV[0] // '.') or die "check_docs.pl: no such folder: $ARGV[0]\n";
 
@@ -61,6 +65,101 @@ for my $document (@documents)
 		}
 	}
 	ok(!@broken, $document, @broken);
+}
+
+# ---- quoted C
+
+# Where in the file the lines of the quote stop being found; undef: all are there.
+sub lost_line
+{
+	my ($quote, $file) = @_;
+	my @lines = map { s/^\s+|\s+$//gr } split /\n/, slurp($file);
+	my @wanted = map { s/^\s+|\s+$//gr } split /\n/, $quote;
+	my $furthest = 0;
+	for my $begin (0 .. $#lines)
+	{
+		my ($at, $gap, $i) = ($begin, 0, 0);
+		while ($i < @wanted)
+		{
+			if ($wanted[$i] eq '...') { $gap = 1; $i++; next }
+			$at++ while $gap && $at < @lines && $lines[$at] ne $wanted[$i];
+			last if $at >= @lines || $lines[$at] ne $wanted[$i];
+			$gap = 0;
+			$at++;
+			$i++;
+		}
+		return undef if $i == @wanted;
+		$furthest = $i if $i > $furthest;
+	}
+	return $wanted[$furthest];
+}
+
+for my $document (grep { !/^bench/ } @documents)
+{
+	my $text = slurp($document);
+	while ($text =~ /^```c[ \t]*(\S*)\n(.*?)^```$/gms)
+	{
+		my ($file, $quote) = ($1, $2);
+		my $line = 1 + (substr($text, 0, $-[0]) =~ tr/\n//);
+		my $lost = -f $file ? lost_line($quote, $file) : 'the file itself';
+		ok(!defined $lost, "$document:$line: quotes $file", 'not found there: ' . ($lost // ''));
+	}
+}
+
+# ---- functions of the sources and files that a document names
+
+for my $document (grep { m{^docs/(?!reference/)} } @documents)
+{
+	my $text = slurp($document) =~ s/```.*?```//gsr;
+	my (%seen, @broken);
+	while ($text =~ /`(\w+)\(\)`/g)
+	{
+		push @broken, "there is no $1()" if !$seen{$1}++ && "$sources$sql" !~ /\b\Q$1\E\b/;
+	}
+	while ($text =~ m{`((?:src|sql|test|tools|docs)/[\w/.-]+)`}g)
+	{
+		push @broken, "there is no file $1" if !$seen{$1}++ && !-e $1;
+	}
+	ok(!@broken, "$document names what is there", @broken);
+}
+
+# ---- what the operator's page must tell
+
+if (-f 'docs/operating.md')
+{
+	my $page = slurp('docs/operating.md');
+	my @codes = slurp('src/common/result.h') =~ /"(SP\d{3})"/g;
+	my @checks = "$sources" =~ /(?:\bput\(answer, |add_health_probe\()"(\w+)"/g;
+	my ($node_checks) = $sources =~ /checks\[\] = \{([^}]*)\}/;
+	push @checks, ($node_checks // '') =~ /"(\w+)"/g;
+	my %seen;
+	my @missing = grep { !$seen{$_}++ && $page !~ /`\Q$_\E`/ } @codes, @checks;
+	ok(!@missing, 'docs/operating.md says what to do at each code and each row of health', map { "it does not tell of $_" } @missing);
+	ok(@codes > 30 && @checks > 10, 'codes and rows of health are found in the sources');
+}
+
+# ---- META.json, by the specification 1.0.0 of PGXN
+
+{
+	my $meta = eval { JSON::PP->new->decode(slurp('META.json')) };
+	my ($version) = slurp('spark.control') =~ /^default_version = '(.*)'/m;
+	my @why;
+	push @why, 'it is no JSON' unless $meta;
+	$meta //= {};
+	push @why, "it has no $_" for grep { !$meta->{$_} } qw(name version abstract maintainer license provides meta-spec);
+	push @why, "its version is not that of spark.control, $version" if ($meta->{version} // '') ne $version;
+	push @why, 'its meta-spec is not 1.0.0' if ($meta->{'meta-spec'}{version} // '') ne '1.0.0';
+	my %known = map { $_ => 1 } qw(name version abstract maintainer license provides meta-spec description generated_by
+	  no_index prereqs release_status resources tags);
+	push @why, "the specification knows no $_" for grep { !$known{$_} } keys %$meta;
+	push @why, 'its release_status is unknown' if ($meta->{release_status} // 'stable') !~ /^(?:stable|testing|unstable)$/;
+	for my $extension (values %{ $meta->{provides} // {} })
+	{
+		push @why, 'what it provides has no such file' unless -f ($extension->{file} // '') && -f ($extension->{docfile} // 'README.md');
+		push @why, 'what it provides is of another version' if ($extension->{version} // '') ne $version;
+	}
+	ok(!@why, 'META.json', @why);
+	ok(slurp('CHANGELOG.md') =~ /^## \Q$version\E\b/m, "CHANGELOG.md tells of $version");
 }
 
 ok(scalar(@documents), 'there are documents', 'add README.md');

