@@ -408,10 +408,32 @@ advance(Batch *batch, int fetched)
 		cursor_close(cursor);
 }
 
+/*
+ * Reads the window that is open, else a new one.  One that the last batch has
+ * filled to the brim is found empty only here, and the next one follows it.
+ */
+static int
+fetch_batch(Batch *batch)
+{
+	Cursor	   *cursor = &batch->cursor;
+	bool		goes_on = cursor->is_open;
+	int			fetched;
+
+	cursor_open(cursor, batch->arena);
+	batch->messages = ARENA_ARRAY(batch->arena, LoggedMessage, batch->limit);
+	fetched = cursor_fetch(cursor, batch->listener, batch->limit, batch->arena, batch->messages);
+	if (fetched > 0 || !goes_on)
+		return fetched;
+	cursor_close(cursor);
+	cursor_open(cursor, batch->arena);
+	return cursor_fetch(cursor, batch->listener, batch->limit, batch->arena, batch->messages);
+}
+
 static void
 run_batch(void *argument)
 {
 	Batch	   *batch = argument;
+	bool		was_open;
 	int64		before;
 	int			fetched;
 
@@ -422,9 +444,8 @@ run_batch(void *argument)
 	if (!cursor_load(batch->consumer, LANE, batch->arena, &batch->cursor) || !find_listener(batch))
 		return;
 	before = batch->cursor.from.q;
-	cursor_open(&batch->cursor, batch->arena);
-	batch->messages = ARENA_ARRAY(batch->arena, LoggedMessage, batch->limit);
-	fetched = batch->count = cursor_fetch(&batch->cursor, batch->listener, batch->limit, batch->arena, batch->messages);
+	was_open = batch->cursor.is_open;
+	fetched = batch->count = fetch_batch(batch);
 	if (fetched > 0)
 	{
 		cut(batch, bearable_count(batch));
@@ -435,8 +456,8 @@ run_batch(void *argument)
 			handle_together(batch);
 	}
 	advance(batch, fetched);
-	/* An empty window writes nothing, unless much of the log was none of ours. */
-	if (batch->count > 0 || (fetched == 0 && batch->cursor.from.q - before >= IDLE_ADVANCE))
+	/* An empty window writes nothing, unless it was open or much of the log was none of ours. */
+	if (batch->count > 0 || (fetched == 0 && (was_open || batch->cursor.from.q - before >= IDLE_ADVANCE)))
 		cursor_store(&batch->cursor);
 }
 

@@ -46,7 +46,7 @@ for my $level (@Town::levels)
 		my ($sqlstate) = $client->call("SELECT * FROM spark.donate('$campaigns[$number]', 100, 'one key')");
 		$client->tell("got $sqlstate");
 	});
-	is(join(', ', sort @told), 'got , got SP005, got SP005', "D1 $level: one key for three owners lands once");
+	is(join(', ', sort @told), 'got , got SP005, got SP005', "D1 S20 $level: one key for three owners lands once");
 	is($town->balance($donor), '0|0', 'the donor paid once');
 	my @got = sort { $a <=> $b } map { $town->balance($_) =~ s/\|0$//r } @owners;
 	is("@got", '0 0 100000', 'and one owner got it');
@@ -65,7 +65,7 @@ for my $level (@Town::levels)
 		$client->isolate($level);
 		$client->tell(join(' ', $client->call("SELECT donation_id FROM spark.donate('$well', 100, 'same key')")));
 	});
-	isnt($told[0], $told[1], "D2 $level: the keys of two donors never meet");
+	isnt($told[0], $told[1], "D2 S21 $level: the keys of two donors never meet");
 	is(join(' ', map { $town->balance($_) } @donors), '0|0 0|0', 'both are debited');
 	is($town->raised($well), '200000|2', 'both are counted');
 }
@@ -79,7 +79,7 @@ for my $level (@Town::levels)
 	is(($spark->try_as($thief, "SELECT * FROM spark.donate('$well', 0, '$hash')"))[0], 'SP001', 'D3 a donation of 0 is refused');
 	is($town->messages('accounting.request_transfer'), $before, 'and asks for nothing');
 	my $id = $town->withdraw($thief, $request);
-	$town->comes($thief, invoice => $id, 'rejected', 'D3 and a withdrawal without a balance is rejected');
+	$town->comes($thief, invoice => $id, 'rejected', 'D3 S30 and a withdrawal without a balance is rejected');
 	is($spark->as($thief, "SELECT reason FROM spark.invoice('$id')"), 'insufficient_funds', 'for want of funds');
 	is($town->balance($thief), '0|0', 'nothing moved');
 	is($town->asked_and_paid($hash), '0|0', 'and the node saw nothing');
@@ -89,7 +89,7 @@ for my $level (@Town::levels)
 	my $donation = $town->donate($thief, $well, 1, $hash);
 	$town->comes($thief, donation => $donation, 'confirmed');
 	$id = $town->withdraw($thief, $request);
-	$town->comes($thief, invoice => $id, 'rejected', 'D3 a donation with the hash as its key opens nothing either');
+	$town->comes($thief, invoice => $id, 'rejected', 'D3 S22 a donation with the hash as its key opens nothing either');
 	is($town->asked_and_paid($hash), '0|0', 'and the node saw nothing');
 }
 
@@ -100,7 +100,7 @@ for my $level (@Town::levels)
 	my $before = $town->balance($owner);
 	for my $sat (-120, 0, 'NULL')
 	{
-		is(($spark->try_as($donor, "SELECT * FROM spark.donate('$well', $sat, 'sign')"))[0], 'SP001', "D4 donating $sat is refused");
+		is(($spark->try_as($donor, "SELECT * FROM spark.donate('$well', $sat, 'sign')"))[0], 'SP001', "D4 S23 donating $sat is refused");
 		is(($spark->try_as($donor, "SELECT * FROM spark.deposit($sat)"))[0], 'SP001', "D4 so is depositing $sat");
 		is(($spark->try_as($donor, "SELECT * FROM spark.create_campaign('A well', '', $sat)"))[0], 'SP001', "D4 and a goal of $sat");
 	}
@@ -152,7 +152,7 @@ for my $level (@Town::levels)
 		is($status eq 'paid', !$outside, "D5 and the payer's withdrawal is $status");
 		$inside++ if $status eq 'paid';
 	}
-	is($town->balance($issuer), '400000|0', 'D5 the issuer is credited once for each, by either way');
+	is($town->balance($issuer), '400000|0', 'D5 S32 the issuer is credited once for each, by either way');
 	is($town->balance($payer), (1_000_000 - 50_000 * $inside) . '|0', 'and the caller is debited for his, nobody else');
 }
 $town->books_are_right('D1 to D5');
@@ -163,7 +163,7 @@ $town->books_are_right('D1 to D5');
 	my ($request, $hash) = $town->outside(500);
 	$town->script($hash, 'fail', '{"reason": "no_route"}');
 	my $id = $town->withdraw($payer, $request);
-	$town->comes($payer, invoice => $id, 'failed', 'D6 a payment that the node fails is failed');
+	$town->comes($payer, invoice => $id, 'failed', 'D6 S33 a payment that the node fails is failed');
 	is($town->balance($payer), '1000000|0', 'the reserve is back in full');
 	$spark->wait_for("SELECT count(*) = 1 FROM heard WHERE type = 'accounting.withdraw_voided' AND aggregate_id = '$id'", 'and the ledger told so');
 	is($town->asked_and_paid($hash), '1|0', 'the node was asked once and paid nothing');
@@ -178,7 +178,7 @@ $town->books_are_right('D1 to D5');
 	$spark->wait_for("SELECT state = 'unknown' AND status = 'pending' FROM spark.invoice('$id')", 'D7 without an answer it is unknown', $payer);
 	is($town->balance($payer), '1000000|510000', 'and stays reserved');
 	$town->script($hash, 'succeed');
-	$town->comes($payer, invoice => $id, 'paid', 'D7 a look-up finds it paid');
+	$town->comes($payer, invoice => $id, 'paid', 'D7 S34 a look-up finds it paid');
 	is($town->balance($payer), '499000|0', 'it is charged');
 	is($town->asked_and_paid($hash), '1|1', 'once');
 }
@@ -240,10 +240,10 @@ $town->books_are_right('D6 to D9');
 	my $donor = $town->person('poor', 10);
 	my $well = $town->campaign($owner, 'A dear well');
 	my $donation = $town->donate($donor, $well, 11, 'too much');
-	$town->comes($donor, donation => $donation, 'rejected', 'D12 a donation over the balance is rejected');
+	$town->comes($donor, donation => $donation, 'rejected', 'D12 S25 a donation over the balance is rejected');
 	is($spark->as($donor, "SELECT reason FROM spark.donation('$donation')"), 'insufficient_funds', 'and says why');
 	is($town->balance($donor), '10000|0', 'nothing moved');
-	is(($spark->try_as($owner, "SELECT * FROM spark.donate('$well', 1, 'own')"))[0], 'SP301', 'D12 one to the own campaign is an error');
+	is(($spark->try_as($owner, "SELECT * FROM spark.donate('$well', 1, 'own')"))[0], 'SP301', 'D12 S24 one to the own campaign is an error');
 }
 
 # ---- D13: rejected, topped up, asked again
@@ -254,7 +254,7 @@ $town->books_are_right('D6 to D9');
 	$town->comes($payer, invoice => $first, 'rejected', 'D13 a withdrawal over the balance is rejected');
 	$spark->fund($payer, 1000);
 	my $second = $town->withdraw($payer, $request);
-	isnt($second, $first, 'D13 after a top-up it is a new row');
+	isnt($second, $first, 'D13 S36 after a top-up it is a new row');
 	$town->comes($payer, invoice => $second, 'paid', 'which ends paid');
 	is($spark->as($payer, "SELECT status, reason FROM spark.invoice('$first')"), 'rejected|insufficient_funds', 'the first stays rejected');
 	is($town->balance($payer), '599000|0', 'one debit');
@@ -266,7 +266,7 @@ $town->books_are_right('D6 to D9');
 	my $payer = $town->person('exact', 1000);
 	my ($request, $hash) = $town->outside_msat(999);
 	my $id = $town->withdraw($payer, $request);
-	$town->comes($payer, invoice => $id, 'paid', 'D14 an invoice of 999 msat is paid');
+	$town->comes($payer, invoice => $id, 'paid', 'D14 S37 an invoice of 999 msat is paid');
 	is($spark->as($payer, "SELECT amount_msat, fee_msat FROM spark.invoice('$id')"), '999|1000', 'and charged as 999 msat, with its fee');
 	is($town->balance($payer), '998001|0', 'to the millisatoshi');
 	my $open = $spark->sql('SELECT spark_simulator.make_invoice(NULL)');
@@ -282,7 +282,7 @@ $town->books_are_right('D6 to D9');
 	my ($request, $hash) = $town->outside(2000);
 	$town->script($hash, 'succeed', '{"fee_msat": 17345, "after_s": 1}');
 	my $id = $town->withdraw($payer, $request);
-	$spark->wait_for("SELECT reserved_msat = 2020000 FROM spark.balance()", 'D15 amount and highest fee are reserved', $payer);
+	$spark->wait_for("SELECT reserved_msat = 2020000 FROM spark.balance()", 'D15 S38 amount and highest fee are reserved', $payer);
 	$town->comes($payer, invoice => $id, 'paid', 'D15 it is paid');
 	is($spark->as($payer, "SELECT amount_msat, fee_msat, max_fee_msat FROM spark.invoice('$id')"), '2000000|17345|20000', 'what it took is recorded');
 	is($spark->sql("SELECT max_fee_msat FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$hash'"), '20000', 'the node was told the highest fee');
@@ -297,7 +297,7 @@ $town->books_are_right('D12 to D15, counters are the sums of rows');
 	my $busy = $town->person('twice');
 	my @two = map { $town->campaign($busy, $_) } 'The first', 'The second';
 	$spark->wait_until_drained;
-	is($spark->as($busy, 'SELECT campaign_count, jsonb_array_length(campaigns), raised_msat FROM spark.dashboard()'), '2|2|0', 'D16 the owner of two campaigns sees two');
+	is($spark->as($busy, 'SELECT campaign_count, jsonb_array_length(campaigns), raised_msat FROM spark.dashboard()'), '2|2|0', 'D16 S39 the owner of two campaigns sees two');
 	my $donor = $town->person('giver', 30);
 	$town->donate($donor, $two[0], 10, 'first');
 	$town->donate($donor, $two[1], 20, 'second');
@@ -312,7 +312,7 @@ $town->books_are_right('D12 to D15, counters are the sums of rows');
 	$town->person('Ursula');
 	like($spark->log_in('URSULA'), qr/^ey/, 'D17 URSULA logs in as ursula');
 	my @said = map { ($spark->try_as(undef, "SELECT * FROM spark.login('$_', 'not the password at all')"))[1] =~ s/^psql:[^ ]* //r } 'ursula', 'nobody of that name';
-	like($said[0], qr/SP101/, 'D17 a wrong password is refused');
+	like($said[0], qr/SP101/, 'D17 S4 a wrong password is refused');
 	is($said[1], $said[0], 'and an unknown name in the very same words');
 }
 
@@ -320,7 +320,7 @@ $town->books_are_right('D12 to D15, counters are the sums of rows');
 {
 	my $rich = $town->person('rich');
 	my $well = $town->campaign($rich, 'A deep well', 2_147_483_648);
-	is($spark->as(undef, "SELECT goal_sat FROM spark.campaign('$well')"), '2147483648', 'D18 a goal of 2^31 sat is shown as it is');
+	is($spark->as(undef, "SELECT goal_sat FROM spark.campaign('$well')"), '2147483648', 'D18 S9 a goal of 2^31 sat is shown as it is');
 	is(($spark->try_as($rich, "SELECT * FROM spark.create_campaign('A pit', '', -1)"))[0], 'SP001', 'D18 one of -1 is refused');
 	my $whale = $town->person('whale', 2_200_000_000);
 	is($town->balance($whale), '2200000000000|0', 'D18 a balance may be over 21.47 bitcoin');
@@ -352,7 +352,7 @@ $town->books_are_right('D12 to D15, counters are the sums of rows');
 	});
 	is($spark->sql("SELECT coalesce(min(gap) >= interval '1 second', true) FROM (SELECT created_at - lag(created_at) OVER (ORDER BY created_at) AS gap"
 			. " FROM spark_common.outbox WHERE type = 'bitcoin.verify_invoice' AND aggregateid = '$id') AS gaps"),
-		't', 'D19 1,000 by its owner, from four sessions, ask for one look a second');
+		't', 'D19 S16 1,000 by its owner, from four sessions, ask for one look a second');
 	cmp_ok($town->messages('bitcoin.verify_invoice', $id), '>=', 1, 'one at least');
 	$spark->sql("SELECT spark_simulator.pay('$request')");
 	$town->comes($asker, invoice => $id, 'paid', 'D19 it is paid');
@@ -375,7 +375,7 @@ $town->books_are_right('D12 to D15, counters are the sums of rows');
 	my $key = $spark->sql("SELECT aggregateid FROM spark_common.outbox WHERE type = 'accounting.request_transfer' AND aggregateid = '$donation'");
 	$spark->sql("SELECT spark_bus.emit(type, aggregateid, payload, aggregatetype) FROM spark_common.outbox WHERE type = 'accounting.request_transfer' AND aggregateid = '$key'");
 	$spark->wait_until_drained;
-	is($spark->sql($rows), $before, 'D20 and a request handled twice load accounts, campaign and donation, and write none of them');
+	is($spark->sql($rows), $before, 'D20 S47 and a request handled twice load accounts, campaign and donation, and write none of them');
 }
 
 # ---- D21: a crash between the node's payment and the commit
@@ -391,7 +391,7 @@ $town->books_are_right('D12 to D15, counters are the sums of rows');
 		. " WHERE invoice_id = '$id'", 'D21 the node has paid, spark does not know');
 	$spark->node->stop('immediate');
 	$spark->node->start;
-	$town->comes($payer, invoice => $id, 'paid', 'D21 after the crash it is looked up');
+	$town->comes($payer, invoice => $id, 'paid', 'D21 S35 after the crash it is looked up');
 	is($town->asked_and_paid($hash), '1|1', 'and was asked for and paid once');
 	is($town->balance($payer), '699000|0', 'and charged once');
 }

@@ -103,4 +103,21 @@ sub make
 	};
 }
 
+# The payment hash that stands in a request.
+sub payment_hash
+{
+	my ($request) = @_;
+	my %value = map { $letters[$_] => $_ } 0 .. $#letters;
+	my @units = map { $value{$_} } split(//, $request =~ s/.*1//r);
+
+	splice(@units, 0, 7);
+	while (@units > 104 + 6)
+	{
+		my ($type, $high, $low) = splice(@units, 0, 3);
+		my @content = splice(@units, 0, 32 * $high + $low);
+		return unpack('H*', pack('B256', join('', map { sprintf('%05b', $_) } @content))) if $type == 1;
+	}
+	return;
+}
+
 1;

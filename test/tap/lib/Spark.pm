@@ -69,6 +69,18 @@ sub create_database
 	return;
 }
 
+# A second database of that server, with books that no worker looks after.
+sub beside
+{
+	my ($self, $database) = @_;
+	my $other = bless { database => $database, node => $self->{node} }, ref($self);
+
+	$other->create_database;
+	$other->sql('CREATE EXTENSION spark');
+	$other->sql("SELECT * FROM spark.install(); SELECT spark.grant_api('anon', 'member')");
+	return $other;
+}
+
 sub node { return $_[0]->{node}; }
 
 # One statement or more, as superuser; dies where it fails.
