@@ -49,7 +49,9 @@ Errors: SP003 not signed in; SP009 not installed.';
 
 CREATE FUNCTION spark.statement(limit_ int DEFAULT 50, after uuid DEFAULT NULL)
 RETURNS SETOF spark.statement_line
-LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 50
+LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	-- a list is read along its index, never collected and sorted
+	SET enable_bitmapscan = off ROWS 50
 AS 'MODULE_PATHNAME', 'spark_accounting_statement';
 COMMENT ON FUNCTION spark.statement(int, uuid) IS
 'Lists the transfers of the caller, newest first.

@@ -71,7 +71,9 @@ Errors: SP001 no campaign_id; SP002 unknown campaign; SP009 not installed.';
 
 CREATE FUNCTION spark.campaigns(limit_ int DEFAULT 50, after uuid DEFAULT NULL)
 RETURNS SETOF spark.campaign
-LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 50
+LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	-- a list is read along its index, never collected and sorted
+	SET enable_bitmapscan = off ROWS 50
 AS 'MODULE_PATHNAME', 'spark_crowdfunding_campaigns';
 COMMENT ON FUNCTION spark.campaigns(int, uuid) IS
 'Lists all campaigns, newest first, to anybody.
@@ -111,7 +113,9 @@ Errors: SP001 no donation_id; SP002 unknown, or not the caller''s to see; SP003 
 
 CREATE FUNCTION spark.donations(campaign_id uuid, limit_ int DEFAULT 50, after uuid DEFAULT NULL)
 RETURNS SETOF spark.donation
-LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 50
+LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	-- a list is read along its index, never collected and sorted
+	SET enable_bitmapscan = off ROWS 50
 AS 'MODULE_PATHNAME', 'spark_crowdfunding_donations';
 COMMENT ON FUNCTION spark.donations(uuid, int, uuid) IS
 'Lists the donations of a campaign, newest first.

@@ -91,7 +91,9 @@ Errors: SP001 no invoice_id; SP002 unknown or another''s; SP003 not signed in; S
 
 CREATE FUNCTION spark.invoices(limit_ int DEFAULT 50, after uuid DEFAULT NULL)
 RETURNS SETOF spark.invoice
-LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 50
+LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	-- a list is read along its index, never collected and sorted
+	SET enable_bitmapscan = off ROWS 50
 AS 'MODULE_PATHNAME', 'spark_bitcoin_invoices';
 COMMENT ON FUNCTION spark.invoices(int, uuid) IS
 'Lists the deposits and withdrawals of the caller, newest first.

@@ -26,6 +26,8 @@ recent: the last 10 lines of its statement, with the names of spark.statement_li
 CREATE FUNCTION spark.dashboard()
 RETURNS spark.dashboard
 LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	-- a list is read along its index, never collected and sorted
+	SET enable_bitmapscan = off
 AS 'MODULE_PATHNAME', 'spark_dashboard_show';
 COMMENT ON FUNCTION spark.dashboard() IS
 'Shows the caller''s balance, campaigns and last movements.

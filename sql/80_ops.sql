@@ -19,6 +19,8 @@ CREATE FUNCTION spark_ops.dead_letters(limit_ int DEFAULT 100)
 	RETURNS TABLE (message_id uuid, consumer text, type text, aggregate_id uuid, payload jsonb,
 		attempts int, error_code text, error_message text, first_failed_at timestamptz, died_at timestamptz)
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	-- a list is read along its index, never collected and sorted
+	SET enable_bitmapscan = off
 	AS 'MODULE_PATHNAME', 'spark_ops_dead_letters';
 COMMENT ON FUNCTION spark_ops.dead_letters(int) IS
 'Lists the messages that failed for good, newest first.

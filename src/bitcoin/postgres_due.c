@@ -25,7 +25,7 @@ due_statement(DueKind kind)
 	/* Of these, $1 is the moment before which they were asked for. */
 	static Statement late_intents = {
 		.sql = "SELECT " DEPOSIT_COLUMNS " FROM spark_bitcoin.deposits"
-		" WHERE next_look_at IS NOT NULL AND state = 'intent' AND created_at <= $1" PICKED
+		" WHERE state = 'intent' AND created_at <= $1" PICKED
 	};
 	static Statement payments = {.sql = DUE_WITHDRAWAL " AND state = 'reserved'" PICKED};
 	static Statement expired = {

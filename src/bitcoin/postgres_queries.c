@@ -132,7 +132,7 @@ invoices_page(Uuid account_id, Instant created_at, Uuid invoice_id, int limit)
 {
 	static Statement statement = {
 		.sql = INVOICES_OF_ACCOUNT
-		"AND (created_at, invoice_id) < (coalesce($2, 'infinity'), $3)"
+		"AND amount_msat > 0 AND (created_at, invoice_id) < (coalesce($2, 'infinity'), $3)"
 		" ORDER BY created_at DESC, invoice_id DESC LIMIT $4",
 		.read_only = true
 	};

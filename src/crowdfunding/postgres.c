@@ -357,12 +357,17 @@ donation_query(Arena *arena, Uuid donation_id)
 	return donation;
 }
 
+/*
+ * These lists repeat the condition of their index (sql/tables/crowdfunding),
+ * which holds for every row.
+ */
 Rows
 donations_page(Uuid campaign_id, PagePlace after, int limit)
 {
 	static Statement statement = {
 		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
-		" WHERE campaign_id = $1 AND (created_at, donation_id) < (coalesce($2, 'infinity'), $3)"
+		" WHERE campaign_id = $1 AND donor_id <> owner_id"
+		" AND (created_at, donation_id) < (coalesce($2, 'infinity'), $3)"
 		" ORDER BY created_at DESC, donation_id DESC LIMIT $4",
 		.read_only = true
 	};
@@ -376,7 +381,7 @@ donations_page_of_donor(Uuid campaign_id, Uuid donor_id, PagePlace after, int li
 {
 	static Statement statement = {
 		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
-		" WHERE campaign_id = $1 AND donor_id = $2"
+		" WHERE campaign_id = $1 AND donor_id = $2 AND amount_msat > 0"
 		" AND (created_at, donation_id) < (coalesce($3, 'infinity'), $4)"
 		" ORDER BY created_at DESC, donation_id DESC LIMIT $5",
 		.read_only = true

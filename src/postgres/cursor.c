@@ -46,19 +46,28 @@ static Statement fetch_rest = {
 	" AND (type = ANY ($4) OR destination = $5)"
 	" ORDER BY seq LIMIT $6"};
 
+/*
+ * A probe a transaction, of the index on (xid, seq), which the comparison of
+ * rows and the LATERAL keep: in one sweep by seq, the whole log would be read
+ * for a handful of rows.
+ */
+#define STRAGGLERS \
+	" FROM spark_common.outbox_0" \
+	" WHERE (xid, seq) > (straggler.xid, $1) AND (xid, seq) <= (straggler.xid, $2)" \
+	" AND (type = ANY ($4) OR destination = $5) "
+
 static Statement fetch_stragglers = {
-	.sql = "SELECT " LOGGED_COLUMNS " FROM spark_common.outbox_0"
-	" WHERE seq > $1 AND seq <= $2 AND xid = ANY ($3)"
-	" AND (type = ANY ($4) OR destination = $5)"
-	" ORDER BY seq LIMIT $6"};
+	.sql = "SELECT rows.* FROM pg_catalog.unnest($3) AS straggler (xid)"
+	" CROSS JOIN LATERAL (SELECT " LOGGED_COLUMNS STRAGGLERS "ORDER BY xid, seq LIMIT $6) rows"
+	" ORDER BY rows.seq LIMIT $6"};
 
 static Statement count_rest = {
 	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM spark_common.outbox_0"
 	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3)"};
 
 static Statement count_stragglers = {
-	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM spark_common.outbox_0"
-	" WHERE seq > $1 AND seq <= $2 AND xid = ANY ($3) AND (type = ANY ($4) OR destination = $5)"};
+	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM pg_catalog.unnest($3) AS straggler (xid)"
+	" CROSS JOIN LATERAL (SELECT created_at" STRAGGLERS "OFFSET 0) rows"};
 
 /* --------------------------------------------------------------- positions */
 

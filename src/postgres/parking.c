@@ -26,10 +26,11 @@ static Statement insert_parked = {
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::int2, $14,"
 	" $15, $16, $17, $18, $19, $20, $21)"};
 
+/* Now is a parameter: compared with a volatile function, the index would be read to its end. */
 static Statement find_due = {
 	.sql = "SELECT lane, seq, id, aggregatetype, aggregateid, type, payload, schemaversion,"
 	" correlationid, causationid, traceparent, depth, created_at, attempts"
-	" FROM spark_common.retry WHERE consumer = $1 AND due <= pg_catalog.clock_timestamp()"
+	" FROM spark_common.retry WHERE consumer = $1 AND due <= $2"
 	" ORDER BY due LIMIT 1 FOR UPDATE"};
 
 static Statement find_due_at = {
@@ -131,7 +132,8 @@ park_failed(const Listener *listener, int lane, int64 seq, const Message *messag
 bool
 next_parked(const char *consumer, Arena *arena, Parked *parked)
 {
-	Rows		rows = rows_open(&find_due, PARAMETERS(param_text(consumer)));
+	Instant		now = server_ports()->clock->now(server_ports()->clock);
+	Rows		rows = rows_open(&find_due, PARAMETERS(param_text(consumer), param_instant(now)));
 	bool		found = rows_next(&rows);
 
 	if (found)

@@ -128,6 +128,7 @@ pin_settings(void)
 	pin("session_replication_role", "origin");
 	pin("jit", "off");
 	pin("enable_seqscan", "off");
+	pin("enable_bitmapscan", "off");
 	pin("synchronous_commit", "on");
 }
 
