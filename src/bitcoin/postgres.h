@@ -66,6 +66,9 @@ extern bool is_payment_unasked_since(Instant start, const Uuid *without, size_t 
 /* Hints that these invoices were paid: they are due now. */
 extern void make_due_by_hash(const char *const *hashes, size_t count, Instant now);
 
+/* Hints that these payments have moved: those that are not over are due now. */
+extern void make_payments_due_by_hash(const char *const *hashes, size_t count, Instant now);
+
 /* ---- how the worker stands with the node */
 
 typedef struct NodeState

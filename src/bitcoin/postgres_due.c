@@ -157,6 +157,21 @@ make_due_by_hash(const char *const *hashes, size_t count, Instant now)
 	statement_run(&statement, PARAMETERS(param_texts(hashes, count), param_instant(now)));
 }
 
+/* What is being submitted is left to its submitter. */
+void
+make_payments_due_by_hash(const char *const *hashes, size_t count, Instant now)
+{
+	static Statement statement = {
+		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = $2"
+		" WHERE invoice_id IN (SELECT invoice_id FROM spark_bitcoin.withdrawals"
+		"  WHERE payment_hash = ANY ($1) AND next_look_at > $2 AND deposit_id IS NULL AND attempt_no > 0"
+		"  AND state IN ('reserved', 'in_flight', 'unknown', 'needs_operator', 'failed')"
+		"  ORDER BY invoice_id FOR NO KEY UPDATE)"
+	};
+
+	statement_run(&statement, PARAMETERS(param_texts(hashes, count), param_instant(now)));
+}
+
 /* --------------------------------------------------------------- node state */
 
 bool

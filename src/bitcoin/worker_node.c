@@ -273,15 +273,26 @@ ask_identity(Instant now)
 
 /* -------------------------------------------------------------------- hints */
 
+static const char **
+texts_of(const Bytes32 *hashes, size_t count)
+{
+	const char **texts = palloc(sizeof(char *) * Max(count, 1));
+
+	for (size_t i = 0; i < count; i++)
+		texts[i] = bytes32_hex(context_arena(CurrentMemoryContext), hashes[i]);
+	return texts;
+}
+
+/* Deposits before withdrawals: the one order of locks. */
 static void
 take_hints(void *argument)
 {
 	const NodeCall *call = argument;
-	const char **hashes = palloc(sizeof(char *) * Max(call->settled_count, 1));
 
-	for (size_t i = 0; i < call->settled_count; i++)
-		hashes[i] = bytes32_hex(context_arena(CurrentMemoryContext), call->settled[i]);
-	make_due_by_hash(hashes, call->settled_count, moment());
+	if (call->settled_count > 0)
+		make_due_by_hash(texts_of(call->settled, call->settled_count), call->settled_count, moment());
+	if (call->moved_count > 0)
+		make_payments_due_by_hash(texts_of(call->moved, call->moved_count), call->moved_count, moment());
 	standing.stored.settled_cursor = call->next_cursor;
 	if (standing.is_stored)
 		node_state_store(&standing.stored);
@@ -292,7 +303,7 @@ take_hint_answer(const NodeCall *call)
 {
 	if (!call->answered || !standing.is_known)
 		return;
-	if (call->settled_count > 0)
+	if (call->settled_count > 0 || call->moved_count > 0)
 	{
 		worker_transaction(take_hints, (void *) call);
 		/* There may be more. */

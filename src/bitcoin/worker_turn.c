@@ -447,6 +447,8 @@ turn(void)
 		worker_node()->progress(worker_node());
 	(void) apply_answers();
 	pick.can_call = state.is_installed && standing_turn(pick.now);
+	/* What a hint has just made due is due in this very turn. */
+	pick.now = moment();
 	if (!pick.can_call)
 	{
 		/* What was asked is looked up when there is a node again. */

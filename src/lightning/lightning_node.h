@@ -36,7 +36,7 @@ typedef enum NodeOperation
 	NODE_CREATE_INVOICE,
 	NODE_LOOKUP_INVOICE,
 	NODE_CANCEL_INVOICE,
-	NODE_SETTLED_SINCE,			/* a hint which invoices were paid; may miss and repeat */
+	NODE_SETTLED_SINCE,			/* hints: what was paid, and which payments moved; may miss and repeat */
 	NODE_PAY,					/* never repeated blindly */
 	NODE_LOOKUP_PAYMENT
 } NodeOperation;
@@ -142,8 +142,10 @@ struct NodeCall
 	Amount		received;		/* LOOKUP_INVOICE, settled */
 	Bytes32		preimage;		/* LOOKUP_INVOICE, settled */
 	CancelAnswer cancel;		/* CANCEL_INVOICE */
-	const Bytes32 *settled;		/* SETTLED_SINCE: their hashes */
+	const Bytes32 *settled;		/* SETTLED_SINCE: hashes of invoices that were paid */
 	size_t		settled_count;
+	const Bytes32 *moved;		/* SETTLED_SINCE: hashes of payments that a look may find elsewhere now */
+	size_t		moved_count;
 	int64_t		next_cursor;
 	const char *words;			/* the node's own, for operators: hostile text, or NULL */
 

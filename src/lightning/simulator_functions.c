@@ -180,7 +180,7 @@ static void
 add_unseen_payments(Witness *witness)
 {
 	Bytes32    *hashes;
-	size_t		count = simulator_under_way(witness->arena, &hashes);
+	size_t		count = simulator_under_way(true, witness->arena, &hashes);
 
 	for (size_t i = 0; i < count; i++)
 	{

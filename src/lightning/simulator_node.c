@@ -99,10 +99,9 @@ read_order(const NodeAct *act)
 
 /* What ended since somebody last looked is kept from now on. */
 static SimulatorPayments
-payments_up_to_now(const NodeAct *act, const SimulatorScripts *scripts)
+payments_up_to_now(const NodeAct *act, Bytes32 payment_hash, const SimulatorScripts *scripts)
 {
-	SimulatorPayments payments = simulator_load_payments(act->call->payment_hash, scripts, false, act->now,
-														 act->arena);
+	SimulatorPayments payments = simulator_load_payments(payment_hash, scripts, false, act->now, act->arena);
 
 	for (size_t i = 0; i < payments.count; i++)
 		if (payments.attempts[i].changed)
@@ -115,7 +114,7 @@ act_pay(NodeAct *act)
 {
 	SimulatorOrder order = read_order(act);
 	SimulatorScripts scripts = simulator_load_scripts(order.payment_hash, false, act->arena);
-	SimulatorPayments payments = payments_up_to_now(act, &scripts);
+	SimulatorPayments payments = payments_up_to_now(act, order.payment_hash, &scripts);
 	SimulatedPayment changed;
 
 	simulator_count_calls(&scripts, false);
@@ -129,7 +128,7 @@ static void
 act_look_at_pay(NodeAct *act)
 {
 	SimulatorScripts scripts = simulator_load_scripts(act->call->payment_hash, false, act->arena);
-	SimulatorPayments payments = payments_up_to_now(act, &scripts);
+	SimulatorPayments payments = payments_up_to_now(act, act->call->payment_hash, &scripts);
 
 	for (size_t i = 0; i < payments.count; i++)
 		if (payments.attempts[i].attempt == act->attempt)
@@ -140,9 +139,36 @@ static void
 act_look_up_payment(NodeAct *act)
 {
 	SimulatorScripts scripts = simulator_load_scripts(act->call->payment_hash, false, act->arena);
-	SimulatorPayments payments = payments_up_to_now(act, &scripts);
+	SimulatorPayments payments = payments_up_to_now(act, act->call->payment_hash, &scripts);
 
 	simulator_look_up_payment(payments.attempts, payments.count, act->now, act->call);
+}
+
+/* Of what is under way, that which a script or the time has moved since somebody last looked. */
+static void
+tell_moved_payments(NodeAct *act)
+{
+	NodeCall   *call = act->call;
+	Bytes32    *under_way;
+	Bytes32    *moved;
+	size_t		moved_count = 0;
+	size_t		count = simulator_under_way(false, act->arena, &under_way);
+
+	moved = ARENA_ARRAY(call->arena, Bytes32, count);
+	for (size_t i = 0; i < count; i++)
+	{
+		SimulatorScripts scripts = simulator_load_scripts(under_way[i], false, act->arena);
+		SimulatorPayments payments = payments_up_to_now(act, under_way[i], &scripts);
+
+		for (size_t j = 0; j < payments.count; j++)
+			if (payments.attempts[j].changed)
+			{
+				moved[moved_count++] = under_way[i];
+				break;
+			}
+	}
+	call->moved = moved;
+	call->moved_count = moved_count;
 }
 
 /* ---------------------------------------------------------------- invoices */
@@ -235,6 +261,7 @@ act_settled_since(NodeAct *act)
 		(void) invoice_up_to_now(act, receivable[i]);
 	call->settled_count = simulator_events_since(call->cursor, act->now, call->arena, &settled, &call->next_cursor);
 	call->settled = settled;
+	tell_moved_payments(act);
 	call->answered = true;
 	call->done = true;
 }

@@ -265,15 +265,15 @@ simulator_store_payment(const SimulatedPayment *payment)
 	statement_run(&statement, parameters, lengthof(parameters));
 }
 
-size_t
-simulator_under_way(Arena *arena, Bytes32 **hashes)
-{
-	static Statement statement = {
-		.sql = "SELECT DISTINCT payment_hash FROM spark_bitcoin.simulator_payments WHERE NOT closed",
-		.read_only = true
-	};
+#define HASHES_UNDER_WAY "SELECT DISTINCT payment_hash FROM spark_bitcoin.simulator_payments WHERE NOT closed"
 
-	return read_hashes(&statement, NO_PARAMETERS, arena, hashes);
+size_t
+simulator_under_way(bool query, Arena *arena, Bytes32 **hashes)
+{
+	static Statement in_command = {.sql = HASHES_UNDER_WAY};
+	static Statement in_query = {.sql = HASHES_UNDER_WAY, .read_only = true};
+
+	return read_hashes(query ? &in_query : &in_command, NO_PARAMETERS, arena, hashes);
 }
 
 /* ---------------------------------------------------------------- invoices */

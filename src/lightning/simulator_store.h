@@ -113,6 +113,6 @@ typedef struct ExecutedPayment
 extern size_t simulator_executed(int64_t limit, Arena *arena, ExecutedPayment **executed);
 
 /* Hashes of payments that are under way as far as the tables know. */
-extern size_t simulator_under_way(Arena *arena, Bytes32 **hashes);
+extern size_t simulator_under_way(bool query, Arena *arena, Bytes32 **hashes);
 
 #endif

@@ -104,6 +104,21 @@ for (@unproven)
 }
 shows($_->[0], "('paid', 'succeeded')", 'until the proof is there') for @unproven;
 
+# ---- what the outside world does is seen at once, however rare looks have become
+for ([ 125, 'stuck', '"as": "no_htlc"' ], [ 126, 'unknown', '"lookup": "pending", "after_s": 86400' ])
+{
+	my ($sat, $outcome, $options) = @$_;
+	my ($open, $open_hash) = withdraw($sat, $outcome, $options);
+	shows($open, "('pending', 'in_flight')", "$outcome: the payment is under way");
+	# A moment that no look of the worker's own can come before.
+	$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, look_count = 1000, submitted_at = submitted_at - interval '2 hours',"
+		. " next_look_at = now() + interval '1 hour' WHERE invoice_id = '$open'");
+	$spark->wait_for("SELECT next_look_at > now() + interval '8 minutes' FROM spark_bitcoin.withdrawals WHERE invoice_id = '$open'");
+	$spark->sql("SELECT spark_simulator.script('$open_hash', 'succeed')");
+	shows($open, "('paid', 'succeeded')", 'L28 and paid as soon as another script says so');
+	$spent += $sat * 1000 + $fee;
+}
+
 # ---- one that hangs holds nothing up, and survives every crash
 ($id, $hash) = withdraw(130, 'never_answer');
 shows($id, "('pending', 'unknown')", 'S34 a node that never answers leaves it unknown');
