@@ -9,6 +9,7 @@
 #include "postgres/consumers.h"
 #include "postgres/health.h"
 #include "postgres/launcher.h"
+#include "postgres/outside.h"
 #include "postgres/settings.h"
 #include "postgres/wakeup.h"
 #include "postgres/worker.h"
@@ -86,6 +87,7 @@ wire(void)
 	set_identity_provider(auth_caller);
 	bitcoin_set_node(simulator_node());
 	set_lightning_task(&bitcoin_lightning_task);
+	add_resumption(doubt_unsent_payments);
 	add_health_probe("throttle", throttle_probe);
 }
 

@@ -17,6 +17,7 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/installed.h"
+#include "postgres/outside.h"
 
 #define DEFAULT_LIMIT 50
 #define SILENCE_SECONDS 90		/* after which a node that answered counts as lost */
@@ -201,8 +202,11 @@ static const char *
 node_problem(Arena *arena)
 {
 	Clock	   *clock = server_ports()->clock;
+	const char *paused = why_outside_is_paused();
 	NodeState	state;
 
+	if (paused != NULL)
+		return arena_printf(arena, "nothing outside is done: %s", paused);
 	if (!node_state_query(arena, true, &state))
 		return "the worker has not reached a node yet";
 	if (strcmp(state.backend, bitcoin_wanted_node()) != 0)

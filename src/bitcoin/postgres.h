@@ -60,6 +60,12 @@ extern Instant next_due(void);
  */
 extern void make_all_due(Instant now, int64_t failed_for_seconds);
 
+/*
+ * These books are a copy: what they have not sent may have been sent by another
+ * life of theirs, so it is looked up at the node before it is paid.
+ */
+extern void doubt_unsent_payments(Instant now);
+
 /* True while a payment that is open, none of those ids, was not asked about since then. */
 extern bool is_payment_unasked_since(Instant start, const Uuid *without, size_t without_count);
 

@@ -130,6 +130,21 @@ make_all_due(Instant now, int64_t failed_for_seconds)
 											 param_instant(instant_plus_seconds(now, -failed_for_seconds))));
 }
 
+void
+doubt_unsent_payments(Instant now)
+{
+	static Statement unsent = {
+		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1,"
+		" state = CASE state WHEN 'reserved' THEN 'unknown' ELSE state END,"
+		" attempt_no = greatest(attempt_no, 1), submitted_at = coalesce(submitted_at, created_at),"
+		" submit_deadline = $1, acknowledged_at = NULL,"
+		" next_look_at = CASE state WHEN 'reserved' THEN $1 ELSE next_look_at END"
+		" WHERE state IN ('requested', 'reserved') AND deposit_id IS NULL"
+	};
+
+	statement_run(&unsent, PARAMETERS(param_instant(now)));
+}
+
 bool
 is_payment_unasked_since(Instant start, const Uuid *without, size_t without_count)
 {

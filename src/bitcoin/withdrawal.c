@@ -168,7 +168,8 @@ withdrawal_accept(Withdrawal *withdrawal, Instant now)
 {
 	if (withdrawal->state != WITHDRAWAL_REQUESTED)
 		return false;
-	withdrawal->state = WITHDRAWAL_RESERVED;
+	/* Of books that are a copy, it may have been sent before these knew of the reserve. */
+	withdrawal->state = withdrawal->attempt_no > 0 ? WITHDRAWAL_UNKNOWN : WITHDRAWAL_RESERVED;
 	withdrawal->next_look_at = now;
 	return true;
 }

@@ -469,5 +469,6 @@ descriptor(void)
 const WorkerTask bitcoin_lightning_task = {
 	.begin = begin,
 	.turn = turn,
+	.acts_outside = true,
 	.descriptor = descriptor,
 };

@@ -115,7 +115,7 @@ keep_child(Oid database, WorkerKind kind, const char *name)
 	if (is_alive(child))
 		return CHILD_RUNS;
 	/* One that an earlier parent has left behind serves as well. */
-	if (database == MyDatabaseId && worker_pid(kind, name) != 0)
+	if (worker_pid_in(database, kind, name) != 0)
 		return CHILD_RUNS;
 	if (instant_before(time_now(), child->next_start))
 		return child->said ? CHILD_HAS_NO_SLOT : CHILD_STARTS;

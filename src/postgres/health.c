@@ -233,17 +233,41 @@ put_rotation(Answer *answer, Arena *arena)
 	put(answer, "rotation", true, psprintf("the log holds %s; segments are not rotated in this version", size));
 }
 
+static Statement lost_schemas = {
+	.sql = "SELECT pg_catalog.string_agg('spark_' || context, ', ' ORDER BY context) FROM spark_common.installed"
+	" WHERE pg_catalog.to_regnamespace('spark_' || context) IS NULL",
+	.read_only = true};
+
+/* Schemas with books that somebody has dropped; NULL: none. */
+static const char *
+lost_books(Arena *arena)
+{
+	Rows		rows;
+	const char *names;
+
+	if (installed_version("common") == 0)
+		return NULL;
+	rows = rows_open(&lost_schemas, NO_PARAMETERS);
+	names = rows_next(&rows) ? row_text(&rows, 1, arena) : NULL;
+	rows_close(&rows);
+	return names;
+}
+
 static void
 put_versions(Answer *answer, bool installed, Arena *arena)
 {
+	const char *lost = lost_books(arena);
 	Rows		rows = rows_open(&extension_version, NO_PARAMETERS);
 	const char *script = rows_next(&rows) ? row_text(&rows, 1, arena) : "none";
 	bool		same = strcmp(script, SPARK_VERSION) == 0;
 
 	rows_close(&rows);
-	put(answer, "versions", same && installed,
-		psprintf("library %s, SQL %s, tables %s%s", SPARK_VERSION, script, installed ? "current" : "not current",
-				 !same ? "; run ALTER EXTENSION spark UPDATE" : !installed ? "; run SELECT * FROM spark.install()" : ""));
+	if (lost != NULL)
+		put(answer, "versions", false, psprintf("dropped, restore from a backup: %s", lost));
+	else
+		put(answer, "versions", same && installed,
+			psprintf("library %s, SQL %s, tables %s%s", SPARK_VERSION, script, installed ? "current" : "not current",
+					 !same ? "; run ALTER EXTENSION spark UPDATE" : !installed ? "; run SELECT * FROM spark.install()" : ""));
 }
 
 /* What the context that talks to the node says of it. */

@@ -15,6 +15,7 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/installed.h"
+#include "postgres/outside.h"
 #include "postgres/rebase.h"
 #include "postgres/statement.h"
 #include "postgres/tables.h"
@@ -55,6 +56,10 @@ bring_to_newest(const char *context)
 	int			version = installed_version(context);
 	int			newest = newest_version(context);
 
+	if (tables_are_lost(context))
+		refuse(RESULT_NOT_INSTALLED, "The tables of context %s were dropped: restore schema spark_%s from a backup,"
+			   " or give its rows up by DELETE FROM spark_common.installed WHERE context = '%s'.",
+			   context, context, context);
 	if (version > newest)
 		refuse(RESULT_NOT_INSTALLED, "The tables of context %s have version %d, this code knows up to %d."
 			   " Install the newer code.", context, version, newest);
@@ -108,7 +113,10 @@ static void
 make_log_ours(const char *common_action)
 {
 	if (strcmp(common_action, "created") == 0)
+	{
 		claim_log();
+		claim_outside();
+	}
 	else if (log_is_foreign())
 		rebase_log();
 }
@@ -126,6 +134,9 @@ spark_install(PG_FUNCTION_ARGS)
 		check_names(contexts);
 	if (!lock_spark_extension(ShareUpdateExclusiveLock))
 		refuse(RESULT_NOT_INSTALLED, "The extension spark is being dropped.");
+	if (!script_is_current())
+		refuse(RESULT_NOT_INSTALLED, "The SQL of the extension is not of the library's version, %s."
+			   " Run ALTER EXTENSION spark UPDATE first.", SPARK_VERSION);
 	CommandCounterIncrement();
 	forget_installed();
 	answer = answers_begin(fcinfo);

@@ -26,6 +26,15 @@ static int	current_count;
 static Statement find_version = {
 	.sql = "SELECT version FROM spark_common.installed WHERE context = $1"};
 
+static Statement find_script = {
+	.sql = "SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'spark' AND extversion = $1"};
+
+static Statement find_unfinished = {
+	.sql = "SELECT 1 FROM spark_common.installed i"
+	" JOIN pg_catalog.pg_namespace n ON n.nspname = 'spark_' || i.context"
+	" JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid"
+	" WHERE c.relkind = 'r' AND NOT (c.relrowsecurity AND c.relhasindex) LIMIT 1"};
+
 static void
 on_relation_change(Datum argument, Oid relation)
 {
@@ -85,6 +94,19 @@ installed_version(const char *context)
 }
 
 bool
+script_is_current(void)
+{
+	return statement_run(&find_script, PARAMETERS(param_text(SPARK_VERSION))) > 0;
+}
+
+bool
+tables_are_lost(const char *context)
+{
+	return installed_version(context) > 0 &&
+		!OidIsValid(get_namespace_oid(psprintf("spark_%s", context), true));
+}
+
+bool
 tables_are_current(const char *context)
 {
 	watch_relations();
@@ -92,7 +114,8 @@ tables_are_current(const char *context)
 		if (strcmp(current[i], context) == 0)
 			return true;
 	if (newest_version(context) == 0 || installed_version(context) != newest_version(context) ||
-		installed_version("common") != newest_version("common") || log_is_foreign())
+		installed_version("common") != newest_version("common") ||
+		!script_is_current() || log_is_foreign() || tables_are_lost(context))
 		return false;
 	/* The reads above may have let invalidations in: note it only now. */
 	if (current_count < MAX_CONTEXTS)
@@ -103,6 +126,12 @@ tables_are_current(const char *context)
 				break;
 			}
 	return true;
+}
+
+bool
+books_are_whole(void)
+{
+	return statement_run(&find_unfinished, NO_PARAMETERS) == 0;
 }
 
 Oid

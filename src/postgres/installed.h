@@ -12,8 +12,8 @@
 #include "postgres/server.h"
 
 /*
- * True where the tables of that context and of the bus are there, in the
- * version of this code, and the log was written by this very cluster.
+ * True where the SQL of the extension, the tables of that context and those of
+ * the bus are there, in the version of this code, and the log was written by this very cluster.
  */
 extern bool tables_are_current(const char *context);
 
@@ -23,8 +23,20 @@ extern void forget_installed(void);
 /* The version that this code brings a context to; 0: not a context of spark. */
 extern int	newest_version(const char *context);
 
+/* True where the SQL of the extension is of the version of this library. */
+extern bool script_is_current(void);
+
+/* True where that context was installed and its schema is gone since. */
+extern bool tables_are_lost(const char *context);
+
 /* The version its tables have; 0: none. */
 extern int	installed_version(const char *context);
+
+/*
+ * False while the tables are being restored from a dump.  Row security comes
+ * last of all in one, and on every table; its indexes come before.
+ */
+extern bool books_are_whole(void);
 
 /* The oid of the extension spark in this database, or InvalidOid. */
 extern Oid	spark_extension(void);

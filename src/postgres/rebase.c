@@ -109,6 +109,9 @@ rebase_log(void)
 	ListCell   *cell;
 
 	(void) statement_run(&empty_log[1], NO_PARAMETERS);
+	if (!log_is_foreign())
+		return;
+	ereport(LOG, (errmsg("spark makes the log of another cluster its own")));
 	claim_log();
 	CommandCounterIncrement();
 	foreach(cell, listeners(arena))

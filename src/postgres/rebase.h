@@ -19,7 +19,8 @@ extern bool log_is_foreign(void);
 extern void claim_log(void);
 
 /*
- * Makes the log this cluster's own, in the running transaction: what a consumer
+ * Makes the log this cluster's own, in the running transaction, unless somebody
+ * else has done so meanwhile: what a consumer
  * had not handled, by the old cluster's reckoning, becomes a retry due now, in
  * order; the log is emptied; every cursor starts anew.  Nothing is lost and
  * nothing comes twice.

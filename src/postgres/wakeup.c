@@ -128,6 +128,12 @@ register_worker(WorkerKind kind, const char *name)
 int
 worker_pid(WorkerKind kind, const char *name)
 {
+	return worker_pid_in(MyDatabaseId, kind, name);
+}
+
+int
+worker_pid_in(Oid database, WorkerKind kind, const char *name)
+{
 	int			pid = 0;
 
 	if (shared == NULL)
@@ -138,7 +144,7 @@ worker_pid(WorkerKind kind, const char *name)
 		WorkerSlot *slot = &shared->workers[i];
 
 		if (slot->used && slot->kind == kind &&
-			(kind == WORKER_LAUNCHER || slot->database == MyDatabaseId) &&
+			(kind == WORKER_LAUNCHER || slot->database == database) &&
 			(name == NULL || strncmp(slot->name, name, NAMEDATALEN - 1) == 0))
 			pid = slot->pid;
 	}

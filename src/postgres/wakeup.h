@@ -31,7 +31,10 @@ extern bool is_preloaded(void);
 /* This process is such a worker of its database, until it exits. */
 extern void register_worker(WorkerKind kind, const char *name);
 
-/* The pid of such a worker of this database; 0: none. */
+/* The pid of such a worker of that database; 0: none. */
+extern int	worker_pid_in(Oid database, WorkerKind kind, const char *name);
+
+/* The same of this database; name NULL: any. */
 extern int	worker_pid(WorkerKind kind, const char *name);
 
 /* Once this transaction has committed: dispatchers and consumers look at the log. */

@@ -15,6 +15,7 @@
 #include "postgres/dispatch_task.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
+#include "postgres/outside.h"
 #include "postgres/rebase.h"
 #include "postgres/settings.h"
 #include "postgres/statement.h"
@@ -48,6 +49,8 @@ set_lightning_task(const WorkerTask *task)
 
 typedef struct Readiness
 {
+	bool		acts_outside;	/* asked by a worker that does */
+	bool		was_ready;		/* at its last look */
 	const char *why_not;		/* NULL: work */
 	Oid			extension;
 } Readiness;
@@ -61,34 +64,57 @@ look_whether_ready(void *argument)
 	readiness->why_not = NULL;
 	if (!OidIsValid(readiness->extension) || !lock_spark_extension(AccessShareLock))
 		readiness->why_not = "the extension spark is not created in this database";
+	else if (!script_is_current())
+		readiness->why_not = "the extension's SQL is not of the library's version; run ALTER EXTENSION spark UPDATE";
 	else if (installed_version("common") == 0)
 		readiness->why_not = "spark.install() was not run yet";
 	else if (installed_version("common") != newest_version("common"))
 		readiness->why_not = "the tables of spark are of another version; run spark.install()";
-	else if (log_is_foreign())
+	else if (!readiness->was_ready && !books_are_whole())
+		readiness->why_not = "the tables of spark are being restored";
+	else
 	{
-		ereport(LOG, (errmsg("spark makes the log of another cluster its own")));
-		rebase_log();
+		if (log_is_foreign())
+			rebase_log();
+		if (readiness->acts_outside)
+			readiness->why_not = why_outside_is_paused();
 	}
+}
+
+/* Once for each kind of error, not once for each look. */
+static void
+say_error(ErrorData *error)
+{
+	static int	said;
+
+	if (error->sqlerrcode != said)
+		ereport(LOG,
+				(errmsg("%s of database \"%s\" waits: %s", MyBgworkerEntry->bgw_type, database_name, error->message)));
+	said = error->sqlerrcode;
+	FreeErrorData(error);
 }
 
 /* True where work can be done; says what keeps it from it when that changes. */
 static bool
-is_ready(long *wait)
+is_ready(const WorkerTask *task, long *wait)
 {
 	static Oid	extension = InvalidOid;
 	static const char *said;
 	static long next_wait = FIRST_WAIT;
-	Readiness	readiness;
+	static bool was_ready;
+	Readiness	readiness = {.acts_outside = task->acts_outside, .was_ready = was_ready};
 	ErrorData  *error = try_in_plain_transaction(look_whether_ready, &readiness);
 
 	if (error != NULL)
 	{
 		/* The tables are just being changed: look again. */
 		*wait = next_wait;
-		FreeErrorData(error);
+		next_wait = Min(next_wait * 2, LONGEST_WAIT);
+		was_ready = false;
+		say_error(error);
 		return false;
 	}
+	was_ready = readiness.why_not == NULL;
 	if (readiness.extension != extension)
 		statements_forget();
 	extension = readiness.extension;
@@ -160,19 +186,28 @@ reload_settings(void)
 		proc_exit(1);
 }
 
-/* One turn of the task; an error is logged, and the task begins anew. */
+/*
+ * One turn of the task; an error is logged, and the task begins anew, later each
+ * time: woken or not, so that what fails always does not fill the log.
+ */
 static long
 take_turn(const WorkerTask *task, bool *has_begun)
 {
+	static long rest = FIRST_WAIT;
+	static TimestampTz rests_until;
+	long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), rests_until);
 	MemoryContext context = CurrentMemoryContext;
 	volatile long wait = FIRST_WAIT;
 
+	if (left > 0)
+		return left;
 	PG_TRY();
 	{
 		if (!*has_begun && task->begin != NULL)
 			task->begin();
 		*has_begun = true;
 		wait = task->turn();
+		rest = FIRST_WAIT;
 	}
 	PG_CATCH();
 	{
@@ -185,6 +220,9 @@ take_turn(const WorkerTask *task, bool *has_begun)
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		*has_begun = false;
+		wait = rest;
+		rests_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), rest);
+		rest = Min(rest * 2, LONGEST_WAIT);
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
@@ -219,7 +257,7 @@ work(const WorkerTask *task)
 		MemoryContextSwitchTo(context);
 		CHECK_FOR_INTERRUPTS();
 		reload_settings();
-		if (is_ready(&wait))
+		if (is_ready(task, &wait))
 		{
 			pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_type);
 			wait = take_turn(task, &has_begun);

@@ -25,6 +25,9 @@ typedef struct WorkerTask
 	 */
 	long		(*turn) (void);
 
+	/* It acts on the world: not where that is paused (postgres/outside.h). */
+	bool		acts_outside;
+
 	/* A descriptor whose readability means work, or -1.  May be NULL. */
 	int			(*descriptor) (void);
 } WorkerTask;

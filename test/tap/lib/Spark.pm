@@ -23,7 +23,7 @@ our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 60;	# seconds that wait_for() w
 our $password = 'correct horse battery staple';
 
 # start(%options): name, database, conf (more settings), install (0: no books),
-# worker (0: none runs)
+# extension (0: not created, and no books), worker (0: none runs)
 sub start
 {
 	my ($class, %options) = @_;
@@ -37,10 +37,18 @@ sub start
 	$node->append_conf('postgresql.conf', $self->settings(%options));
 	$node->start;
 	$self->create_database if $self->{database} ne 'postgres';
-	$self->sql('CREATE EXTENSION spark');
+	$self->sql('CREATE EXTENSION spark') if $options{extension} // 1;
 	$self->sql('CREATE ROLE anon; CREATE ROLE member; CREATE ROLE client LOGIN IN ROLE member');
-	$self->sql("SELECT * FROM spark.install(); SELECT spark.grant_api('anon', 'member')") if $options{install} // 1;
+	$self->sql("SELECT * FROM spark.install(); SELECT spark.grant_api('anon', 'member')")
+	  if $options{install} // $options{extension} // 1;
 	return $self;
+}
+
+# The same calls against another database, or another server.
+sub around
+{
+	my ($class, $node, $database) = @_;
+	return bless { node => $node, database => $database }, $class;
 }
 
 sub settings
@@ -79,6 +87,33 @@ sub beside
 	$other->sql('CREATE EXTENSION spark');
 	$other->sql("SELECT * FROM spark.install(); SELECT spark.grant_api('anon', 'member')");
 	return $other;
+}
+
+# Changes a setting of the whole server, without a restart.
+sub set
+{
+	my ($self, $name, $value) = @_;
+	$self->sql("ALTER SYSTEM SET $name = $value");
+	$self->{node}->reload;
+	return;
+}
+
+# The databases that workers serve from now on; waits until those of this one are gone where it is none of them.
+sub serve
+{
+	my ($self, @databases) = @_;
+	$self->set('spark.databases', join(', ', map { "'$_'" } @databases) || "''");
+	$self->wait_for("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'spark %' AND datname = current_database()")
+	  unless grep { $_ eq $self->{database} } @databases;
+	return;
+}
+
+# Handles what is ready in sessions of its own, without a worker.
+sub dispatch
+{
+	my ($self) = @_;
+	1 while $self->sql('SELECT spark_bus.dispatch()') > 0;
+	return;
 }
 
 sub node { return $_[0]->{node}; }

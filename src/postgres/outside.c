@@ -1,0 +1,104 @@
+/*
+ * outside.c
+ *		Whether this database may act on the world.
+ *
+ * spark_common.settings holds the cluster and the oid of the database that the
+ * books act for.  Workers that act outside ask before each turn.
+ */
+#include "postgres/outside.h"
+
+#include "postgres/arguments.h"
+#include "postgres/bus_functions.h"
+#include "postgres/environment.h"
+#include "postgres/errors.h"
+#include "postgres/ownership.h"
+#include "postgres/settings.h"
+#include "postgres/statement.h"
+#include "postgres/wakeup.h"
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+
+#include <inttypes.h>
+
+PG_FUNCTION_INFO_V1(spark_ops_resume_outside);
+
+#define MAX_RESUMPTIONS 8
+
+static Resumption resumptions[MAX_RESUMPTIONS];
+static int	resumption_count;
+
+static Statement find_database = {
+	.sql = "SELECT value FROM spark_common.settings WHERE name = 'acts_for'",
+	.read_only = true};
+
+static Statement set_database = {
+	.sql = "INSERT INTO spark_common.settings (name, value) VALUES ('acts_for', $1)"
+	" ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"};
+
+static Statement record = {
+	.sql = "INSERT INTO spark_common.operator_log (at, operator, action, reason)"
+	" VALUES (pg_catalog.clock_timestamp(), $1, 'resume_outside', $2)"};
+
+static const char *
+this_database(void)
+{
+	return psprintf("%" PRIu64 "/%u", GetSystemIdentifier(), MyDatabaseId);
+}
+
+void
+claim_outside(void)
+{
+	(void) statement_run(&set_database, PARAMETERS(param_text(this_database())));
+}
+
+static bool
+is_copy(void)
+{
+	Rows		rows = rows_open(&find_database, NO_PARAMETERS);
+	bool		copy = true;
+
+	if (rows_next(&rows))
+		copy = strcmp(row_text(&rows, 1, context_arena(CurrentMemoryContext)), this_database()) != 0;
+	rows_close(&rows);
+	return copy;
+}
+
+const char *
+why_outside_is_paused(void)
+{
+	if (!acts_outside)
+		return "spark.outside is off";
+	if (is_copy())
+		return "these books are a copy: see that no other copy calls the node,"
+			" then SELECT spark_ops.resume_outside('why')";
+	return NULL;
+}
+
+void
+add_resumption(Resumption resumption)
+{
+	if (resumption_count < MAX_RESUMPTIONS)
+		resumptions[resumption_count++] = resumption;
+}
+
+Datum
+spark_ops_resume_outside(PG_FUNCTION_ARGS)
+{
+	const char *reason = arg_text(fcinfo, 0, "reason");
+
+	if (reason[0] == '\0')
+		refuse(RESULT_INVALID_ARGUMENT, "Argument reason must not be empty.");
+	PreventCommandIfReadOnly("spark_ops.resume_outside()");
+	bus_required();
+	if (!acts_outside)
+		refuse(RESULT_REFUSED_NOW, "The setting spark.outside is off: set it on and reload.");
+	if (!is_copy())
+		PG_RETURN_VOID();
+	claim_outside();
+	for (int i = 0; i < resumption_count; i++)
+		resumptions[i] (server_ports()->clock->now(server_ports()->clock));
+	(void) statement_run(&record, PARAMETERS(param_text(acting_role()), param_text(reason)));
+	wake_everything_at_commit();
+	PG_RETURN_VOID();
+}
