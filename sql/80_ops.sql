@@ -108,13 +108,14 @@ CREATE FUNCTION spark_ops.resume_outside(reason text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_resume_outside';
 COMMENT ON FUNCTION spark_ops.resume_outside(text) IS
-'Lets the books of this database act outside again, after a restore or copy.
+'Lets a copy of the books act outside of the database.
 
 A restored or copied database calls no Lightning node until then.  First see that
 no other copy of it does.  Withdrawals that were not sent yet are looked up at
-the node before they are paid, for the other copy may have paid them.  Does
-nothing where nothing is paused.  Recorded with who and why; reason must not be
-empty.  Errors: SP001; SP009; SP010 while the setting spark.outside is off.';
+the node before they are paid, for another copy may have paid them.
+reason: why, not empty; recorded with who.  Does nothing where nothing is paused.
+Errors: SP001; SP009; SP010 while the setting spark.outside is off.
+Returns nothing.';
 
 CREATE FUNCTION spark_ops.set_lanes(lanes int) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
