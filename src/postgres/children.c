@@ -42,6 +42,27 @@ time_now(void)
 	return server_ports()->clock->now(server_ports()->clock);
 }
 
+/* Room for one more: behind the last, or of one that has ended and is not kept any more. */
+static Child *
+room_for_child(void)
+{
+	pid_t		pid;
+
+	if (child_count < MAX_CHILDREN)
+		return &children[child_count++];
+	for (int i = 0; i < child_count; i++)
+	{
+		Child	   *child = &children[i];
+
+		if (child->handle != NULL && GetBackgroundWorkerPid(child->handle, &pid) != BGWH_STOPPED)
+			continue;
+		if (child->handle != NULL)
+			pfree(child->handle);
+		return child;
+	}
+	return NULL;
+}
+
 static Child *
 child_of(Oid database, WorkerKind kind, const char *name)
 {
@@ -51,9 +72,9 @@ child_of(Oid database, WorkerKind kind, const char *name)
 		if (children[i].start.database == database && children[i].start.kind == kind &&
 			strncmp(children[i].start.name, name, NAMEDATALEN - 1) == 0)
 			return &children[i];
-	if (child_count == MAX_CHILDREN)
+	child = room_for_child();
+	if (child == NULL)
 		return NULL;
-	child = &children[child_count++];
 	memset(child, 0, sizeof(*child));
 	child->start.database = database;
 	child->start.kind = kind;

@@ -516,25 +516,35 @@ run_retry(void *argument)
 
 /* ----------------------------------------------------------------- serving */
 
+/* An act with a memory of its own, gone when it has ended, however that was. */
+typedef struct Enclosed
+{
+	Act			act;
+	void	   *argument;
+	MemoryContext context;
+} Enclosed;
+
+static void
+act_enclosed(void *argument)
+{
+	Enclosed   *enclosed = argument;
+	MemoryContext outside = MemoryContextSwitchTo(enclosed->context);
+
+	enclosed->act(enclosed->argument);
+	MemoryContextSwitchTo(outside);
+}
+
 /* Runs act by itself, all or not at all; false and the error where it failed. */
 static bool
 attempt(Act act, void *argument, bool in_session, ErrorData **error)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(caller, "spark batch", ALLOCSET_DEFAULT_SIZES);
+	Enclosed	enclosed = {act, argument, AllocSetContextCreate(CurrentMemoryContext, "spark batch", ALLOCSET_DEFAULT_SIZES)};
 
-	MemoryContextSwitchTo(context);
-	*error = in_session ? try_in_subtransaction(act, argument) : try_in_transaction(act, argument);
-	MemoryContextSwitchTo(caller);
-	if (*error == NULL)
-	{
-		MemoryContextDelete(context);
-		return true;
-	}
-	/* The error lives in that context; both go with the caller's. */
-	if (in_session && failure_class(*error) != FAILURE_OF_MESSAGE)
+	*error = in_session ? try_in_subtransaction(act_enclosed, &enclosed) : try_in_transaction(act_enclosed, &enclosed);
+	MemoryContextDelete(enclosed.context);
+	if (*error != NULL && in_session && failure_class(*error) != FAILURE_OF_MESSAGE)
 		ReThrowError(*error);
-	return false;
+	return *error == NULL;
 }
 
 static int64
