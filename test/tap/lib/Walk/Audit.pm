@@ -48,11 +48,23 @@ sub new
 }
 
 # Reads all tables in a snapshot in which every message has been handled.
+# The last disaster may not be over yet.
 sub take
 {
 	my ($self) = @_;
-	my $session = $self->{session};
 	my $deadline = time() + $Walk::Session::patience;
+
+	while (!eval { $self->_take($deadline); 1 })
+	{
+		die $@ if $@ !~ /^connection lost/ || time() > $deadline;
+	}
+	return;
+}
+
+sub _take
+{
+	my ($self, $deadline) = @_;
+	my $session = $self->{session};
 
 	while (1)
 	{

@@ -78,6 +78,11 @@ sub ask
 	my ($self, $sql) = @_;
 	$self->connect if !$self->is_open;
 	my $answer = $self->_exchange($sql);
+	if (defined $answer && $answer->{sqlstate} eq 'stuck')
+	{
+		kill('TERM', $self->{pid});
+		$self->close;
+	}
 	$self->close if !defined $answer;
 	return $answer;
 }
@@ -112,6 +117,8 @@ sub _exchange
 	my ($sqlstate, $message) = $self->{buffer} =~ $end;
 	my $rows = substr($self->{buffer}, 0, $-[0]);
 	$self->{buffer} = '';
+	# The server has gone, and psql is about to notice.
+	return undef if $sqlstate eq '' || $sqlstate =~ /^(?:57P0|08)/;
 	return { sqlstate => $sqlstate, rows => [ split(/\n/, $rows) ], message => $sqlstate eq '00000' ? '' : $message };
 }
 
