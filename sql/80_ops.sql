@@ -110,12 +110,13 @@ CREATE FUNCTION spark_ops.resume_outside(reason text) RETURNS void
 COMMENT ON FUNCTION spark_ops.resume_outside(text) IS
 'Lets a copy of the books act outside of the database.
 
-A restored or copied database calls no Lightning node until then.  First see that
-no other copy of it does.  Withdrawals that were not sent yet are looked up at
-the node before they are paid, for another copy may have paid them.
-reason: why, not empty; recorded with who.  Does nothing where nothing is paused.
-Errors: SP001; SP009; SP010 while the setting spark.outside is off.
-Returns nothing.';
+reason: why, not empty; recorded with who.
+A restored or copied database calls no Lightning node until then. First see that no other copy does.
+Withdrawals that were not sent yet are looked up at the node before they are paid, for another copy
+  may have paid them. Does nothing where nothing is paused.
+Returns nothing.
+Errors: SP001 no reason; SP009 not installed; SP010 while the setting spark.outside is off; 25006 in a
+  read-only transaction.';
 
 CREATE FUNCTION spark_ops.set_lanes(lanes int) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
