@@ -240,7 +240,8 @@ sub compare_with_outside
 	for ($self->rows('payments'))
 	{
 		my $seen = $_->{direction} eq 'in' ? \%in : \%out;
-		$self->problem("PAID TWICE: hash $_->{payment_hash}, $_->{direction}") if $seen->{ $_->{payment_hash} };
+		$self->problem("PAID TWICE: hash $_->{payment_hash}, $_->{direction}\n", $self->history($_->{payment_hash}))
+		  if $seen->{ $_->{payment_hash} };
 		$seen->{ $_->{payment_hash} } = $_;
 	}
 	for (grep { $_->{state} eq 'settled' && $_->{paid_by} eq '' } $self->rows('deposits'))
@@ -262,6 +263,14 @@ sub compare_with_outside
 	}
 	$self->look_at_unbooked(\%in, \%out, $final);
 	return;
+}
+
+# All that is known of a payment, in words.
+sub history
+{
+	my ($self, $hash) = @_;
+	return join("\n", map { $self->{session}->rows("SELECT '$_', t.* FROM spark_bitcoin.$_ AS t WHERE payment_hash = '$hash'") }
+		  qw(withdrawals simulator_payments simulator_scripts));
 }
 
 # What has happened outside and is not booked: only while something is open.
