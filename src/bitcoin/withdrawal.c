@@ -171,6 +171,8 @@ withdrawal_accept(Withdrawal *withdrawal, Instant now)
 	/* Of books that are a copy, it may have been sent before these knew of the reserve. */
 	withdrawal->state = withdrawal->attempt_no > 0 ? WITHDRAWAL_UNKNOWN : WITHDRAWAL_RESERVED;
 	withdrawal->next_look_at = now;
+	if (withdrawal->state == WITHDRAWAL_RESERVED && withdrawal->tried_before)
+		withdrawal->next_look_at = later(now, instant_plus_seconds(withdrawal->created_at, WITHDRAWAL_REST_SECONDS));
 	return true;
 }
 

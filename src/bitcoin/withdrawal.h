@@ -113,6 +113,14 @@ typedef struct WithdrawalRules
 
 #define WITHDRAWAL_LEAST_SECONDS INT64_C(30)	/* that an invoice must be good for */
 
+/*
+ * How long a hash rests whose payment has failed, once it is asked for anew.  A
+ * node can call a payment failed that is made a moment later; sent at once, the
+ * second one would be a second payment.  After the rest the node knows better,
+ * and refuses it.
+ */
+#define WITHDRAWAL_REST_SECONDS INT64_C(10)
+
 /* What is to be paid: AMOUNT_MISSING unless exactly one of the two names it. */
 extern Result withdrawal_amount(const AskWithdrawal *command, const DecodedInvoice *invoice,
 								Amount *amount) MUST_CHECK;

@@ -363,6 +363,33 @@ L25_one_payment_is_booked_once_for_two_rows(void **state)
 	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
 }
 
+/* A node may call failed what it has paid a moment later: sent at once, it would be paid twice. */
+static void
+L26_a_hash_that_has_failed_rests_before_it_is_sent_again(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *first = unknown_withdrawal(self);
+	Withdrawal *second;
+	Instant		rested;
+
+	look_up_as(self, first, PAYMENT_FAILED);
+	second = reserved_withdrawal(self, ALICE, OUTSIDE);
+	second = stored_withdrawal(self, second->aggregate.id);
+	rested = instant_plus_seconds(second->created_at, WITHDRAWAL_REST_SECONDS);
+	assert_true(second->tried_before);
+	assert_int_equal(second->next_look_at.microseconds, rested.microseconds);
+	/* what the ledger refused was seen by no node */
+	second->tried_before = false;
+	second->state = WITHDRAWAL_REQUESTED;
+	assert_true(withdrawal_accept(second, now_of(self)));
+	assert_int_equal(second->next_look_at.microseconds, now_of(self).microseconds);
+	/* a slow ledger is rest enough */
+	second->tried_before = true;
+	second->state = WITHDRAWAL_REQUESTED;
+	assert_true(withdrawal_accept(second, at(self, 60)));
+	assert_int_equal(second->next_look_at.microseconds, at(self, 60).microseconds);
+}
+
 static void
 a_reserve_that_was_not_asked_for_is_a_fault(void **state)
 {
@@ -398,6 +425,7 @@ main(void)
 		WORLD_TEST(L11_another_node_pays_nothing),
 		WORLD_TEST(an_invoice_that_expires_unsent_fails_without_a_node),
 		WORLD_TEST(L25_late_success_is_booked_as_late),
+		WORLD_TEST(L26_a_hash_that_has_failed_rests_before_it_is_sent_again),
 		WORLD_TEST(L25_one_payment_is_booked_once_for_two_rows),
 		WORLD_TEST(a_reserve_that_was_not_asked_for_is_a_fault),
 	};
