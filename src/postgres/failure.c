@@ -11,6 +11,7 @@
 
 #include "common/suspicion.h"
 
+#include "access/xlog.h"
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
 #include "postmaster/bgworker.h"
@@ -67,6 +68,13 @@ is_cancelled(const ErrorData *error)
 		strcmp(error->message, TIME_LIMIT_MESSAGE) != 0;
 }
 
+/* Else it is the handler that has made its transaction read-only. */
+static bool
+server_is_read_only(void)
+{
+	return RecoveryInProgress() || DefaultXactReadOnly;
+}
+
 FailureClass
 failure_class(const ErrorData *error)
 {
@@ -80,7 +88,7 @@ failure_class(const ErrorData *error)
 		category == ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR) ||
 		error->sqlerrcode == ERRCODE_DATA_CORRUPTED ||
 		error->sqlerrcode == ERRCODE_INDEX_CORRUPTED ||
-		error->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION)
+		(error->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION && server_is_read_only()))
 		return FAILURE_OF_ENVIRONMENT;
 	return is_cancelled(error) ? FAILURE_CANCELLED : FAILURE_OF_MESSAGE;
 }

@@ -183,10 +183,14 @@ move_to_now(const char *consumer)
 		cursor_create(consumer, 0);
 		return;
 	}
-	cursor_open(&cursor, arena);
-	if (cursor_fetch(&cursor, listener, 1, arena, &message) > 0)
-		return;
-	cursor_close(&cursor);
+	for (int window = 0; window < 2; window++)
+	{
+		/* The first may be the rest of one that was left open. */
+		cursor_open(&cursor, arena);
+		if (cursor_fetch(&cursor, listener, 1, arena, &message) > 0)
+			return;
+		cursor_close(&cursor);
+	}
 	cursor_store(&cursor);
 }
 

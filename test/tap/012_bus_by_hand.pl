@@ -1,0 +1,199 @@
+# 012_bus_by_hand.pl
+#		spark_bus.dispatch() in a session, in a database without worker, and beside
+#		a worker; what a handler may see of the session; arguments of every function
+#		of the bus and of its operators.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use Bus;
+use Spark;
+
+my $spark = Spark->start(worker => 0, conf => join("\n",
+	'spark.retry_base_delay = 1',
+	'spark.retry_max_delay = 1',
+	'spark.handler_timeout = 500'));
+my $node = $spark->node;
+my $bus = Bus->new($spark);
+
+sub refused
+{
+	my ($code, $sql, $name) = @_;
+	my ($sqlstate, $said) = $bus->try_author($sql);
+	is($sqlstate, $code, $name) or diag($said);
+	return;
+}
+
+sub dispatch { return $bus->author('SELECT spark_bus.dispatch(' . ($_[0] // '') . ')'); }
+
+# ---- nothing, something, own
+$bus->listen($_, 'shop.sold', 3) for qw(one two);
+is(dispatch(), '0', 'nothing is ready: 0');
+$bus->emit('shop.sold', 1, $_) for 1 .. 3;
+is(dispatch(), '6', 'three messages, two listeners');
+is($bus->seen('one', 1) . ' ' . $bus->seen('two', 1), '1,2,3 1,2,3', 'handled in order');
+is(dispatch(), '0', 'and once');
+is($bus->author('BEGIN; SELECT ' . $bus->emission('shop.sold', 2, 1) . ' IS NULL; SELECT spark_bus.dispatch(); SELECT spark_bus.dispatch(); COMMIT; SELECT spark_bus.dispatch(); SELECT spark_bus.dispatch()'),
+	"f\n0\n0\n2\n0", 'B3: what the own transaction has emitted comes with a call after its commit');
+is($bus->author('BEGIN; SAVEPOINT a; SELECT ' . $bus->emission('shop.sold', 3, 1) . ' IS NULL; SELECT spark_bus.dispatch(); ROLLBACK TO a; COMMIT; SELECT spark_bus.dispatch()'),
+	"f\n0\n0", 'B3: also in a savepoint, that is rolled back');
+$bus->emit('shop.sold', 4, 1);
+is($bus->author('BEGIN; SELECT spark_bus.dispatch(); ROLLBACK'), '2', 'handled, and rolled back');
+is($bus->seen('one', 4), '', 'leaves nothing');
+is($bus->author('BEGIN; SAVEPOINT a; SELECT spark_bus.dispatch(); ROLLBACK TO a; SELECT spark_bus.dispatch(); COMMIT'), "2\n2", 'and is handled again');
+is($bus->seen('one', 4), '1', 'with one effect');
+$bus->handler('relay', "PERFORM spark_bus.emit('shop.sent', m.aggregate_id, m.payload);");
+$bus->subscribe('relay', 'shop.sold');
+$bus->listen('sent', 'shop.sent');
+$bus->emit('shop.sold', 5, 1);
+is($bus->author('BEGIN; SELECT spark_bus.dispatch(); SELECT spark_bus.dispatch(); COMMIT; SELECT spark_bus.dispatch(); SELECT spark_bus.dispatch()'),
+	"3\n0\n1\n0", 'what a handler has emitted comes with a call after the commit');
+is($bus->seen('sent', 5), '1', 'caused by a message, it comes');
+$bus->emit('shop.sold', 6, $_) for 1 .. 5;
+is(join(' ', map { dispatch(4) } 1 .. 6), '4 4 4 4 4 0', 'at most so many a call');
+is($bus->seen($_, 6), '1,2,3,4,5', "in order, each once: $_") for qw(one two relay sent);
+is($node->safe_psql($spark->{database}, 'SELECT spark_bus.dispatch()'), '0', 'a superuser may dispatch as well');
+$spark->sql('CREATE ROLE passer LOGIN');
+is(($node->psql($spark->{database}, 'SELECT spark_bus.dispatch()', extra_params => [ '-U', 'passer' ]))[0], 3, 'not everybody may');
+
+# ---- where it is refused
+refused('25001', "BEGIN ISOLATION LEVEL $_; SELECT spark_bus.dispatch()", "dispatch at $_") for 'REPEATABLE READ', 'SERIALIZABLE';
+refused('25006', 'BEGIN READ ONLY; SELECT spark_bus.dispatch()', 'dispatch in a read-only transaction');
+refused('SP001', "SELECT spark_bus.dispatch($_)", "dispatch($_)") for 'NULL', '0', '-1';
+
+# ---- the session's identity is not lent
+my $thief = $spark->sign_up('thief');
+dispatch();
+$bus->handler('curious', "INSERT INTO shop.seen (consumer, path) VALUES ('spied', concat(current_setting('spark.token', true), spark.whoami()));");
+$spark->sql('GRANT USAGE ON SCHEMA spark TO author; GRANT EXECUTE ON FUNCTION spark.whoami TO author');
+$bus->subscribe('curious', 'shop.sold');
+$bus->emit('shop.sold', 7, 1);
+is($bus->author("SET spark.token = '$thief'; SET work_mem = '9MB'; SELECT spark_bus.dispatch(); SELECT spark.whoami() IS NOT NULL, current_setting('work_mem'), current_setting('search_path'), current_user"),
+	"5\nt|9MB|\"\$user\", public|author", 'B23: dispatching leaves the session as it was') or diag($spark->sql('SELECT * FROM spark_ops.bus_status()'));
+is($spark->sql("SELECT path FROM shop.seen WHERE consumer = 'spied'"), '', 'B23: and a handler does not see who dispatches');
+$bus->author("SELECT spark_bus.unsubscribe('curious', 'shop.sold')");
+
+# ---- failure
+dispatch();
+$bus->breaks('one', 10);
+$bus->emit('shop.sold', 10, $_) for 1 .. 2;
+$bus->emit('shop.sold', 11, 1);
+cmp_ok(dispatch(), '>=', 9, 'parked ones count');
+is($bus->seen('one', 11), '1', 'B14: other keys are handled in the same call');
+for (1 .. 50)
+{
+	last if $bus->status('one') eq '0 1 1';
+	dispatch();
+}
+is($bus->status('one'), '0 1 1', 'S42: retries that are due are dispatched too, to the death');
+my $dead = $spark->sql('SELECT message_id FROM spark_ops.dead_letters()');
+$bus->mend('one');
+$spark->sql("SELECT spark_ops.retry_dead_letter('$dead', 'one')");
+dispatch() for 1 .. 2;
+is($bus->seen('one', 10), '1,2', 'S42: retried, both come in order');
+
+# All alike.
+$bus->listen('bulk', 'shop.bulk', 3);
+$bus->breaks('bulk', undef);
+$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.bulk', $_, 1) } 100 .. 159));
+cmp_ok(dispatch(), '<=', 20, 'B20: dispatch stops, too, where all fail for one reason');
+is($spark->sql("SELECT parked <= 20, dead, lag_messages >= 40 FROM spark_ops.bus_status() WHERE consumer = 'bulk'"), 't|0|t', 'B20: at most 20 are parked');
+$bus->mend('bulk');
+my $calls = 0;
+$calls++ while dispatch() > 0 && $calls < 50;
+is($bus->status('bulk'), '0 0 0', 'B20: mended, all are handled');
+
+# The caller's own cancel is no attempt of anybody.
+$bus->listen('sleepy', 'shop.sleep', 3);
+$bus->handler('sleepy', 'PERFORM pg_sleep(30);');
+$bus->emit('shop.sleep', 12, 1);
+refused('57014', 'SET statement_timeout = 100; SELECT spark_bus.dispatch()', 'a dispatch is cancelled by its own statement timeout');
+is($bus->status('sleepy'), '1 0 0', 'and no message is blamed');
+cmp_ok(dispatch(), '>=', 1, 'B16: spark.handler_timeout ends the call');
+is($spark->sql("SELECT error_code, error_message FROM spark_common.retry WHERE consumer = 'sleepy'"), '57014|the handler ran longer than spark.handler_timeout', 'B16: with 57014, counted');
+$bus->handler('sleepy');
+$bus->author("SET statement_timeout = '50s'; SELECT spark_bus.dispatch(); SELECT pg_sleep(0.01); SELECT spark_bus.dispatch()");
+is($bus->seen('sleepy', 12), '1', 'B16: and it comes at last');
+$bus->handler('sleepy', "RAISE EXCEPTION USING ERRCODE = '40001';");
+$bus->emit('shop.sleep', 13, 1);
+refused('40001', 'SELECT spark_bus.dispatch()', 'B24: a rival is told to the caller');
+is($bus->status('sleepy'), '1 0 0', 'B24: and no attempt counted');
+$bus->handler('sleepy');
+is(dispatch(), '1', 'B24: tried again, it works');
+
+# A missing handler.
+$bus->author('DROP FUNCTION shop.sleepy');
+$bus->emit('shop.sleep', 14, 1);
+$bus->emit('shop.sold', 14, 1);
+cmp_ok(dispatch(), '>=', 3, 'B18: a missing handler keeps nobody else');
+like($bus->health('paused'), qr/^f\|sleepy: function shop.sleepy/, 'B18: health says so');
+is($bus->status('sleepy'), '1 0 0', 'B18: nothing is parked');
+$bus->handler('sleepy');
+is($bus->health('paused'), 't|no consumer is paused', 'B18: there again, health is content');
+dispatch();
+is($bus->seen('sleepy', 14), '1', 'B18: and it is called');
+
+# ---- beside each other: two sessions at once
+my @sessions = map { $bus->session } 1 .. 2;
+$sessions[0]->query_safe('BEGIN');
+$bus->emit('shop.sold', 15, $_) for 1 .. 20;
+is($sessions[0]->query_safe('SELECT spark_bus.dispatch()'), '60', 'one session has them all in hand');
+$sessions[1]->query_until(qr/begins/, "\\echo begins\nSELECT 'second ' || spark_bus.dispatch();\n");
+$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'", 'B27: the other waits for its end');
+$sessions[0]->query_safe('COMMIT');
+like($sessions[1]->query('SELECT 1'), qr/second 20/, 'B27: and finds what the first has emitted');
+is($bus->seen($_, 15), join(',', 1 .. 20), "B27: each once: $_") for qw(one two relay sent);
+$_->quit for @sessions;
+
+# ---- arguments
+my $some = $bus->key(1);
+for (
+	[ 'SP001', "emit(NULL, '$some', '{}')", 'no type' ], [ 'SP001', "emit('', '$some', '{}')", 'an empty type' ],
+	[ 'SP001', "emit(repeat('x', 256), '$some', '{}')", 'too long a type' ], [ 'SP001', "emit('a.b', NULL, '{}')", 'no aggregate' ],
+	[ 'SP001', "emit('a.b', '$some', NULL)", 'no payload' ], [ 'SP001', "emit('a.b', '$some', '[]')", 'an array' ],
+	[ 'SP001', "emit('a.b', '$some', '1')", 'a number' ], [ 'SP001', "emit('a.b', '$some', 'null')", 'a JSON null' ],
+	[ 'SP001', "emit('a.b', '$some', jsonb_build_object('a', repeat('x', 1048576)))", 'too large a payload' ],
+	[ '0A000', "emit('a.b', '$some', '{}', NULL, now() + interval '1 day')", 'a delayed one' ],
+	[ 'SP001', 'cancel(NULL)', 'no message' ],
+	[ '42501', "grant_author('author')", 'an author makes no authors' ])
+{
+	refused($_->[0], "SELECT spark_bus.$_->[1]", "spark_bus.$_->[2]");
+}
+is($bus->author("SELECT spark_bus.emit('a.b', '$some', '{}', 'thing', now() - interval '1 day') IS NOT NULL, spark_bus.cancel('$some')"), 't|f', 'due already, it is emitted at once; and cannot be taken back');
+is($spark->sql("SELECT aggregatetype FROM spark_common.outbox WHERE type = 'a.b'"), 'thing', 'with the type of its aggregate');
+for (
+	[ 'SP001', 'spark_bus.grant_author(NULL)' ], [ 'SP001', 'spark_bus.grant_author(4711::regrole)' ],
+	[ 'SP001', 'spark_ops.grant_operator(NULL)' ],
+	[ 'SP001', 'spark_ops.dead_letters(0)' ], [ 'SP001', 'spark_ops.dead_letters(-1)' ], [ 'SP001', 'spark_ops.dead_letters(10001)' ],
+	[ 'SP001', "spark_ops.retry_dead_letter(NULL, 'one')" ], [ 'SP001', "spark_ops.retry_dead_letter('$some', NULL)" ],
+	[ 'SP002', "spark_ops.retry_dead_letter('$some', 'nobody')" ], [ 'SP002', "spark_ops.retry_dead_letter('$some', 'one')" ],
+	[ 'SP001', "spark_ops.drop_dead_letter(NULL, 'one', 'why')" ], [ 'SP001', "spark_ops.drop_dead_letter('$some', NULL, 'why')" ],
+	[ 'SP001', "spark_ops.drop_dead_letter('$some', 'one', NULL)" ], [ 'SP001', "spark_ops.drop_dead_letter('$some', 'one', '')" ],
+	[ 'SP001', "spark_ops.drop_dead_letter('$some', 'one', ' ')" ],
+	[ 'SP002', "spark_ops.drop_dead_letter('$some', 'nobody', 'why')" ], [ 'SP002', "spark_ops.drop_dead_letter('$some', 'accounting', 'why')" ],
+	[ 'SP001', "spark_ops.mend_dead_letter(NULL, 'one', '{}', 'why')" ], [ 'SP001', "spark_ops.mend_dead_letter('$some', NULL, '{}', 'why')" ],
+	[ 'SP001', "spark_ops.mend_dead_letter('$some', 'one', NULL, 'why')" ], [ 'SP001', "spark_ops.mend_dead_letter('$some', 'one', '[]', 'why')" ],
+	[ 'SP001', "spark_ops.mend_dead_letter('$some', 'one', '{}', NULL)" ], [ 'SP001', "spark_ops.mend_dead_letter('$some', 'one', '{}', '')" ],
+	[ 'SP002', "spark_ops.mend_dead_letter('$some', 'nobody', '{}', 'why')" ], [ 'SP002', "spark_ops.mend_dead_letter('$some', 'one', '{}', 'why')" ],
+	[ 'SP001', 'spark_ops.set_lanes(NULL)' ], [ 'SP001', 'spark_ops.set_lanes(0)' ], [ 'SP001', 'spark_ops.set_lanes(3)' ],
+	[ 'SP001', 'spark_ops.set_lanes(128)' ])
+{
+	is(($spark->try_sql("SELECT $_->[1]"))[0], $_->[0], "$_->[1]: $_->[0]");
+}
+is($spark->sql('SELECT spark_ops.set_lanes(1), spark_ops.lanes()'), '|1', 'one lane is one lane');
+is($spark->sql("SELECT count(*) FROM pg_proc WHERE pronamespace IN ('spark'::regnamespace, 'spark_bus'::regnamespace, 'spark_ops'::regnamespace, 'spark_simulator'::regnamespace)"
+	. " AND has_function_privilege('passer', oid, 'EXECUTE')"), '0', 'nobody executes what he was not granted');
+
+# ---- not installed
+$node->safe_psql('postgres', 'CREATE DATABASE bare');
+$node->safe_psql('bare', 'CREATE EXTENSION spark; CREATE FUNCTION h(m spark_bus.message) RETURNS void LANGUAGE sql AS \'\'');
+for ("spark_bus.emit('a.b', '$some', '{}')", 'spark_bus.dispatch()', "spark_bus.subscribe('c', 'a.b', 'h')", "spark_bus.unsubscribe('c', 'a.b')",
+	'spark_ops.bus_status()', 'spark_ops.dead_letters()', "spark_ops.retry_dead_letter('$some', 'one')")
+{
+	my ($status, undef, $said) = $node->psql('bare', "SELECT $_", extra_params => ['--set=VERBOSITY=verbose']);
+	like($said, qr/ERROR:  SP009/, "before spark.install(): $_");
+}
+$spark->stop;
+done_testing();
