@@ -145,8 +145,8 @@ failure_forget(const char *consumer)
 {
 	Memory	   *memory = memory_of(consumer);
 
-	if (memory->said)
-		note_paused(consumer, NULL);
+	/* Also what another session has noted. */
+	note_paused(consumer, NULL);
 	memset(memory, 0, sizeof(*memory));
 	strlcpy(memory->consumer, consumer, NAMEDATALEN);
 }

@@ -177,7 +177,7 @@ repair_begin(FunctionCallInfo fcinfo, int reason_argument)
 	Rows		rows;
 
 	bus_required();
-	if (repair.reason != NULL && repair.reason[0] == '\0')
+	if (repair.reason != NULL && strspn(repair.reason, " \t\r\n") == strlen(repair.reason))
 		refuse(RESULT_INVALID_ARGUMENT, "Argument reason must not be empty.");
 	consumer_required(repair.consumer);
 	take_place(repair.consumer);
