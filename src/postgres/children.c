@@ -87,7 +87,7 @@ static bool
 is_alive(Child *child)
 {
 	pid_t		pid;
-	int			seconds;
+	int			seconds = 1;
 
 	if (child->handle == NULL)
 		return false;
@@ -97,8 +97,10 @@ is_alive(Child *child)
 	child->handle = NULL;
 	if (instant_before(instant_plus_seconds(child->started_at, LIVED_WELL), time_now()))
 		child->failures = 0;
-	seconds = Min(LONGEST_BACKOFF, 1 << Min(child->failures++, 5));
-	child->next_start = instant_plus_seconds(time_now(), seconds);
+	for (int i = 0; i < child->failures && seconds < LONGEST_BACKOFF; i++)
+		seconds *= 2;
+	child->failures++;
+	child->next_start = instant_plus_seconds(time_now(), Min(seconds, LONGEST_BACKOFF));
 	return false;
 }
 

@@ -127,7 +127,10 @@ pause_for(Memory *memory, int64 milliseconds, const char *why)
 static int64
 growing_wait(Memory *memory)
 {
-	return Min(INT64CONST(30000), INT64CONST(1000) << Min(memory->waits++, 5));
+	int64		wait = INT64CONST(1000) << Min(memory->waits, 5);
+
+	memory->waits++;
+	return Min(INT64CONST(30000), wait);
 }
 
 void
