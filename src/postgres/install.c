@@ -66,7 +66,7 @@ bring_to_newest(const char *context)
 	if (version == newest)
 		return "unchanged";
 	if (version == 0)
-		run_script(psprintf("CREATE SCHEMA IF NOT EXISTS spark_%s;"
+		run_script(psprintf("CREATE SCHEMA spark_%s;"
 							" REVOKE ALL ON SCHEMA spark_%s FROM PUBLIC", context, context));
 	for (int i = 0; i < embedded_table_count; i++)
 		if (strcmp(embedded_tables[i].context, context) == 0 && embedded_tables[i].version > version)
