@@ -45,14 +45,17 @@ CREATE TABLE spark_common.outbox_0_0 (
 );
 CREATE INDEX outbox_0_0_seq ON spark_common.outbox_0_0 (seq);
 CREATE INDEX outbox_0_0_xid_seq ON spark_common.outbox_0_0 (xid, seq);
+COMMENT ON TABLE spark_common.outbox_0_0 IS 'A segment of the log: messages in the order of seq, only ever inserted';
 
 CREATE TABLE spark_common.outbox_0_1 (LIKE spark_common.outbox_0_0);
 CREATE INDEX outbox_0_1_seq ON spark_common.outbox_0_1 (seq);
 CREATE INDEX outbox_0_1_xid_seq ON spark_common.outbox_0_1 (xid, seq);
+COMMENT ON TABLE spark_common.outbox_0_1 IS 'A segment of the log';
 
 CREATE TABLE spark_common.outbox_0_2 (LIKE spark_common.outbox_0_0);
 CREATE INDEX outbox_0_2_seq ON spark_common.outbox_0_2 (seq);
 CREATE INDEX outbox_0_2_xid_seq ON spark_common.outbox_0_2 (xid, seq);
+COMMENT ON TABLE spark_common.outbox_0_2 IS 'A segment of the log';
 
 CREATE VIEW spark_common.outbox_0 AS
 	SELECT * FROM spark_common.outbox_0_0
@@ -81,6 +84,7 @@ CREATE TABLE spark_common.cursor_log (
 	at timestamptz NOT NULL,
 	PRIMARY KEY (consumer, lane, gen)
 );
+COMMENT ON TABLE spark_common.cursor_log IS 'Where each consumer stands in the log: its row of the highest gen';
 COMMENT ON COLUMN spark_common.cursor_log.s1 IS 'Everything visible in this snapshot was delivered before';
 COMMENT ON COLUMN spark_common.cursor_log.q1 IS 'No row beyond it is visible in s1';
 COMMENT ON COLUMN spark_common.cursor_log.n1 IS 'Every row up to q1 has a lower xid';
@@ -130,6 +134,7 @@ CREATE TABLE spark_common.retry (
 );
 CREATE INDEX retry_key ON spark_common.retry (consumer, aggregateid, seq);
 CREATE INDEX retry_due ON spark_common.retry (consumer, due) WHERE due IS NOT NULL;
+COMMENT ON TABLE spark_common.retry IS 'Messages that a consumer could not handle yet, and those behind them';
 COMMENT ON COLUMN spark_common.retry.due IS 'When to try again; NULL: behind an earlier one of its key';
 
 CREATE TABLE spark_common.dead_letter (
@@ -139,6 +144,7 @@ CREATE TABLE spark_common.dead_letter (
 );
 CREATE INDEX dead_letter_key ON spark_common.dead_letter (consumer, aggregateid);
 CREATE INDEX dead_letter_died_at ON spark_common.dead_letter (died_at, id);
+COMMENT ON TABLE spark_common.dead_letter IS 'Messages that failed for good: each shuts its key for that consumer';
 
 CREATE TABLE spark_common.operator_log (
 	at timestamptz NOT NULL,
