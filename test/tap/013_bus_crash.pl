@@ -1,0 +1,190 @@
+# 013_bus_crash.pl
+#		Random writers, workers that are ended and killed, servers that stop in
+#		every way: each committed message takes effect once at each consumer, in the
+#		order of its key, and no aborted one ever.
+use strict;
+use warnings;
+
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use Bus;
+use Spark;
+
+my $spark = Spark->start(conf => join("\n",
+	'restart_after_crash = on',
+	'max_prepared_transactions = 50',
+	'synchronous_commit = off',
+	'autovacuum = off',
+	'spark.retry_base_delay = 100'));
+my $node = $spark->node;
+my $bus = Bus->new($spark);
+
+$bus->listen($_, 'shop.sold') for qw(one two);
+
+sub worker { return $spark->sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'spark $_[0]' ORDER BY pid LIMIT 1"); }
+
+# The server has gone down under us and is up again.
+sub wait_until_up
+{
+	$spark->wait_for('SELECT true');
+	$spark->wait_for("SELECT count(*) = 4 FROM pg_stat_activity WHERE backend_type IN ('spark dispatcher', 'spark consumer', 'spark lightning')");
+	return;
+}
+
+# ---- random writers
+my %schedule = (
+	commit => [ 5, 'SELECT shop.change(:key);' ],
+	rollback => [ 2, 'BEGIN; SELECT shop.change(:key); ROLLBACK;' ],
+	savepoint => [ 2, 'BEGIN; SAVEPOINT a; SELECT shop.change(:key); ROLLBACK TO a; SELECT shop.change(:key); SAVEPOINT b; SELECT shop.change(:key); RELEASE b; COMMIT;' ],
+	long => [ 2, "BEGIN; SELECT pg_current_xact_id();\n\\sleep 20 ms\nSELECT shop.change(:key);\n\\sleep 5 ms\nCOMMIT;" ],
+	repeatable => [ 1, 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT shop.change(:key); COMMIT;' ],
+	serializable => [ 1, 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT shop.change(:key); COMMIT;' ],
+	prepared => [ 1, "BEGIN; SELECT shop.change(:key); PREPARE TRANSACTION 'p:client_id';\n\\sleep 10 ms\nCOMMIT PREPARED 'p:client_id';" ],
+	unprepared => [ 1, "BEGIN; SELECT shop.change(:key); PREPARE TRANSACTION 'p:client_id'; ROLLBACK PREPARED 'p:client_id';" ]);
+my $folder = PostgreSQL::Test::Utils::tempdir();
+my @scripts;
+for my $name (sort keys %schedule)
+{
+	my ($weight, $sql) = @{ $schedule{$name} };
+	my $key = "('00000000-0000-7000-8000-' || lpad(:k::text, 12, '0'))::uuid";
+	append_to_file("$folder/$name.sql", "\\set k random(1, 9)\n" . join('', map { s/; (?=[A-Z])/;\n/gr } $sql =~ s/:key/$key/gr) . "\n");
+	push @scripts, "--file=$folder/$name.sql\@$weight";
+}
+
+my $seed = time;
+sub writers
+{
+	my ($transactions) = @_;
+	my ($out, $err) = ('', '');
+	$seed++;
+	note("seed $seed");
+	my $run = IPC::Run::start(
+		[ 'pgbench', '--no-vacuum', '--client=6', '--jobs=2', "--transactions=$transactions", '--max-tries=20', "--random-seed=$seed",
+			@scripts, '-h', $node->host, '-p', $node->port, '-U', $bus->{role}, $spark->{database} ],
+		'>', \$out, '2>', \$err);
+	return { run => $run, err => \$err };
+}
+
+sub written { return "(SELECT coalesce(sum(n), 0) FROM shop.stock)"; }
+
+sub settle
+{
+	my ($name) = @_;
+	for my $gid (split /\n/, $spark->sql('SELECT gid FROM pg_prepared_xacts'))
+	{
+		$spark->sql("COMMIT PREPARED '$gid'");
+	}
+	$spark->wait_for('SELECT (SELECT count(*) FROM shop.seen WHERE consumer IN (\'one\', \'two\')) >= 2 * ' . written(), "$name: all have come");
+	$spark->wait_until_drained;
+	is($spark->sql(<<'END'), '', "$name: each once at each consumer, in the order of its key");
+SELECT string_agg(concat_ws(' ', c.consumer, s.key, s.n, 'but seen', a.seen), '; ')
+FROM shop.stock s CROSS JOIN (VALUES ('one'), ('two')) c (consumer)
+CROSS JOIN LATERAL (SELECT coalesce(array_agg(n ORDER BY place), '{}') AS seen FROM shop.seen x WHERE x.consumer = c.consumer AND x.key = s.key) a
+WHERE a.seen <> ARRAY(SELECT generate_series(1, s.n))
+END
+	return;
+}
+
+my $run = writers(100);
+$run->{run}->finish;
+settle('B1: random writers');
+
+# ---- workers are asked to end, again and again
+$run = writers(300);
+for (1 .. 6)
+{
+	my $kind = $_ % 3 ? 'consumer' : 'dispatcher';
+	my $pid = worker($kind);
+	next if $pid eq '';
+	$spark->sql("SELECT pg_terminate_backend($pid)");
+	$spark->wait_for("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)", "B32: a $kind that is asked to end is gone");
+	$spark->wait_for("SELECT count(*) >= 1 FROM pg_stat_activity WHERE backend_type = 'spark $kind'");
+}
+$run->{run}->finish;
+settle('B32: workers ended under load');
+
+# ---- kill -9 under load: the server starts anew by itself
+for my $kind ('consumer', 'dispatcher')
+{
+	my $before = $spark->sql('SELECT ' . written());
+	$run = writers(100000);
+	$spark->wait_for('SELECT ' . written() . " > $before + 100");
+	my $pid = worker($kind);
+	kill('KILL', $pid) if $pid ne '';
+	$run->{run}->finish;
+	wait_until_up();
+	settle("B25: kill -9 of a $kind under load");
+}
+
+# ---- the server stops under load, with synchronous_commit off
+for my $mode ('immediate', 'fast')
+{
+	my $before = $spark->sql('SELECT ' . written());
+	$run = writers(100000);
+	$spark->wait_for('SELECT ' . written() . " > $before + 100");
+	$node->stop($mode);
+	$run->{run}->finish;
+	$node->start;
+	settle("B26: $mode stop under load");
+}
+
+# ---- in the middle of a batch
+my $key = 100;
+my $pause = 'PERFORM pg_advisory_xact_lock_shared(4711);';
+for my $how ('kill', 'immediate', 'fast', 'terminate')
+{
+	$key++;
+	my $holder = $node->background_psql('postgres', on_error_stop => 0);
+	$bus->handler('one', "IF (m.payload->>'n')::int = 3 THEN $pause END IF;");
+	$holder->query_safe('SELECT pg_advisory_lock(4711)');
+	$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.sold', $key, $_) } 1 .. 5));
+	$spark->wait_for("SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted");
+	my $pid = $spark->sql("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted");
+	is($bus->seen('one', $key), '', "S50: two of five are handled, none is committed ($how)");
+	if ($how eq 'kill')
+	{
+		kill('KILL', $pid);
+		wait_until_up();
+	}
+	elsif ($how eq 'terminate')
+	{
+		$spark->sql("SELECT pg_terminate_backend($pid)");
+		$spark->wait_for("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)", 'B32: a worker in a handler that waits is gone, too');
+		$holder->query_safe('SELECT pg_advisory_unlock(4711)');
+	}
+	else
+	{
+		$node->restart($how);
+	}
+	$bus->comes('one', $key, '1,2,3,4,5', "S50, B25: ended in the middle of a batch ($how), each takes effect once");
+	$bus->comes('two', $key, '1,2,3,4,5', "S50: and at the others ($how)");
+	eval { $holder->quit };
+}
+
+# ---- a session and the worker on one log
+$bus->handler('one');
+$run = writers(60);
+for (1 .. 20)
+{
+	my ($sqlstate) = $bus->try_author('SELECT spark_bus.dispatch()');
+	like($sqlstate, qr/^(|40P01|40001)$/, 'S45: dispatch beside the worker') if $sqlstate ne '';
+}
+$run->{run}->finish;
+settle('S45: sessions and workers on one log');
+
+# ---- idle
+$spark->sql('CHECKPOINT');
+$spark->wait_until_drained;
+my $polls = $spark->sql("SELECT xact_commit FROM pg_stat_database WHERE datname = 'postgres'");
+my $idle = "SELECT pg_snapshot_xmax(pg_current_snapshot()), pg_current_wal_insert_lsn()";
+my $before = $spark->sql($idle);
+$spark->wait_for("SELECT xact_commit > $polls + 60 FROM pg_stat_database WHERE datname = 'postgres'", 'B12: the workers poll');
+my $after = $spark->sql($idle);
+is((split /\|/, $after)[0], (split /\|/, $before)[0], 'B12: idle, they use up no transaction id');
+
+is($spark->sql('SELECT count(*) FROM spark_ops.dead_letters()'), '0', 'B21: stray kills made no dead letter');
+is($spark->broken_invariants, '', 'every invariant holds');
+$spark->stop;
+done_testing();
