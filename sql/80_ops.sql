@@ -48,7 +48,7 @@ COMMENT ON FUNCTION spark_ops.drop_dead_letter(uuid, text, text) IS
 'Gives a dead letter up for that consumer and opens its key.
 
 message_id, consumer: of spark_ops.dead_letters().
-reason: not empty; recorded with who.
+reason: 1 to 1,000 bytes; recorded with who.
 Returns nothing.
 Errors: SP001 no argument; SP002 no such consumer or dead letter; SP009 not installed.';
 
@@ -60,7 +60,7 @@ COMMENT ON FUNCTION spark_ops.mend_dead_letter(uuid, text, jsonb, text) IS
 
 message_id, consumer: of spark_ops.dead_letters().
 payload: the new one, an object.
-reason: not empty; recorded with who, before and after.
+reason: 1 to 1,000 bytes; recorded with who, before and after.
 Returns nothing.
 Errors: SP001 no or an invalid argument; SP002 no such consumer or dead letter; SP009 not installed.';
 
@@ -110,7 +110,7 @@ CREATE FUNCTION spark_ops.resume_outside(reason text) RETURNS void
 COMMENT ON FUNCTION spark_ops.resume_outside(text) IS
 'Lets a copy of the books act outside of the database.
 
-reason: why, not empty; recorded with who.
+reason: why, 1 to 1,000 bytes; recorded with who.
 A restored or copied database calls no Lightning node until then. First see that no other copy does.
 Withdrawals that were not sent yet are looked up at the node before they are paid, for another copy
   may have paid them. Does nothing where nothing is paused.

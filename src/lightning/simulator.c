@@ -611,7 +611,7 @@ simulator_wallet_pays(SimulatedInvoice *invoice, Amount received, bool late, Ins
 		received = invoice->amount;
 	if (!is_acceptable(invoice, received))
 		return FAIL_BECAUSE(INVALID_ARGUMENT,
-							"received_msat must be the invoice's amount at least, and twice that at most.");
+							"Argument received_msat must be the invoice's amount at least, and twice that at most.");
 	invoice->settled_at = now;
 	invoice->received = received;
 	/* The script no longer decides what is paid, but still how the hint travels. */

@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/names.h"
+#include "lightning/bolt11.h"
 #include "lightning/bytes32.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@
 /* Ten years: long past whatever a payment lives, and far from overflow. */
 #define MAX_AFTER_S INT64_C(315360000)
 #define MAX_COUNT INT64_C(1000000000)
+#define MAX_SHOWN 64			/* bytes of an unknown name that an error repeats */
 #define MAX_MSAT (MAX_SAT * MSAT_PER_SAT)
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -125,7 +127,7 @@ static const OptionRule option_rules[] = {
 	{"received_msat", OPTION_RECEIVED_MSAT, OF(RECEIVE), NUMBER(1, MAX_MSAT)},
 	{"events", OPTION_EVENTS, OF(RECEIVE), WORDS(events_words)},
 	{"amount_msat", OPTION_AMOUNT_MSAT, OF_ALL, .is_filter = true, NUMBER(1, MAX_MSAT)},
-	{"memo", OPTION_MEMO, OF_ALL, .is_filter = true, .is_text = true},
+	{"memo", OPTION_MEMO, OF_ALL, .is_filter = true, .is_text = true, .most = BOLT11_MAX_DESCRIPTION},
 	{"call", OPTION_CALL, OF_ALL, .is_filter = true, NUMBER(1, MAX_COUNT)},
 };
 
@@ -203,8 +205,8 @@ read_option(const JsonValue *member, Arena *arena, SimulatorScript *script)
 
 	if (rule == NULL)
 		return FAIL_BECAUSE(INVALID_ARGUMENT,
-							arena_printf(arena, "Outcome \"%s\" has no option \"%s\".",
-										 outcome_words[script->outcome], member->name));
+							arena_printf(arena, "Outcome \"%s\" has no option \"%s\".", outcome_words[script->outcome],
+										 strlen(member->name) <= MAX_SHOWN ? member->name : ".."));
 	if (rule->is_filter && !script->for_any)
 		return FAIL_BECAUSE(INVALID_ARGUMENT,
 							arena_printf(arena, "Option \"%s\" goes with the payment hash * only.", rule->name));
@@ -217,6 +219,10 @@ read_option(const JsonValue *member, Arena *arena, SimulatorScript *script)
 									 (rule->option == OPTION_REASON && place == NODE_FAILURE_NONE))))
 			return FAIL_BECAUSE(INVALID_ARGUMENT,
 								arena_printf(arena, "Option \"%s\" does not know this value.", rule->name));
+		if (rule->is_text && strlen(member->text) > (size_t) rule->most)
+			return FAIL_BECAUSE(INVALID_ARGUMENT,
+								arena_printf(arena, "Option \"%s\" must not be longer than %lld bytes.",
+											 rule->name, (long long) rule->most));
 		value = (int64_t) place;
 	}
 	else

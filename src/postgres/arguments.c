@@ -7,6 +7,7 @@
 #include "postgres/errors.h"
 
 #define MAX_KEY_LENGTH 255
+#define MAX_REASON_LENGTH 1000
 #define MAX_LIMIT 500
 
 static void
@@ -44,6 +45,18 @@ arg_text(FunctionCallInfo fcinfo, int number, const char *name)
 {
 	require(fcinfo, number, name);
 	return arg_text_or_null(fcinfo, number);
+}
+
+const char *
+arg_reason(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	const char *reason = arg_text(fcinfo, number, name);
+
+	if (reason[strspn(reason, " \t\r\n")] == '\0')
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must not be empty.", name);
+	if (strlen(reason) > MAX_REASON_LENGTH)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must not be longer than %d bytes.", name, MAX_REASON_LENGTH);
+	return reason;
 }
 
 Amount

@@ -22,6 +22,9 @@ extern Uuid arg_uuid_or_nil(FunctionCallInfo fcinfo, int number);
 extern const char *arg_text(FunctionCallInfo fcinfo, int number, const char *name);
 extern const char *arg_text_or_null(FunctionCallInfo fcinfo, int number);
 
+/* Why somebody does something, for the record: 1 to 1,000 bytes, and not only blanks. */
+extern const char *arg_reason(FunctionCallInfo fcinfo, int number, const char *name);
+
 /* 1 to 2,100,000,000,000,000 satoshi. */
 extern Amount arg_sat(FunctionCallInfo fcinfo, int number, const char *name);
 

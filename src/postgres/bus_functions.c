@@ -41,8 +41,7 @@ bus_required(void)
 		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
 }
 
-/* The payload as text; SP001 unless it is an object of bearable size. */
-static const char *
+const char *
 arg_payload(FunctionCallInfo fcinfo, int number)
 {
 	Jsonb	   *payload;
@@ -62,8 +61,9 @@ arg_message_type(FunctionCallInfo fcinfo, int number, const char *name)
 {
 	const char *type = arg_text(fcinfo, number, name);
 
-	if (type[0] == '\0' || strlen(type) > MAX_TYPE_LENGTH)
-		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must have 1 to %d bytes.", name, MAX_TYPE_LENGTH);
+	if (type[0] == '\0' || type[0] == '.' || strlen(type) > MAX_TYPE_LENGTH)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must have 1 to %d bytes, and not begin with a dot.",
+			   name, MAX_TYPE_LENGTH);
 	return type;
 }
 
@@ -94,7 +94,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	const char *type = arg_message_type(fcinfo, 0, "type");
 	Uuid		aggregate_id = arg_uuid(fcinfo, 1, "aggregate_id");
 	const char *payload = arg_payload(fcinfo, 2);
-	const char *aggregate_type = arg_text_or_null(fcinfo, 3);
+	const char *aggregate_type = PG_ARGISNULL(3) ? NULL : arg_message_type(fcinfo, 3, "aggregate_type");
 	const MessageType *known = known_message_type(type);
 	const Message *cause = current_cause();
 	Arena	   *arena = context_arena(CurrentMemoryContext);

@@ -10,8 +10,11 @@
 /* SP009 unless the tables of the bus are there. */
 extern void bus_required(void);
 
-/* The name of a message type: not NULL, 1 to 255 bytes. */
+/* The name of a message type, or of what a key is of: not NULL, 1 to 255 bytes, no dot in front. */
 extern const char *arg_message_type(FunctionCallInfo fcinfo, int number, const char *name);
+
+/* A payload as text: not NULL, an object of at most 1 MiB. */
+extern const char *arg_payload(FunctionCallInfo fcinfo, int number);
 
 /* SP002 unless there is such a consumer, a context or somebody's. */
 extern void consumer_required(const char *consumer);

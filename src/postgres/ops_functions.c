@@ -172,13 +172,11 @@ repair_begin(FunctionCallInfo fcinfo, int reason_argument)
 	Repair		repair = {
 		.message_id = arg_uuid(fcinfo, 0, "message_id"),
 		.consumer = arg_text(fcinfo, 1, "consumer"),
-		.reason = reason_argument > 0 ? arg_text(fcinfo, reason_argument, "reason") : NULL,
+		.reason = reason_argument > 0 ? arg_reason(fcinfo, reason_argument, "reason") : NULL,
 	};
 	Rows		rows;
 
 	bus_required();
-	if (repair.reason != NULL && strspn(repair.reason, " \t\r\n") == strlen(repair.reason))
-		refuse(RESULT_INVALID_ARGUMENT, "Argument reason must not be empty.");
 	consumer_required(repair.consumer);
 	take_place(repair.consumer);
 	rows = rows_open(&find_dead, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id)));
@@ -225,18 +223,12 @@ spark_ops_drop_dead_letter(PG_FUNCTION_ARGS)
 Datum
 spark_ops_mend_dead_letter(PG_FUNCTION_ARGS)
 {
-	Repair		repair;
-	Jsonb	   *payload;
-	const char *json;
+	const char *payload = arg_payload(fcinfo, 2);
+	Repair		repair = repair_begin(fcinfo, 3);
 
-	if (PG_ARGISNULL(2) || !JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(2)))
-		refuse(RESULT_INVALID_ARGUMENT, "Argument payload must be a JSON object.");
-	payload = PG_GETARG_JSONB_P(2);
-	json = JsonbToCString(NULL, &payload->root, (int) VARSIZE(payload));
-	repair = repair_begin(fcinfo, 3);
 	(void) statement_run(&revive, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id),
-											 param_jsonb(json)));
-	repair_end(&repair, "mend", json);
+											 param_jsonb(payload)));
+	repair_end(&repair, "mend", payload);
 	PG_RETURN_VOID();
 }
 

@@ -85,10 +85,8 @@ add_resumption(Resumption resumption)
 Datum
 spark_ops_resume_outside(PG_FUNCTION_ARGS)
 {
-	const char *reason = arg_text(fcinfo, 0, "reason");
+	const char *reason = arg_reason(fcinfo, 0, "reason");
 
-	if (reason[0] == '\0')
-		refuse(RESULT_INVALID_ARGUMENT, "Argument reason must not be empty.");
 	PreventCommandIfReadOnly("spark_ops.resume_outside()");
 	bus_required();
 	if (!acts_outside)
