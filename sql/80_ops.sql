@@ -122,11 +122,13 @@ CREATE FUNCTION spark_ops.set_lanes(lanes int) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_set_lanes';
 COMMENT ON FUNCTION spark_ops.set_lanes(int) IS
-'Sets the number of lanes of the log: 1 in this version.
+'Changes the number of lanes of the log, while all runs.
 
-lanes: 1.
+lanes: a power of two, 1 to 64. Takes effect at the commit; until then new messages wait. Each consumer
+  handles what was emitted before, in all lanes, and then what comes after: no order changes.
 Returns nothing.
-Errors: SP001 no power of two from 1 to 64; 0A000 more than 1.';
+Errors: SP001 no such number; SP010 a consumer has not handled all from before the last change;
+  55P03 a transaction that has emitted messages stays open.';
 
 CREATE FUNCTION spark_ops.lanes() RETURNS int
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -134,8 +136,8 @@ CREATE FUNCTION spark_ops.lanes() RETURNS int
 COMMENT ON FUNCTION spark_ops.lanes() IS
 'Tells the number of lanes of the log.
 
-Returns 1 in this version.
-No errors.';
+Returns a power of two, 1 to 64.
+Errors: SP009 before spark.install().';
 
 CREATE FUNCTION spark_ops.grant_operator(operator regrole) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -16,6 +16,7 @@
 #include "postgres/handler_call.h"
 #include "postgres/http_front.h"
 #include "postgres/installed.h"
+#include "postgres/log.h"
 #include "postgres/outbox.h"
 #include "postgres/ownership.h"
 #include "postgres/statement.h"
@@ -167,7 +168,8 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 
 		round = 0;
 		foreach(cell, listeners(context_arena(CurrentMemoryContext)))
-			round += serve(lfirst(cell), most - done - round, true);
+			for (int lane = 0; lane < log_shape()->made; lane++)
+				round += serve(lfirst(cell), lane, most - done - round, true);
 		done += round;
 	} while (round > 0 && done < most);
 	become_caller(ownership);

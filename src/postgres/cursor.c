@@ -9,6 +9,7 @@
 #include "postgres/cursor.h"
 
 #include "postgres/environment.h"
+#include "postgres/log.h"
 #include "postgres/statement.h"
 
 #include "access/transam.h"
@@ -23,8 +24,8 @@
 	"seq, id, aggregatetype, aggregateid, type, payload, schemaversion," \
 	" correlationid, causationid, traceparent, depth, created_at"
 
-static Statement last_number = {
-	.sql = "SELECT last_value, is_called FROM spark_common.outbox_0_seq"};
+static LaneStatement last_number = {
+	.pattern = "SELECT last_value, is_called FROM spark_common.outbox_%1$d_seq"};
 
 static Statement find_cursor = {
 	.sql = "SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos"
@@ -40,8 +41,8 @@ static Statement trim_cursor = {
 static Statement drop_cursor = {
 	.sql = "DELETE FROM spark_common.cursor_log WHERE consumer = $1"};
 
-static Statement fetch_rest = {
-	.sql = "SELECT " LOGGED_COLUMNS " FROM spark_common.outbox_0"
+static LaneStatement fetch_rest = {
+	.pattern = "SELECT " LOGGED_COLUMNS " FROM spark_common.outbox_%1$d"
 	" WHERE seq > $1 AND seq <= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3)"
 	" AND (type = ANY ($4) OR destination = $5)"
 	" ORDER BY seq LIMIT $6"};
@@ -52,21 +53,21 @@ static Statement fetch_rest = {
  * for a handful of rows.
  */
 #define STRAGGLERS \
-	" FROM spark_common.outbox_0" \
+	" FROM spark_common.outbox_%1$d" \
 	" WHERE (xid, seq) > (straggler.xid, $1) AND (xid, seq) <= (straggler.xid, $2)" \
 	" AND (type = ANY ($4) OR destination = $5) "
 
-static Statement fetch_stragglers = {
-	.sql = "SELECT rows.* FROM pg_catalog.unnest($3) AS straggler (xid)"
+static LaneStatement fetch_stragglers = {
+	.pattern = "SELECT rows.* FROM pg_catalog.unnest($3) AS straggler (xid)"
 	" CROSS JOIN LATERAL (SELECT " LOGGED_COLUMNS STRAGGLERS "ORDER BY xid, seq LIMIT $6) rows"
 	" ORDER BY rows.seq LIMIT $6"};
 
-static Statement count_rest = {
-	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM spark_common.outbox_0"
+static LaneStatement count_rest = {
+	.pattern = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM spark_common.outbox_%1$d"
 	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3)"};
 
-static Statement count_stragglers = {
-	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM pg_catalog.unnest($3) AS straggler (xid)"
+static LaneStatement count_stragglers = {
+	.pattern = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM pg_catalog.unnest($3) AS straggler (xid)"
 	" CROSS JOIN LATERAL (SELECT created_at" STRAGGLERS "OFFSET 0) rows"};
 
 /* --------------------------------------------------------------- positions */
@@ -92,9 +93,9 @@ snapshot_of_now(Arena *arena)
 }
 
 static int64
-number_of_now(void)
+number_of_now(int lane)
 {
-	Rows		rows = rows_open(&last_number, NO_PARAMETERS);
+	Rows		rows = rows_open(lane_statement(&last_number, lane), NO_PARAMETERS);
 	int64		number = 0;
 
 	if (rows_next(&rows) && row_bool(&rows, 2))
@@ -104,13 +105,13 @@ number_of_now(void)
 }
 
 LogPosition
-log_position(Arena *arena)
+log_position(int lane, Arena *arena)
 {
 	LogPosition position;
 
 	/* The order of these three is the rule. */
 	position.s = snapshot_of_now(arena);
-	position.q = number_of_now();
+	position.q = number_of_now(lane);
 	position.n = U64FromFullTransactionId(ReadNextFullTransactionId());
 	return position;
 }
@@ -194,7 +195,7 @@ cursor_create(const char *consumer, int lane)
 
 	if (cursor_load(consumer, lane, arena, &cursor))
 		return;
-	cursor = (Cursor) {.consumer = consumer, .lane = lane, .from = log_position(arena)};
+	cursor = (Cursor) {.consumer = consumer, .lane = lane, .from = log_position(lane, arena)};
 	cursor_store(&cursor);
 }
 
@@ -211,7 +212,7 @@ cursor_open(Cursor *cursor, Arena *arena)
 {
 	if (cursor->is_open)
 		return;
-	cursor->to = log_position(arena);
+	cursor->to = log_position(cursor->lane, arena);
 	cursor->is_open = true;
 	cursor->pos = 0;
 }
@@ -278,7 +279,8 @@ addressee(const Listener *listener)
 }
 
 int
-cursor_fetch(const Cursor *cursor, const Listener *listener, int limit, Arena *arena, LoggedMessage *messages)
+cursor_fetch(const Cursor *cursor, const Listener *listener, int64 last, int limit, Arena *arena,
+			 LoggedMessage *messages)
 {
 	Parameter	wanted = param_texts(listener->wanted, (size_t) listener->wanted_count);
 	Parameter	name = param_text(addressee(listener));
@@ -290,14 +292,15 @@ cursor_fetch(const Cursor *cursor, const Listener *listener, int limit, Arena *a
 		size_t		xid_count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &cursor->to.s, &xids);
 
 		if (xid_count > 0)
-			count = read_rows(&fetch_stragglers,
-							  PARAMETERS(param_bigint(cursor->pos), param_bigint(cursor->from.q),
+			count = read_rows(lane_statement(&fetch_stragglers, cursor->lane),
+							  PARAMETERS(param_bigint(cursor->pos), param_bigint(Min(cursor->from.q, last)),
 										 param_xids(xids, xid_count, arena), wanted, name, param_bigint(limit)),
 							  arena, messages);
 	}
 	if (count < limit && cursor->to.q > cursor->from.q)
-		count += read_rows(&fetch_rest,
-						   PARAMETERS(param_bigint(Max(cursor->pos, cursor->from.q)), param_bigint(cursor->to.q),
+		count += read_rows(lane_statement(&fetch_rest, cursor->lane),
+						   PARAMETERS(param_bigint(Max(cursor->pos, cursor->from.q)),
+									  param_bigint(Min(cursor->to.q, last)),
 									  param_snapshot(arena, &cursor->to.s), wanted, name, param_bigint(limit - count)),
 						   arena, messages + count);
 	return count;
@@ -325,7 +328,7 @@ cursor_lag(const Cursor *cursor, const Listener *listener, Arena *arena, Instant
 {
 	Parameter	wanted = param_texts(listener->wanted, (size_t) listener->wanted_count);
 	Parameter	name = param_text(addressee(listener));
-	LogPosition now = log_position(arena);
+	LogPosition now = log_position(cursor->lane, arena);
 	const uint64_t *xids;
 	size_t		xid_count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &now.s, &xids);
 	int64		done = cursor->is_open ? cursor->pos : 0;
@@ -333,9 +336,9 @@ cursor_lag(const Cursor *cursor, const Listener *listener, Arena *arena, Instant
 
 	*oldest = INSTANT_NONE;
 	if (xid_count > 0 && done < cursor->from.q)
-		add_counted(&count_stragglers,
+		add_counted(lane_statement(&count_stragglers, cursor->lane),
 					PARAMETERS(param_bigint(done), param_bigint(cursor->from.q),
 							   param_xids(xids, xid_count, arena), wanted, name), &lag, oldest);
-	add_counted(&count_rest, PARAMETERS(param_bigint(Max(done, cursor->from.q)), wanted, name), &lag, oldest);
+	add_counted(lane_statement(&count_rest, cursor->lane), PARAMETERS(param_bigint(Max(done, cursor->from.q)), wanted, name), &lag, oldest);
 	return lag;
 }

@@ -44,8 +44,8 @@ typedef struct LoggedMessage
 	Message		message;
 } LoggedMessage;
 
-/* Where the log stands now; the running transaction counts as not ended. */
-extern LogPosition log_position(Arena *arena);
+/* Where a lane stands now; the running transaction counts as not ended. */
+extern LogPosition log_position(int lane, Arena *arena);
 
 /* False where the consumer has no cursor. */
 extern bool cursor_load(const char *consumer, int lane, Arena *arena, Cursor *cursor);
@@ -59,8 +59,8 @@ extern void cursor_drop(const char *consumer);
 /* Opens a window up to now, unless one is open. */
 extern void cursor_open(Cursor *cursor, Arena *arena);
 
-/* The next messages of the open window that the listener wants, at most limit. */
-extern int	cursor_fetch(const Cursor *cursor, const Listener *listener, int limit, Arena *arena,
+/* The next messages of the open window, up to that number, that the listener wants, at most limit. */
+extern int	cursor_fetch(const Cursor *cursor, const Listener *listener, int64 last, int limit, Arena *arena,
 						 LoggedMessage *messages);
 
 /* The window is done: the next one begins at its end. */

@@ -2,9 +2,11 @@
  * dispatch_task.c
  *		What the workers "spark dispatcher" and "spark consumer" do.
  *
- * The contexts share one dispatcher.  Each consumer of a user has a worker of
- * its own, so that a slow handler delays nobody else; where no worker slot is
- * left, the dispatcher serves it too.
+ * The contexts share a dispatcher a lane, or spark.dispatchers of them for all
+ * lanes.  The first one also keeps the others alive, and the rest of the
+ * database's workers.  Each consumer of a user has a worker of its own, so that
+ * a slow handler delays nobody else; where no worker slot is left, the first
+ * dispatcher does its work too.
  */
 #include "postgres/dispatch_task.h"
 
@@ -12,6 +14,7 @@
 #include "postgres/dispatcher.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
+#include "postgres/log.h"
 #include "postgres/settings.h"
 #include "postgres/wakeup.h"
 
@@ -21,12 +24,14 @@
 #define MESSAGES_A_TURN 5000
 
 static char consumer_name[NAMEDATALEN];
+static int	dispatcher_number;	/* the first is 0 */
 
 typedef struct Loading
 {
 	MemoryContext context;
 	List	   *listeners;
 	bool		has_bitcoin;
+	int			lanes;			/* that are read */
 } Loading;
 
 static void
@@ -37,6 +42,7 @@ load_listeners(void *argument)
 
 	loading->listeners = listeners(context_arena(loading->context));
 	loading->has_bitcoin = tables_are_current("bitcoin");
+	loading->lanes = tables_are_current("common") ? log_shape()->made : 0;
 	MemoryContextSwitchTo(caller);
 }
 
@@ -52,6 +58,7 @@ loaded(void)
 typedef struct Waiting
 {
 	const Listener *listener;
+	int			lane;
 	long		wait;
 } Waiting;
 
@@ -60,16 +67,15 @@ ask_for_wait(void *argument)
 {
 	Waiting    *waiting = argument;
 
-	waiting->wait = next_serving(waiting->listener, waiting->wait);
+	waiting->wait = next_serving(waiting->listener, waiting->lane, waiting->wait);
 }
 
-/* Serves one; 0 where it may have more, else how long it can wait. */
+/* Serves one lane of one; 0 where it may have more, else how long it can wait. */
 static long
-serve_listener(const Listener *listener)
+serve_lane(const Listener *listener, int lane)
 {
-	Waiting		waiting = {listener, dispatch_naptime};
-
-	int64		done = serve(listener, MESSAGES_A_TURN, false);
+	Waiting		waiting = {listener, lane, dispatch_naptime};
+	int64		done = serve(listener, lane, MESSAGES_A_TURN, false);
 
 	/* A session's advisory locks outlive its transactions: no handler's may. */
 	LockReleaseSession(USER_LOCKMETHOD);
@@ -78,6 +84,18 @@ serve_listener(const Listener *listener)
 	worker_transaction(ask_for_wait, &waiting);
 	return waiting.wait;
 }
+
+static long
+serve_all_lanes(const Listener *listener, int lanes)
+{
+	long		wait = dispatch_naptime;
+
+	for (int lane = 0; lane < lanes; lane++)
+		wait = Min(wait, serve_lane(listener, lane));
+	return wait;
+}
+
+/* -------------------------------------------------------------- dispatcher */
 
 /* A consumer of a user has a worker of its own, or is served here with the contexts. */
 static bool
@@ -89,28 +107,93 @@ has_worker(const char *consumer)
 	return has_slot;
 }
 
+/* How many dispatchers share the lanes. */
+static int
+dispatcher_count(int lanes)
+{
+	return dispatchers == 0 ? lanes : Min(dispatchers, lanes);
+}
+
+/* Lane l belongs to dispatcher l modulo their number; the first stands in for one that has no slot. */
+static void
+choose_lanes(bool *mine, int lanes)
+{
+	int			count = dispatcher_count(lanes);
+	List	   *names = NIL;
+
+	for (int lane = 0; lane < lanes; lane++)
+		mine[lane] = lane % count == dispatcher_number;
+	if (dispatcher_number > 0)
+		return;
+	for (int number = 1; number < count; number++)
+	{
+		char	   *name = psprintf("%d", number);
+
+		names = lappend(names, name);
+		if (keep_child(MyDatabaseId, WORKER_DISPATCHER, name) == CHILD_HAS_NO_SLOT)
+			for (int lane = number; lane < lanes; lane += count)
+				mine[lane] = true;
+	}
+	keep_only(MyDatabaseId, WORKER_DISPATCHER, names);
+}
+
+/* What the first dispatcher does besides: the other workers of the database. */
+static long
+tend_others(const Loading *loading)
+{
+	long		wait = dispatch_naptime;
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	if (loading->has_bitcoin)
+		(void) keep_child(MyDatabaseId, WORKER_LIGHTNING, "");
+	foreach(cell, loading->listeners)
+	{
+		const Listener *listener = lfirst(cell);
+
+		if (listener->context != NULL)
+			continue;
+		names = lappend(names, (void *) listener->name);
+		if (!has_worker(listener->name))
+			wait = Min(wait, serve_all_lanes(listener, loading->lanes));
+	}
+	keep_only(MyDatabaseId, WORKER_CONSUMER, names);
+	return wait;
+}
+
 static long
 dispatcher_turn(void)
 {
 	Loading		loading = loaded();
 	long		wait = dispatch_naptime;
-	List	   *names = NIL;
+	bool		mine[MAX_LANES] = {false};
 	ListCell   *cell;
 
-	if (loading.has_bitcoin)
-		(void) keep_child(MyDatabaseId, WORKER_LIGHTNING, "");
+	/* There were more lanes, or more dispatchers, when it was started. */
+	if (dispatcher_number > 0 && dispatcher_number >= dispatcher_count(loading.lanes))
+		proc_exit(0);
+	if (loading.lanes > 0)
+		choose_lanes(mine, loading.lanes);
+	if (dispatcher_number == 0)
+		wait = tend_others(&loading);
 	foreach(cell, loading.listeners)
 	{
 		const Listener *listener = lfirst(cell);
 
-		if (listener->context == NULL)
-			names = lappend(names, (void *) listener->name);
-		if (listener->context != NULL || !has_worker(listener->name))
-			wait = Min(wait, serve_listener(listener));
+		for (int lane = 0; lane < loading.lanes && listener->context != NULL; lane++)
+			if (mine[lane])
+				wait = Min(wait, serve_lane(listener, lane));
 	}
-	keep_only(MyDatabaseId, WORKER_CONSUMER, names);
 	return wait;
 }
+
+void
+set_dispatcher_number(const char *name)
+{
+	dispatcher_number = atoi(name);
+}
+
+/* ---------------------------------------------------------------- consumer */
 
 void
 set_consumer_name(const char *name)
@@ -129,7 +212,7 @@ consumer_turn(void)
 		const Listener *listener = lfirst(cell);
 
 		if (listener->context == NULL && strncmp(listener->name, consumer_name, NAMEDATALEN - 1) == 0)
-			return serve_listener(listener);
+			return serve_all_lanes(listener, loading.lanes);
 	}
 	/* Unsubscribed: nothing is left to do here. */
 	proc_exit(0);

@@ -7,8 +7,9 @@
 
 #include "postgres/worker.h"
 
-/* Serves the contexts, and keeps the other workers of its database alive. */
+/* Serves the contexts; the first one keeps the other workers of its database alive. */
 extern const WorkerTask dispatcher_task;
+extern void set_dispatcher_number(const char *name);	/* "": the first */
 
 /* Serves one consumer of a user. */
 extern const WorkerTask consumer_task;

@@ -14,8 +14,10 @@
 #include "postgres/errors.h"
 #include "postgres/failure.h"
 #include "postgres/handler_call.h"
+#include "postgres/log.h"
 #include "postgres/parking.h"
 #include "postgres/place.h"
+#include "postgres/relane.h"
 #include "postgres/settings.h"
 #include "postgres/transaction.h"
 #include "postgres/wakeup.h"
@@ -23,7 +25,6 @@
 
 #include "utils/inval.h"
 
-#define LANE 0
 #define ISOLATED_MESSAGES 32
 #define RETRIES_A_TURN 100
 #define IDLE_ADVANCE 256
@@ -36,6 +37,7 @@
 typedef struct Batch
 {
 	const char *consumer;
+	int			lane;
 	int			limit;
 	bool		isolated;		/* each message in a subtransaction */
 	Arena	   *arena;			/* of this batch */
@@ -47,9 +49,11 @@ typedef struct Batch
 	int			count;
 	const Uuid *shut;			/* keys behind a parked message */
 	size_t		shut_count;
+	int64		last;			/* number that may be read; NO_BARRIER: all */
 	int			done;			/* handled, parked, or put behind */
 	int			handled;
 	bool		was_cut;		/* it had more than fits in one transaction */
+	bool		waits_to_enter; /* this lane has nothing more of before a change of lanes */
 } Batch;
 
 /* ---------------------------------------------------------------- handlers */
@@ -268,7 +272,7 @@ handle_together(Batch *batch)
 
 		CHECK_FOR_INTERRUPTS();
 		if (is_shut(batch, logged->message.aggregate_id))
-			park_behind(batch->consumer, LANE, logged->seq, &logged->message);
+			park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
 		else
 		{
 			handle(&handling);
@@ -337,7 +341,7 @@ handle_or_park(Batch *batch, LoggedMessage *logged)
 	if (lost_handlers(batch))
 		return false;
 	hopeless = message_is_hopeless(batch->listener, message, batch->arena);
-	park_failed(batch->listener, LANE, logged->seq, message, error, hopeless);
+	park_failed(batch->listener, batch->lane, logged->seq, message, error, hopeless);
 	shut(batch, message->aggregate_id);
 	if (!hopeless)
 		failure_note(batch->consumer, message->aggregate_id, error);
@@ -368,7 +372,7 @@ handle_one_by_one(Batch *batch)
 		if (i == innocent && innocent_is_handled)
 			batch->handled++;
 		else if (is_shut(batch, logged->message.aggregate_id))
-			park_behind(batch->consumer, LANE, logged->seq, &logged->message);
+			park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
 		else if (!handle_or_park(batch, logged))
 		{
 			cut(batch, i);
@@ -396,16 +400,43 @@ bearable_count(const Batch *batch)
 	return batch->count;
 }
 
+/*
+ * All that may be read of the window was handled: the window ends, or waits at
+ * the barrier until the consumer enters the next epoch.
+ */
+static void
+end_window(Batch *batch)
+{
+	if (batch->last == NO_BARRIER || !window_crosses_barrier(&batch->cursor))
+		cursor_close(&batch->cursor);
+	else
+		batch->cursor.pos = Max(batch->cursor.pos, batch->last);
+}
+
 static void
 advance(Batch *batch, int fetched)
 {
-	Cursor	   *cursor = &batch->cursor;
-	bool		all = batch->count == fetched && fetched < batch->limit;
-
 	if (batch->count > 0)
-		cursor->pos = batch->messages[batch->count - 1].seq;
-	if (all)
-		cursor_close(cursor);
+		batch->cursor.pos = batch->messages[batch->count - 1].seq;
+	if (batch->count == fetched && fetched < batch->limit)
+		end_window(batch);
+}
+
+/*
+ * An empty window writes nothing, unless it was open, or much of the log was
+ * none of ours, or a new epoch waits.
+ */
+static bool
+is_worth_storing(const Batch *batch, int fetched, bool was_open, int64 before)
+{
+	return batch->count > 0 || batch->last != NO_BARRIER ||
+		(fetched == 0 && (was_open || batch->cursor.from.q - before >= IDLE_ADVANCE));
+}
+
+static int
+fetch_window(Batch *batch)
+{
+	return cursor_fetch(&batch->cursor, batch->listener, batch->last, batch->limit, batch->arena, batch->messages);
 }
 
 /*
@@ -421,12 +452,12 @@ fetch_batch(Batch *batch)
 
 	cursor_open(cursor, batch->arena);
 	batch->messages = ARENA_ARRAY(batch->arena, LoggedMessage, batch->limit);
-	fetched = cursor_fetch(cursor, batch->listener, batch->limit, batch->arena, batch->messages);
-	if (fetched > 0 || !goes_on)
+	fetched = fetch_window(batch);
+	if (fetched > 0 || !goes_on || (batch->last != NO_BARRIER && window_crosses_barrier(cursor)))
 		return fetched;
 	cursor_close(cursor);
 	cursor_open(cursor, batch->arena);
-	return cursor_fetch(cursor, batch->listener, batch->limit, batch->arena, batch->messages);
+	return fetch_window(batch);
 }
 
 static void
@@ -439,10 +470,16 @@ run_batch(void *argument)
 
 	batch->arena = context_arena(CurrentMemoryContext);
 	batch->done = batch->handled = 0;
-	batch->was_cut = false;
-	take_place(batch->consumer);
-	if (!cursor_load(batch->consumer, LANE, batch->arena, &batch->cursor) || !find_listener(batch))
+	batch->was_cut = batch->waits_to_enter = false;
+	take_place(batch->consumer, batch->lane);
+	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
 		return;
+	batch->last = last_readable(batch->consumer);
+	if (batch->last != NO_BARRIER && lane_is_drained(&batch->cursor))
+	{
+		batch->waits_to_enter = true;
+		return;
+	}
 	before = batch->cursor.from.q;
 	was_open = batch->cursor.is_open;
 	fetched = batch->count = fetch_batch(batch);
@@ -456,9 +493,18 @@ run_batch(void *argument)
 			handle_together(batch);
 	}
 	advance(batch, fetched);
-	/* An empty window writes nothing, unless it was open or much of the log was none of ours. */
-	if (batch->count > 0 || (fetched == 0 && (was_open || batch->cursor.from.q - before >= IDLE_ADVANCE)))
+	if (is_worth_storing(batch, fetched, was_open, before))
 		cursor_store(&batch->cursor);
+	batch->waits_to_enter = batch->last != NO_BARRIER && lane_is_drained(&batch->cursor);
+}
+
+/* By itself, as it takes the places of all lanes. */
+static void
+run_entering(void *argument)
+{
+	Batch	   *batch = argument;
+
+	batch->waits_to_enter = !enter_epoch(batch->consumer);
 }
 
 /* ----------------------------------------------------------------- retries */
@@ -483,8 +529,8 @@ run_retry(void *argument)
 
 	batch->arena = context_arena(CurrentMemoryContext);
 	batch->handled = batch->done = 0;
-	take_place(batch->consumer);
-	retry->found = find_listener(batch) && next_parked(batch->consumer, batch->arena, parked);
+	take_place(batch->consumer, batch->lane);
+	retry->found = find_listener(batch) && next_parked(batch->consumer, batch->lane, batch->arena, parked);
 	if (!retry->found)
 		return;
 	retry->error = try_in_subtransaction(handle_alone, &handling);
@@ -548,13 +594,13 @@ attempt(Act act, void *argument, bool in_session, ErrorData **error)
 }
 
 static int64
-serve_retries(const Listener *listener, int64 most, bool in_session)
+serve_retries(const Listener *listener, int lane, int64 most, bool in_session)
 {
 	int64		done = 0;
 
 	for (int i = 0; done < most && i < RETRIES_A_TURN && failure_pause(listener->name) == 0; i++)
 	{
-		Retry		retry = {.batch = {.consumer = listener->name, .listener = listener}};
+		Retry		retry = {.batch = {.consumer = listener->name, .lane = lane, .listener = listener}};
 		ErrorData  *error;
 
 		if (!attempt(run_retry, &retry, in_session, &error))
@@ -564,7 +610,7 @@ serve_retries(const Listener *listener, int64 most, bool in_session)
 		}
 		if (!handlers_are_there(&retry.batch, in_session) || !retry.found)
 			break;
-		count_handled(listener->name, retry.batch.handled);
+		count_handled(listener->name, lane, retry.batch.handled);
 		done += retry.batch.done;
 	}
 	return done;
@@ -597,8 +643,22 @@ serve_batch(Batch *batch, bool in_session)
 	return false;
 }
 
+/* True where the last lane was drained just now: the new epoch may be read. */
+static bool
+enters(Batch *batch, bool in_session)
+{
+	ErrorData  *error;
+
+	if (!attempt(run_entering, batch, in_session, &error))
+	{
+		failure_wait(batch->consumer, error);
+		return false;
+	}
+	return !batch->waits_to_enter;
+}
+
 static int64
-serve_log(const Listener *listener, int64 most, bool in_session)
+serve_log(const Listener *listener, int lane, int64 most, bool in_session)
 {
 	int64		done = 0;
 	int			limit = Min(FIRST_LIMIT, dispatch_batch_size);
@@ -607,17 +667,18 @@ serve_log(const Listener *listener, int64 most, bool in_session)
 	{
 		Batch		batch = {
 			.consumer = listener->name,
+			.lane = lane,
 			.listener = listener,
 			.limit = (int) Min(most - done, limit),
 		};
 
 		if (!serve_batch(&batch, in_session) || !handlers_are_there(&batch, in_session))
 			break;
-		count_handled(listener->name, batch.handled);
+		count_handled(listener->name, lane, batch.handled);
 		if (batch.handled > 0 && !batch.isolated)
 			failure_forget(listener->name);
 		done += batch.done;
-		if (batch.done == 0)
+		if (batch.waits_to_enter ? !enters(&batch, in_session) : batch.done == 0)
 			break;
 		limit = Min(2 * (batch.was_cut ? batch.count : limit), dispatch_batch_size);
 	}
@@ -625,7 +686,7 @@ serve_log(const Listener *listener, int64 most, bool in_session)
 }
 
 int64
-serve(const Listener *listener, int64 most, bool in_session)
+serve(const Listener *listener, int lane, int64 most, bool in_session)
 {
 	int64		done;
 
@@ -633,15 +694,15 @@ serve(const Listener *listener, int64 most, bool in_session)
 		failure_look_again(listener->name);
 	else if (failure_pause(listener->name) > 0)
 		return 0;
-	done = serve_retries(listener, most, in_session);
-	done += serve_log(listener, most - done, in_session);
+	done = serve_retries(listener, lane, most, in_session);
+	done += serve_log(listener, lane, most - done, in_session);
 	if (failure_is_common(listener->name) && failure_pause(listener->name) == 0)
 		failure_go_on_waiting(listener->name);
 	return done;
 }
 
 long
-next_serving(const Listener *listener, long nap)
+next_serving(const Listener *listener, int lane, long nap)
 {
 	long		pause = failure_pause(listener->name);
 	Instant		due;
@@ -649,7 +710,7 @@ next_serving(const Listener *listener, long nap)
 
 	if (pause > 0)
 		return Min(pause, nap);
-	due = next_parked_at(listener->name);
+	due = next_parked_at(listener->name, lane);
 	if (instant_is_none(due))
 		return nap;
 	wait = (due.microseconds - time_now().microseconds) / 1000 + 1;

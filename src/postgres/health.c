@@ -119,7 +119,7 @@ put_worker(Answer *answer, List *all)
 {
 	const char *shared = sharers(all);
 	int			launcher = worker_pid(WORKER_LAUNCHER, NULL);
-	int			dispatcher = worker_pid(WORKER_DISPATCHER, NULL);
+	int			dispatcher = worker_pid(WORKER_DISPATCHER, "");
 	int			lightning = worker_pid(WORKER_LIGHTNING, NULL);
 
 	if (launcher == 0)

@@ -11,12 +11,12 @@
 
 #include "postgres/answers.h"
 #include "postgres/consumers.h"
-#include "postgres/cursor.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/installed.h"
 #include "postgres/outside.h"
 #include "postgres/rebase.h"
+#include "postgres/relane.h"
 #include "postgres/statement.h"
 #include "postgres/tables.h"
 #include "postgres/wakeup.h"
@@ -151,7 +151,7 @@ spark_install(PG_FUNCTION_ARGS)
 		if (strcmp(context, "common") == 0)
 			make_log_ours(action);
 		if (context_consumer(context) != NULL)
-			cursor_create(context, 0);
+			begin_in_epoch(context);
 		answer_text(&answer, context);
 		answer_int(&answer, newest_version(context));
 		answer_text(&answer, action);

@@ -13,8 +13,10 @@
 #include "postgres/cursor.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
+#include "postgres/log.h"
 #include "postgres/ownership.h"
 #include "postgres/place.h"
+#include "postgres/relane.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
 
@@ -31,8 +33,8 @@ PG_FUNCTION_INFO_V1(spark_ops_set_lanes);
 #define MAX_DEAD_LETTERS 10000
 
 static Statement count_parked = {
-	.sql = "SELECT (SELECT pg_catalog.count(*) FROM spark_common.retry WHERE consumer = $1),"
-	" (SELECT pg_catalog.count(*) FROM spark_common.dead_letter WHERE consumer = $1),"
+	.sql = "SELECT (SELECT pg_catalog.count(*) FROM spark_common.retry WHERE consumer = $1 AND lane = $2),"
+	" (SELECT pg_catalog.count(*) FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2),"
 	" (SELECT error_message FROM (SELECT error_message, first_failed_at FROM spark_common.retry WHERE consumer = $1"
 	"   AND error_message IS NOT NULL UNION ALL SELECT error_message, died_at FROM spark_common.dead_letter"
 	"   WHERE consumer = $1) e ORDER BY first_failed_at DESC LIMIT 1)",
@@ -70,7 +72,7 @@ static Statement record = {
 /* ------------------------------------------------------------------ status */
 
 static void
-put_status(Answer *answer, const Listener *listener, Arena *arena)
+put_status(Answer *answer, const Listener *listener, int lane, Arena *arena)
 {
 	ConsumerCounters counters = consumer_counters(listener->name);
 	Instant		oldest = INSTANT_NONE;
@@ -82,9 +84,9 @@ put_status(Answer *answer, const Listener *listener, Arena *arena)
 	int64		dead;
 	Rows		rows;
 
-	if (cursor_load(listener->name, 0, arena, &cursor))
+	if (cursor_load(listener->name, lane, arena, &cursor))
 		lag = cursor_lag(&cursor, listener, arena, &oldest);
-	rows = rows_open(&count_parked, PARAMETERS(param_text(listener->name)));
+	rows = rows_open(&count_parked, PARAMETERS(param_text(listener->name), param_int(lane)));
 	(void) rows_next(&rows);
 	parked = row_bigint(&rows, 1);
 	dead = row_bigint(&rows, 2);
@@ -92,13 +94,13 @@ put_status(Answer *answer, const Listener *listener, Arena *arena)
 		last_error = row_text(&rows, 3, arena);
 	rows_close(&rows);
 	answer_text(answer, listener->name);
-	answer_int(answer, 0);
+	answer_int(answer, lane);
 	answer_bigint(answer, lag);
 	answer_double(answer, instant_is_none(oldest) ? 0 :
 				  Max(0.0, (double) (now.microseconds - oldest.microseconds) / MICROSECONDS_PER_SECOND));
 	answer_bigint(answer, parked);
 	answer_bigint(answer, dead);
-	answer_bigint(answer, counters.handled);
+	answer_bigint(answer, counters.handled[lane]);
 	answer_text(answer, last_error);
 	answer_put(answer);
 }
@@ -112,7 +114,8 @@ spark_ops_bus_status(PG_FUNCTION_ARGS)
 
 	bus_required();
 	foreach(cell, listeners(arena))
-		put_status(&answer, lfirst(cell), arena);
+		for (int lane = 0; lane < log_shape()->made; lane++)
+			put_status(&answer, lfirst(cell), lane, arena);
 	return (Datum) 0;
 }
 
@@ -178,7 +181,7 @@ repair_begin(FunctionCallInfo fcinfo, int reason_argument)
 
 	bus_required();
 	consumer_required(repair.consumer);
-	take_place(repair.consumer);
+	take_all_places(repair.consumer);
 	rows = rows_open(&find_dead, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id)));
 	if (!rows_next(&rows))
 		refuse(RESULT_NOT_FOUND, "That message is no dead letter of this consumer.");
@@ -238,7 +241,8 @@ Datum
 spark_ops_lanes(PG_FUNCTION_ARGS)
 {
 	(void) fcinfo;
-	PG_RETURN_INT32(1);
+	bus_required();
+	PG_RETURN_INT32(log_shape()->lanes);
 }
 
 Datum
@@ -246,12 +250,10 @@ spark_ops_set_lanes(PG_FUNCTION_ARGS)
 {
 	int32		lanes = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
 
-	if (lanes < 1 || lanes > 64 || (lanes & (lanes - 1)) != 0)
-		refuse(RESULT_INVALID_ARGUMENT, "Argument lanes must be a power of two from 1 to 64.");
-	if (lanes > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("more than one lane is not built in this version"),
-				 errhint("Stay with one lane.")));
+	if (!is_lane_count(lanes))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument lanes must be a power of two from 1 to %d.", MAX_LANES);
+	PreventCommandIfReadOnly("spark_ops.set_lanes()");
+	bus_required();
+	change_lanes(lanes);
 	PG_RETURN_VOID();
 }

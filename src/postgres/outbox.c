@@ -12,29 +12,34 @@
 #include "postgres/consumers.h"
 #include "postgres/errors.h"
 #include "postgres/installed.h"
+#include "postgres/log.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
 
-static Statement append = {
-	.sql = "INSERT INTO spark_common.outbox_0_0"
+static SegmentStatement append = {
+	.pattern = "INSERT INTO spark_common.outbox_%1$d_%2$d"
 	" (seq, xid, id, aggregatetype, aggregateid, type, payload, schemaversion,"
 	"  correlationid, causationid, traceparent, destination, depth, created_at)"
-	" VALUES (pg_catalog.nextval('spark_common.outbox_0_seq'), pg_catalog.pg_current_xact_id(),"
+	" VALUES (pg_catalog.nextval('spark_common.outbox_%1$d_seq'), pg_catalog.pg_current_xact_id(),"
 	"  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::int2, $12)"};
 
 static Result
 log_store(Outbox *self, UnitOfWork *work, const Message *messages, size_t count)
 {
+	const LogShape *shape;
+
 	(void) self;
 	(void) work;
 	if (!tables_are_current("common"))
 		return FAIL(NOT_INSTALLED);
+	shape = log_shape_for_writing();
 	(void) GetTopFullTransactionId();
 	for (size_t i = 0; i < count; i++)
 	{
 		const Message *message = &messages[i];
+		int			lane = lane_of(message->aggregate_id, shape->lanes);
 
-		(void) statement_run(&append,
+		(void) statement_run(segment_statement(&append, lane, shape->segment[lane]),
 							 PARAMETERS(param_uuid(message->id),
 										param_text(message->aggregate_type),
 										param_uuid(message->aggregate_id),

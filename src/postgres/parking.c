@@ -30,11 +30,12 @@ static Statement insert_parked = {
 static Statement find_due = {
 	.sql = "SELECT lane, seq, id, aggregatetype, aggregateid, type, payload, schemaversion,"
 	" correlationid, causationid, traceparent, depth, created_at, attempts"
-	" FROM spark_common.retry WHERE consumer = $1 AND due <= $2"
+	" FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND due <= $3"
 	" ORDER BY due LIMIT 1 FOR UPDATE"};
 
 static Statement find_due_at = {
-	.sql = "SELECT due FROM spark_common.retry WHERE consumer = $1 AND due IS NOT NULL ORDER BY due LIMIT 1"};
+	.sql = "SELECT due FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND due IS NOT NULL"
+	" ORDER BY due LIMIT 1"};
 
 static Statement delete_parked = {
 	.sql = "DELETE FROM spark_common.retry WHERE consumer = $1 AND id = $2"};
@@ -130,10 +131,10 @@ park_failed(const Listener *listener, int lane, int64 seq, const Message *messag
 }
 
 bool
-next_parked(const char *consumer, Arena *arena, Parked *parked)
+next_parked(const char *consumer, int lane, Arena *arena, Parked *parked)
 {
 	Instant		now = server_ports()->clock->now(server_ports()->clock);
-	Rows		rows = rows_open(&find_due, PARAMETERS(param_text(consumer), param_instant(now)));
+	Rows		rows = rows_open(&find_due, PARAMETERS(param_text(consumer), param_int(lane), param_instant(now)));
 	bool		found = rows_next(&rows);
 
 	if (found)
@@ -160,9 +161,9 @@ next_parked(const char *consumer, Arena *arena, Parked *parked)
 }
 
 Instant
-next_parked_at(const char *consumer)
+next_parked_at(const char *consumer, int lane)
 {
-	Rows		rows = rows_open(&find_due_at, PARAMETERS(param_text(consumer)));
+	Rows		rows = rows_open(&find_due_at, PARAMETERS(param_text(consumer), param_int(lane)));
 	Instant		due = rows_next(&rows) ? row_instant(&rows, 1) : INSTANT_NONE;
 
 	rows_close(&rows);

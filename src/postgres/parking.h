@@ -36,11 +36,11 @@ extern void park_behind(const char *consumer, int lane, int64 seq, const Message
 extern void park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
 						const ErrorData *error, bool final);
 
-/* The parked message that is due longest, locked; false: none is due. */
-extern bool next_parked(const char *consumer, Arena *arena, Parked *parked);
+/* The parked message of that lane that is due longest, locked; false: none is due. */
+extern bool next_parked(const char *consumer, int lane, Arena *arena, Parked *parked);
 
-/* When the next one of the consumer is due; none where nothing is parked with a time. */
-extern Instant next_parked_at(const char *consumer);
+/* When the next one of the consumer's lane is due; none where nothing is parked with a time. */
+extern Instant next_parked_at(const char *consumer, int lane);
 
 /* It was handled: it goes, and the next of its key is due. */
 extern void unpark(const char *consumer, const Parked *parked);

@@ -4,18 +4,29 @@
  */
 #include "postgres/place.h"
 
+#include "postgres/log.h"
+
 #include "common/hashfn.h"
 #include "storage/lock.h"
 
-#define LANE 0
-
 void
-take_place(const char *consumer)
+take_place(const char *consumer, int lane)
 {
 	LOCKTAG		tag;
 	uint32		hash = DatumGetUInt32(hash_any((const unsigned char *) consumer, (int) strlen(consumer)));
 
+	/* First this: handlers need it later, and a change of lanes takes places with it held. */
+	(void) log_shape_for_writing();
 	/* The fourth field keeps clear of the advisory locks of users, which have 1 and 2. */
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, hash, LANE, 3);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, hash, (uint32) lane, 3);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+void
+take_all_places(const char *consumer)
+{
+	int			made = log_shape_for_writing()->made;
+
+	for (int lane = 0; lane < made; lane++)
+		take_place(consumer, lane);
 }

@@ -8,10 +8,15 @@
 #include "postgres/server.h"
 
 /*
- * Waits until no other worker or session serves that consumer, and keeps them
- * off until the transaction ends.  It saves work; the fence that keeps effects
- * single is the primary key of the cursor.
+ * The lanes stay as they are from here to the end of the transaction, too.
+ *
+ * Waits until no other worker or session serves that consumer in that lane, and
+ * keeps them off until the transaction ends.  It saves work; the fence that
+ * keeps effects single is the primary key of the cursor.
  */
-extern void take_place(const char *consumer);
+extern void take_place(const char *consumer, int lane);
+
+/* The same for all lanes, in their order; with none of them taken before. */
+extern void take_all_places(const char *consumer);
 
 #endif

@@ -9,6 +9,7 @@
 char	   *trusted_proxies;
 char	   *spark_databases;
 int			dispatch_naptime;
+int			dispatchers;
 int			dispatch_batch_size;
 int			retry_base_delay;
 int			retry_max_delay;
@@ -39,6 +40,8 @@ define_settings(void)
 				&trusted_proxies, PGC_SIGHUP, GUC_LIST_INPUT);
 	define_integer("spark.dispatch_naptime", "Sets the longest wait of a dispatcher between two looks at the log.",
 				   &dispatch_naptime, 1000, 10, 60000, PGC_SIGHUP, GUC_UNIT_MS);
+	define_integer("spark.dispatchers", "Sets how many dispatchers share the lanes of the log; 0: one a lane.",
+				   &dispatchers, 0, 0, 64, PGC_SIGHUP, 0);
 	define_integer("spark.dispatch_batch_size", "Sets the most messages that are handled in one transaction.",
 				   &dispatch_batch_size, 1000, 1, 10000, PGC_SIGHUP, 0);
 	define_integer("spark.retry_base_delay", "Sets the wait before the first retry of a failed message; it doubles with each.",

@@ -7,6 +7,7 @@
 
 extern char *trusted_proxies;	/* roles, comma between */
 extern char *spark_databases;	/* databases with workers, comma between */
+extern int	dispatchers;		/* 0: one a lane */
 extern int	dispatch_naptime;	/* ms */
 extern int	dispatch_batch_size;	/* messages */
 extern int	retry_base_delay;	/* ms */

@@ -17,6 +17,8 @@
 #include "postgres/handler_call.h"
 #include "postgres/ownership.h"
 #include "postgres/place.h"
+#include "postgres/log.h"
+#include "postgres/relane.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
 
@@ -165,6 +167,25 @@ is_subscribed(const char *consumer, const char *type)
 	return count_of(&count_of_type, PARAMETERS(param_text(consumer), param_text(type))) > 0;
 }
 
+static void
+move_lane_to_now(const Listener *listener, int lane, Arena *arena)
+{
+	Cursor		cursor;
+	LoggedMessage message;
+
+	if (!cursor_load(listener->name, lane, arena, &cursor))
+		return;
+	for (int window = 0; window < 2; window++)
+	{
+		/* The first may be the rest of one that was left open. */
+		cursor_open(&cursor, arena);
+		if (cursor_fetch(&cursor, listener, NO_BARRIER, 1, arena, &message) > 0)
+			return;
+		cursor_close(&cursor);
+	}
+	cursor_store(&cursor);
+}
+
 /*
  * A new consumer starts now.  One that is there and has handled all it wanted
  * stands at now as well, though its cursor may be older: so a type added later
@@ -175,23 +196,12 @@ move_to_now(const char *consumer)
 {
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	Listener   *listener = listener_of(consumer, arena);
-	Cursor		cursor;
-	LoggedMessage message;
 
-	if (listener == NULL || !cursor_load(consumer, 0, arena, &cursor))
-	{
-		cursor_create(consumer, 0);
-		return;
-	}
-	for (int window = 0; window < 2; window++)
-	{
-		/* The first may be the rest of one that was left open. */
-		cursor_open(&cursor, arena);
-		if (cursor_fetch(&cursor, listener, 1, arena, &message) > 0)
-			return;
-		cursor_close(&cursor);
-	}
-	cursor_store(&cursor);
+	if (listener == NULL)
+		begin_in_epoch(consumer);
+	else if (last_readable(consumer) == NO_BARRIER)
+		for (int lane = 0; lane < log_shape()->made; lane++)
+			move_lane_to_now(listener, lane, arena);
 }
 
 Datum
@@ -217,7 +227,7 @@ spark_bus_subscribe(PG_FUNCTION_ARGS)
 	check_kind(consumer, type, kind);
 	if (!is_subscribed(consumer, type))
 	{
-		take_place(consumer);
+		take_all_places(consumer);
 		move_to_now(consumer);
 	}
 	(void) statement_run(&put_subscription,
@@ -253,7 +263,7 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 	(void) statement_run(&lock_subscriptions, NO_PARAMETERS);
 	check_own_consumer(consumer, caller);
 	/* A batch that is running ends first. */
-	take_place(consumer);
+	take_all_places(consumer);
 	if (count_of(&count_waiting, PARAMETERS(param_text(consumer), param_text(type))) > 0 && !discards)
 		refuse(RESULT_REFUSED_NOW, "Messages are parked or dead for it: retry or drop them first, or give discard => true.");
 	if (statement_run(&delete_subscription, PARAMETERS(param_text(consumer), param_text(type))) == 0)
@@ -261,7 +271,7 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 	if (discards)
 		discard(consumer, type);
 	if (count_of(&count_subscriptions, PARAMETERS(param_text(consumer))) == 0)
-		cursor_drop(consumer);
+		end_in_epoch(consumer);
 	wake_dispatchers_at_commit();
 	become_caller(ownership);
 	PG_RETURN_VOID();

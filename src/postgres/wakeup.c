@@ -280,7 +280,7 @@ counters_of(const char *consumer)
 }
 
 void
-count_handled(const char *consumer, int64 handled)
+count_handled(const char *consumer, int lane, int64 handled)
 {
 	ConsumerCounters *counters;
 
@@ -289,7 +289,7 @@ count_handled(const char *consumer, int64 handled)
 	SpinLockAcquire(&shared->lock);
 	counters = counters_of(consumer);
 	if (counters != NULL)
-		counters->handled += handled;
+		counters->handled[lane] += handled;
 	SpinLockRelease(&shared->lock);
 }
 

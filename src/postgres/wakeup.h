@@ -13,6 +13,7 @@
 #include "postgres/server.h"
 
 #include "common/clock.h"
+#include "common/lane.h"
 
 typedef enum WorkerKind
 {
@@ -52,14 +53,14 @@ extern void wake_worker(WorkerKind kind);
 /* Counts for spark_ops.bus_status(), a consumer of this database each. */
 typedef struct ConsumerCounters
 {
-	int64		handled;
+	int64		handled[MAX_LANES];
 	int64		failed;
 	char		last_error[256];
 	char		paused[256];	/* why it waits; empty: it does not */
 	bool		shared;			/* a user's without a worker of its own */
 } ConsumerCounters;
 
-extern void count_handled(const char *consumer, int64 handled);
+extern void count_handled(const char *consumer, int lane, int64 handled);
 extern void note_error(const char *consumer, const char *message);
 extern void note_paused(const char *consumer, const char *why);	/* NULL: it goes on */
 extern void note_shared(const char *consumer, bool is_shared);

@@ -289,6 +289,7 @@ spark_worker_main(Datum argument)
 	switch (start.kind)
 	{
 		case WORKER_DISPATCHER:
+			set_dispatcher_number(start.name);
 			work(&dispatcher_task);
 			break;
 		case WORKER_CONSUMER:

@@ -21,7 +21,8 @@ COMMENT ON TABLE spark_common.settings IS 'What spark remembers of itself: membe
 
 -- The outbox log: lane 0, three segments of one structure, one sequence.  seq
 -- is the order, never an identity; it is drawn after xid was assigned.  The
--- names of the columns are those that an outbox router expects.
+-- names of the columns are those that an outbox router expects.  Further lanes
+-- are made like this one by spark_ops.set_lanes().
 CREATE SEQUENCE spark_common.outbox_0_seq AS bigint CACHE 1;
 
 CREATE TABLE spark_common.outbox_0_0 (
@@ -66,6 +67,34 @@ COMMENT ON VIEW spark_common.outbox_0 IS 'The log of lane 0, all segments';
 CREATE VIEW spark_common.outbox AS
 	SELECT 0 AS lane, * FROM spark_common.outbox_0;
 COMMENT ON VIEW spark_common.outbox IS 'The log, all lanes';
+
+-- How many lanes emitters use: the row of the highest epoch.  A change of lanes
+-- begins an epoch; every number of the epochs before is up to its barrier.
+CREATE TABLE spark_common.lane_epoch (
+	epoch int PRIMARY KEY,
+	lanes int NOT NULL,
+	made int NOT NULL,
+	barrier bigint NOT NULL,
+	switched_by xid8 NOT NULL,
+	at timestamptz NOT NULL
+);
+INSERT INTO spark_common.lane_epoch VALUES (0, 1, 1, 0, pg_catalog.pg_current_xact_id(), pg_catalog.clock_timestamp());
+COMMENT ON COLUMN spark_common.lane_epoch.made IS 'Lanes that have tables: they are read, written to or not';
+
+-- A consumer enters an epoch when it has handled all of the epochs before.
+CREATE TABLE spark_common.consumer_epoch (
+	consumer text NOT NULL,
+	epoch int NOT NULL,
+	PRIMARY KEY (consumer, epoch)
+);
+
+CREATE TABLE spark_common.lane_segment (
+	lane int PRIMARY KEY,
+	segment int NOT NULL,
+	since timestamptz NOT NULL
+);
+INSERT INTO spark_common.lane_segment VALUES (0, 0, pg_catalog.clock_timestamp());
+COMMENT ON TABLE spark_common.lane_segment IS 'Which segment of a lane is written to: a hint, all are read';
 
 -- A cursor is a ledger: its current row is the one of the highest gen, and it
 -- advances by INSERT of gen + 1 in the transaction of the effects.  The primary
@@ -133,7 +162,7 @@ CREATE TABLE spark_common.retry (
 	PRIMARY KEY (consumer, id)
 );
 CREATE INDEX retry_key ON spark_common.retry (consumer, aggregateid, seq);
-CREATE INDEX retry_due ON spark_common.retry (consumer, due) WHERE due IS NOT NULL;
+CREATE INDEX retry_due ON spark_common.retry (consumer, lane, due) WHERE due IS NOT NULL;
 COMMENT ON TABLE spark_common.retry IS 'Messages that a consumer could not handle yet, and those behind them';
 COMMENT ON COLUMN spark_common.retry.due IS 'When to try again; NULL: behind an earlier one of its key';
 
@@ -164,6 +193,9 @@ ALTER TABLE spark_common.settings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.outbox_0_0 ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.outbox_0_1 ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.outbox_0_2 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.lane_epoch ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.consumer_epoch ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.lane_segment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.cursor_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.subscription ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.retry ENABLE ROW LEVEL SECURITY;
