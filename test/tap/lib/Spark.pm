@@ -201,6 +201,35 @@ sub wait_for
 	return $good;
 }
 
+# Repeats a command until it succeeds: what is refused for now is not for ever.
+sub wait_for_success
+{
+	my ($self, $sql, $name) = @_;
+	my $deadline = time() + $patience;
+	my ($sqlstate, $out);
+
+	do
+	{
+		($sqlstate, $out) = $self->try_sql($sql);
+		select(undef, undef, undef, 0.05) if $sqlstate ne '';
+	} while ($sqlstate ne '' && time() <= $deadline);
+	return is($sqlstate, '', $name) || diag($out);
+}
+
+# The server takes connections (again).
+sub wait_for_connection
+{
+	my ($self) = @_;
+	my $deadline = time() + $patience;
+
+	until (eval { my ($sqlstate) = $self->try_sql('SELECT 1'); $sqlstate eq '' })
+	{
+		die "no connection after $patience s" if time() > $deadline;
+		select(undef, undef, undef, 0.1);
+	}
+	return 1;
+}
+
 # Nothing is on its way and nothing is parked or dead.
 sub wait_until_drained
 {
