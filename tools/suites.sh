@@ -159,7 +159,7 @@ suite_tap() {
 	[ -f "$drivers/perl/PostgreSQL/Test/Cluster.pm" ] || { skip tap 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
 	need_server || { report tap 0 1; return; }
 	as_server mkdir -p "$folder/tap"
-	EXTRA=("TESTDIR=$folder/tap" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
+	EXTRA=("SPARK_LANES=${SPARK_LANES:-}" "SPARK_SEED=${SPARK_SEED:-}" "TESTDIR=$folder/tap" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
 	as_server env -u PGUSER -u PGHOST prove --verbose -I "$drivers/perl" -I "$folder/source/test/tap/lib" "$folder"/source/test/tap/$tap_tests.pl \
 		> "$logs/tap.log" 2>&1
 	local status=$?

@@ -41,6 +41,8 @@ sub start
 	$self->sql('CREATE ROLE anon; CREATE ROLE member; CREATE ROLE client LOGIN IN ROLE member');
 	$self->sql("SELECT * FROM spark.install(); SELECT spark.grant_api('anon', 'member')")
 	  if $options{install} // $options{extension} // 1;
+	# Every promise holds with any number of lanes: SPARK_LANES=4 ./dev test tap
+	$self->sql("SELECT spark_ops.set_lanes($ENV{SPARK_LANES})") if $ENV{SPARK_LANES} && ($options{install} // $options{extension} // 1);
 	return $self;
 }
 
