@@ -28,7 +28,7 @@ static LaneStatement last_number = {
 	.pattern = "SELECT last_value, is_called FROM spark_common.outbox_%1$d_seq"};
 
 static Statement find_cursor = {
-	.sql = "SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos"
+	.sql = "SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos, at"
 	" FROM spark_common.cursor_log WHERE consumer = $1 AND lane = $2 ORDER BY gen DESC LIMIT 1"};
 
 static Statement insert_cursor = {
@@ -158,6 +158,7 @@ cursor_load(const char *consumer, int lane, Arena *arena, Cursor *cursor)
 		if (cursor->is_open)
 			cursor->to = row_position(&rows, 5, arena);
 		cursor->pos = row_bigint(&rows, 8);
+		cursor->stored_at = row_instant(&rows, 9);
 	}
 	rows_close(&rows);
 	return found;

@@ -35,6 +35,7 @@ typedef struct Cursor
 	bool		is_open;		/* a window is being delivered */
 	LogPosition to;				/* its end, where it is open */
 	int64		pos;			/* last row of the window that was handled */
+	Instant		stored_at;
 } Cursor;
 
 /* A message of the log with its place in it. */

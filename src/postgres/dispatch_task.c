@@ -15,6 +15,7 @@
 #include "postgres/environment.h"
 #include "postgres/installed.h"
 #include "postgres/log.h"
+#include "postgres/rotation.h"
 #include "postgres/settings.h"
 #include "postgres/wakeup.h"
 
@@ -22,6 +23,7 @@
 #include "storage/lock.h"
 
 #define MESSAGES_A_TURN 5000
+#define ROTATION_SECONDS 5
 
 static char consumer_name[NAMEDATALEN];
 static int	dispatcher_number;	/* the first is 0 */
@@ -137,6 +139,31 @@ choose_lanes(bool *mine, int lanes)
 	keep_only(MyDatabaseId, WORKER_DISPATCHER, names);
 }
 
+static void
+rotate(void *argument)
+{
+	const int  *lane = argument;
+	Rotation	rotation = rotate_lane(*lane);
+
+	if (rotation.emptied > 0)
+		ereport(DEBUG1, (errmsg_internal("lane %d: %d segments emptied", *lane, rotation.emptied)));
+}
+
+/* Now and then; a lane that cannot be rotated now can be so later. */
+static void
+rotate_lanes(const bool *mine, int lanes)
+{
+	static Instant next = {0};
+	Instant		now = server_ports()->clock->now(server_ports()->clock);
+
+	if (instant_before(now, next))
+		return;
+	next = instant_plus_seconds(now, Min(ROTATION_SECONDS, Max(segment_age, 1)));
+	for (int lane = 0; lane < lanes; lane++)
+		if (mine[lane])
+			worker_transaction(rotate, &lane);
+}
+
 /* What the first dispatcher does besides: the other workers of the database. */
 static long
 tend_others(const Loading *loading)
@@ -174,6 +201,7 @@ dispatcher_turn(void)
 		proc_exit(0);
 	if (loading.lanes > 0)
 		choose_lanes(mine, loading.lanes);
+	rotate_lanes(mine, loading.lanes);
 	if (dispatcher_number == 0)
 		wait = tend_others(&loading);
 	foreach(cell, loading.listeners)

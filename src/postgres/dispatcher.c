@@ -28,6 +28,7 @@
 #define ISOLATED_MESSAGES 32
 #define RETRIES_A_TURN 100
 #define IDLE_ADVANCE 256
+#define IDLE_SECONDS 60
 #define FIRST_LIMIT 100
 #define BATCH_MICROSECONDS 20000	/* so long, more or less, a batch holds its locks */
 #define BATCH_BYTES (4 * 1024 * 1024)
@@ -422,15 +423,25 @@ advance(Batch *batch, int fetched)
 		end_window(batch);
 }
 
+static bool
+is_stale(const Cursor *cursor)
+{
+	return instant_before(instant_plus_seconds(cursor->stored_at, Min(IDLE_SECONDS, segment_retention)), time_now());
+}
+
 /*
- * An empty window writes nothing, unless it was open, or much of the log was
- * none of ours, or a new epoch waits.
+ * An empty window writes nothing, unless it was open, or a new epoch waits, or
+ * of the log much, or little for long, was none of ours: a cursor that stays
+ * behind keeps the segments of the log from being emptied.
  */
 static bool
 is_worth_storing(const Batch *batch, int fetched, bool was_open, int64 before)
 {
-	return batch->count > 0 || batch->last != NO_BARRIER ||
-		(fetched == 0 && (was_open || batch->cursor.from.q - before >= IDLE_ADVANCE));
+	int64		passed = batch->cursor.from.q - before;
+
+	if (batch->count > 0 || batch->last != NO_BARRIER)
+		return true;
+	return fetched == 0 && (was_open || passed >= IDLE_ADVANCE || (passed > 0 && is_stale(&batch->cursor)));
 }
 
 static int

@@ -12,6 +12,7 @@
 #include "postgres/environment.h"
 #include "postgres/handler_call.h"
 #include "postgres/installed.h"
+#include "postgres/rotation.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
 
@@ -60,9 +61,9 @@ static Statement blocked_keys = {
 	.read_only = true};
 
 static Statement log_size = {
-	.sql = "SELECT pg_catalog.pg_size_pretty(pg_catalog.pg_total_relation_size('spark_common.outbox_0_0')"
-	" + pg_catalog.pg_total_relation_size('spark_common.outbox_0_1')"
-	" + pg_catalog.pg_total_relation_size('spark_common.outbox_0_2'))",
+	.sql = "SELECT pg_catalog.pg_size_pretty(pg_catalog.sum(pg_catalog.pg_total_relation_size(oid)))"
+	" FROM pg_catalog.pg_class WHERE relnamespace = 'spark_common'::pg_catalog.regnamespace"
+	" AND relkind = 'r' AND relname ~ '^outbox_[0-9]+_[0-9]+$'",
 	.read_only = true};
 
 static Statement extension_version = {
@@ -228,9 +229,12 @@ put_rotation(Answer *answer, Arena *arena)
 {
 	Rows		rows = rows_open(&log_size, NO_PARAMETERS);
 	const char *size = rows_next(&rows) ? row_text(&rows, 1, arena) : "unknown";
+	const char *obstacle;
 
 	rows_close(&rows);
-	put(answer, "rotation", true, psprintf("the log holds %s; segments are not rotated in this version", size));
+	obstacle = rotation_obstacle(arena);
+	put(answer, "rotation", obstacle == NULL,
+		psprintf("the log holds %s%s%s", size, obstacle != NULL ? "; " : "", obstacle != NULL ? obstacle : ""));
 }
 
 static Statement lost_schemas = {

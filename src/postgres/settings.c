@@ -10,6 +10,9 @@ char	   *trusted_proxies;
 char	   *spark_databases;
 int			dispatch_naptime;
 int			dispatchers;
+int			segment_size;
+int			segment_age;
+int			segment_retention;
 int			dispatch_batch_size;
 int			retry_base_delay;
 int			retry_max_delay;
@@ -44,6 +47,12 @@ define_settings(void)
 				   &dispatchers, 0, 0, 64, PGC_SIGHUP, 0);
 	define_integer("spark.dispatch_batch_size", "Sets the most messages that are handled in one transaction.",
 				   &dispatch_batch_size, 1000, 1, 10000, PGC_SIGHUP, 0);
+	define_integer("spark.segment_size", "Sets the size from which a segment of the log is left for the next one.",
+				   &segment_size, 65536, 64, 16777216, PGC_SIGHUP, GUC_UNIT_KB);
+	define_integer("spark.segment_age", "Sets the age from which a segment of the log is left for the next one.",
+				   &segment_age, 3600, 1, 604800, PGC_SIGHUP, GUC_UNIT_S);
+	define_integer("spark.segment_retention", "Sets how long a segment of the log stays at least after it was left.",
+				   &segment_retention, 600, 0, 604800, PGC_SIGHUP, GUC_UNIT_S);
 	define_integer("spark.retry_base_delay", "Sets the wait before the first retry of a failed message; it doubles with each.",
 				   &retry_base_delay, 1000, 1, 3600000, PGC_SIGHUP, GUC_UNIT_MS);
 	define_integer("spark.retry_max_delay", "Sets the longest wait between two retries of a failed message.",

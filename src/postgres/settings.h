@@ -8,6 +8,9 @@
 extern char *trusted_proxies;	/* roles, comma between */
 extern char *spark_databases;	/* databases with workers, comma between */
 extern int	dispatchers;		/* 0: one a lane */
+extern int	segment_size;		/* kB */
+extern int	segment_age;		/* s */
+extern int	segment_retention;	/* s */
 extern int	dispatch_naptime;	/* ms */
 extern int	dispatch_batch_size;	/* messages */
 extern int	retry_base_delay;	/* ms */

@@ -20,8 +20,8 @@ use Time::HiRes qw(usleep);
 
 use Spark;
 
-my $seed = $ENV{SPARK_SEED} // int(rand(2**31));
-my $length = $ENV{SPARK_SCHEDULES} // 1;
+my $seed = $ENV{SPARK_SEED} || int(rand(2**31));
+my $length = $ENV{SPARK_SCHEDULES} || 1;
 my $writers = 5;
 my $keys = 12;
 note("seed $seed");

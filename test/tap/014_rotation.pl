@@ -1,0 +1,102 @@
+# 014_rotation.pl
+#		Segments of the log are emptied when everybody has left them behind, and
+#		never before.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use Spark;
+
+my $spark = Spark->start(conf => join("\n", 'max_prepared_transactions = 10', "spark.segment_size = '64kB'",
+	'spark.segment_age = 1s', 'spark.segment_retention = 0', 'spark.dispatch_naptime = 50'));
+
+$spark->sql(<<'END');
+CREATE TABLE heard (number int PRIMARY KEY);
+CREATE FUNCTION hear(m spark_bus.message) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO public.heard VALUES (((m).payload->>'number')::int)
+$$;
+SELECT spark_bus.subscribe('ear', 'shop.rung', 'public.hear');
+CREATE FUNCTION ring(first int, last int) RETURNS bigint LANGUAGE sql AS $$
+	SELECT count(spark_bus.emit('shop.rung', gen_random_uuid(), jsonb_build_object('number', n)))
+	FROM generate_series(first, last) n
+$$;
+END
+
+my $in_log = 'SELECT count(*) FROM spark_common.outbox';
+my $written_to = 'SELECT segment FROM spark_common.lane_segment WHERE lane = 0';
+my $last = 0;
+
+# Rings that often, each time in a transaction of its own.
+sub ring
+{
+	my ($times, $each) = @_;
+	for (1 .. $times)
+	{
+		$spark->sql("SELECT ring($last + 1, $last + $each)");
+		$last += $each;
+	}
+	return;
+}
+
+sub all_heard
+{
+	my ($name) = @_;
+	$spark->wait_until_drained;
+	return is($spark->sql("SELECT count(*), max(number) FROM heard"), "$last|$last", $name);
+}
+
+# ---- In turn, and empty again
+ring(3, 2000);
+all_heard('what passes over segments is heard once');
+$spark->wait_for("SELECT ($in_log) = 0", 'and the log is empty again, of what was handled');
+ok($spark->sql("SELECT max(pg_relation_size(oid)) FROM pg_class WHERE relname ~ '^outbox_0_[0-9]\$'") <= 8192 * 300, 'no segment is large');
+
+# ---- B35: who emitted long ago
+$spark->sql("BEGIN; SELECT ring(1000001, 1000001); PREPARE TRANSACTION 'slow'");
+my $reader = $spark->node->background_psql('postgres', on_error_stop => 1);
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$reader->query_safe('SELECT count(*) FROM heard');
+ring(2, 1500) for 1 .. 3;
+$spark->wait_until_drained;
+$reader->query_safe('SELECT ring(1000002, 1000002)');
+$reader->query_safe('COMMIT');
+$reader->quit;
+$spark->sql("COMMIT PREPARED 'slow'");
+$spark->wait_for('SELECT count(*) = 2 FROM heard WHERE number > 1000000', 'B35 B4 a prepared emitter, and one of an old snapshot, lose nothing by rotation');
+$spark->sql('DELETE FROM heard WHERE number > 1000000');
+all_heard('nor does anybody else');
+
+# ---- B45: a consumer that stands still
+$spark->sql('ALTER FUNCTION hear(spark_bus.message) RENAME TO deaf');
+# More than one segment holds: the one written to is left, and the next is not emptied.
+my $first = $spark->sql($written_to);
+for (1 .. 100)
+{
+	ring(1, 1500);
+	last if $spark->sql($written_to) ne $first;
+}
+$spark->wait_for("SELECT ok = false FROM spark_ops.health() WHERE check_name = 'paused'", 'a consumer without handler is paused');
+cmp_ok($spark->sql($in_log), '>=', 1500, 'and what it has not heard stays in the log');
+$spark->sql("UPDATE spark_common.lane_segment SET since = since - interval '1 hour'");
+$spark->wait_for("SELECT detail LIKE '%consumer ear has not delivered it%' FROM spark_ops.health() WHERE check_name = 'rotation' AND NOT ok",
+	'B45 health names who keeps the log from being emptied');
+$spark->sql('ALTER FUNCTION deaf(spark_bus.message) RENAME TO hear');
+all_heard('it hears all of it once it can');
+$spark->wait_for("SELECT ($in_log) = 0", 'and then the log is empty');
+
+# ---- B33: a dump in the middle of it
+my $emitter = $spark->node->background_psql('postgres', on_error_stop => 1);
+for my $round (1 .. 5)
+{
+	ring(1, 700);
+	my ($out, $err) = run_command(['pg_dump', '-d', $spark->node->connstr('postgres'), '-f', $spark->node->basedir . "/dump$round"]);
+	is($err, '', "B33 dump $round under rotation");
+}
+$emitter->quit;
+all_heard('B33 and nothing is lost by it');
+
+is($spark->sql('SELECT count(*) FROM spark_ops.dead_letters()'), '0', 'no message is dead');
+$spark->stop;
+done_testing();
