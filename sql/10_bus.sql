@@ -40,20 +40,21 @@ type: <context>.<words>, 1 to 255 bytes.
 aggregate_id: the key; messages of one key are handled in their order.
 payload: an object, of at most 1 MiB.
 aggregate_type: what the key is an id of; NULL: the words before the dot.
-deliver_at: not in the future in this version (else 0A000).
+deliver_at: when it is due; NULL or a time that has passed: now. Its place in the order of its key is that of
+  the moment when it is due. A handler may emit its own message again for later, for ever.
 Returns the id of the message. It takes effect when the caller commits, and not at all if he does not.
 Errors: SP001 invalid argument; SP004 a message of spark''s own contexts, unless by a superuser;
   SP009 not installed.';
 
 CREATE FUNCTION spark_bus.cancel(message_id uuid) RETURNS boolean
-	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_bus_cancel';
 COMMENT ON FUNCTION spark_bus.cancel(uuid) IS
 'Takes back a delayed message that is not yet due.
 
 message_id: what spark_bus.emit() returned.
-Returns false when it is too late; always false in this version, which delays no message.
-Errors: SP001 no message_id.';
+Returns true where it was taken back, false when it is too late.
+Errors: SP001 no message_id; SP004 another role has emitted it; SP009 not installed.';
 
 CREATE FUNCTION spark_bus.subscribe(consumer text, message_type text, handler regproc,
 		max_attempts int DEFAULT 12, kind text DEFAULT 'event')

@@ -10,6 +10,7 @@
 #include "postgres/arguments.h"
 #include "postgres/bus_functions.h"
 #include "postgres/consumers.h"
+#include "postgres/delayed.h"
 #include "postgres/dispatcher.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
@@ -28,6 +29,7 @@ PG_FUNCTION_INFO_V1(spark_bus_cancel);
 PG_FUNCTION_INFO_V1(spark_bus_dispatch);
 
 #define MAX_TYPE_LENGTH 255
+#define DUE_AT_ONCE 1000
 #define MAX_PAYLOAD_BYTES (1024 * 1024)
 
 /* Only the owner reads the tables, and an author is not the owner. */
@@ -79,14 +81,19 @@ check_may_emit(const char *type)
 		refuse(RESULT_NOT_ALLOWED, "Messages of context %s are emitted by spark alone.", context);
 }
 
-static void
-refuse_future(FunctionCallInfo fcinfo, int number)
+/* When it is due; none where that is now, or was before. */
+static Instant
+arg_deliver_at(FunctionCallInfo fcinfo, int number, Instant now)
 {
-	if (!PG_ARGISNULL(number) && PG_GETARG_TIMESTAMPTZ(number) > GetCurrentTimestamp())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("delayed messages are not built in this version"),
-				 errhint("Leave deliver_at out, and emit the message when it is due.")));
+	TimestampTz due = PG_ARGISNULL(number) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(number);
+	Instant		instant;
+
+	if (TIMESTAMP_IS_NOEND(due))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument deliver_at must be a time that comes.");
+	if (TIMESTAMP_IS_NOBEGIN(due))
+		return INSTANT_NONE;
+	instant = instant_from_timestamp(due);
+	return instant_before(now, instant) ? instant : INSTANT_NONE;
 }
 
 Datum
@@ -102,9 +109,10 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	UnitOfWork *work = unit_of_work_new(arena, server_ports(), NULL);
 	Ownership	ownership;
 	Message		message;
+	Instant		due = arg_deliver_at(fcinfo, 4, clock_now(work));
+	bool		is_delayed = !instant_is_none(due);
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 
-	refuse_future(fcinfo, 4);
 	check_may_emit(type);
 	if (aggregate_type == NULL)
 		aggregate_type = known != NULL ? known->aggregate_type : pnstrdup(type, strcspn(type, "."));
@@ -117,23 +125,37 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 		.payload_json = payload,
 		.causation_id = cause != NULL ? cause->id : UUID_NIL,
 		.traceparent = cause != NULL ? cause->traceparent : request_traceparent(),
-		.depth = cause != NULL ? cause->depth + 1 : 0,
+		/* One that waits cannot run away: it may call itself back for ever. */
+		.depth = cause != NULL && !is_delayed ? cause->depth + 1 : 0,
 		.created_at = clock_now(work),
 	};
 	message.correlation_id = cause != NULL ? cause->correlation_id : message.id;
 	ownership = become_owner();
-	check(outbox_log()->store(outbox_log(), work, &message, 1));
+	if (!is_delayed)
+		check(outbox_log()->store(outbox_log(), work, &message, 1));
+	else if (tables_are_current("common"))
+		delay_message(&message, due, GetUserNameFromId(ownership.user, false));
+	else
+		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
 	become_caller(ownership);
 	memcpy(id->data, message.id.bytes, UUID_LEN);
 	PG_RETURN_UUID_P(id);
 }
 
-/* No message is ever delayed in this version, so none can be taken back. */
 Datum
 spark_bus_cancel(PG_FUNCTION_ARGS)
 {
-	(void) arg_uuid(fcinfo, 0, "message_id");
-	PG_RETURN_BOOL(false);
+	Uuid		id = arg_uuid(fcinfo, 0, "message_id");
+	Ownership	ownership;
+	Cancelling	cancelling;
+
+	bus_required();
+	ownership = become_owner();
+	cancelling = cancel_delayed(id, ownership.user);
+	become_caller(ownership);
+	if (cancelling == CANCELLED_BY_ANOTHER)
+		refuse(RESULT_NOT_ALLOWED, "The message was emitted by another role.");
+	PG_RETURN_BOOL(cancelling == CANCELLED);
 }
 
 static void
@@ -166,7 +188,7 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 	{
 		ListCell   *cell;
 
-		round = 0;
+		round = move_due(Min(most - done, DUE_AT_ONCE));
 		foreach(cell, listeners(context_arena(CurrentMemoryContext)))
 			for (int lane = 0; lane < log_shape()->made; lane++)
 				round += serve(lfirst(cell), lane, most - done - round, true);

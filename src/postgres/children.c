@@ -36,12 +36,6 @@ static const struct
 	[WORKER_LIGHTNING] = {"spark lightning", "spark lightning of database %u"},
 };
 
-static Instant
-time_now(void)
-{
-	return server_ports()->clock->now(server_ports()->clock);
-}
-
 /* Room for one more: behind the last, or of one that has ended and is not kept any more. */
 static Child *
 room_for_child(void)

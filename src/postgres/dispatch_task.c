@@ -11,6 +11,7 @@
 #include "postgres/dispatch_task.h"
 
 #include "postgres/children.h"
+#include "postgres/delayed.h"
 #include "postgres/dispatcher.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
@@ -24,6 +25,7 @@
 
 #define MESSAGES_A_TURN 5000
 #define ROTATION_SECONDS 5
+#define DUE_AT_ONCE 1000
 
 static char consumer_name[NAMEDATALEN];
 static int	dispatcher_number;	/* the first is 0 */
@@ -154,7 +156,7 @@ static void
 rotate_lanes(const bool *mine, int lanes)
 {
 	static Instant next = {0};
-	Instant		now = server_ports()->clock->now(server_ports()->clock);
+	Instant		now = time_now();
 
 	if (instant_before(now, next))
 		return;
@@ -162,6 +164,37 @@ rotate_lanes(const bool *mine, int lanes)
 	for (int lane = 0; lane < lanes; lane++)
 		if (mine[lane])
 			worker_transaction(rotate, &lane);
+}
+
+typedef struct Moving
+{
+	int64		count;
+	Instant		next;
+} Moving;
+
+static void
+move(void *argument)
+{
+	Moving	   *moving = argument;
+
+	moving->count = move_due(DUE_AT_ONCE);
+	moving->next = next_delayed_at();
+}
+
+/* Moves what is due; how long it can wait until more is. */
+static long
+move_delayed(void)
+{
+	Moving		moving = {0};
+	Instant		now;
+
+	worker_transaction(move, &moving);
+	if (moving.count > 0)
+		return 0;
+	if (instant_is_none(moving.next))
+		return dispatch_naptime;
+	now = time_now();
+	return Max(0, Min((moving.next.microseconds - now.microseconds) / 1000 + 1, dispatch_naptime));
 }
 
 /* What the first dispatcher does besides: the other workers of the database. */
@@ -204,6 +237,8 @@ dispatcher_turn(void)
 	rotate_lanes(mine, loading.lanes);
 	if (dispatcher_number == 0)
 		wait = tend_others(&loading);
+	if (dispatcher_number == 0 && loading.lanes > 0)
+		wait = Min(wait, move_delayed());
 	foreach(cell, loading.listeners)
 	{
 		const Listener *listener = lfirst(cell);

@@ -75,3 +75,9 @@ server_ports(void)
 	ports = (Ports) {.clock = &clock, .ids = &ids, .outbox = outbox_log()};
 	return &ports;
 }
+
+Instant
+time_now(void)
+{
+	return server_ports()->clock->now(server_ports()->clock);
+}

@@ -20,6 +20,9 @@ extern Arena *context_arena(MemoryContext context);
  */
 extern const Ports *server_ports(void);
 
+/* What that clock says. */
+extern Instant time_now(void);
+
 /* Between PostgreSQL's timestamps (from 2000) and ours (from 1970). */
 extern Instant instant_from_timestamp(TimestampTz timestamp);
 extern TimestampTz timestamp_from_instant(Instant instant);

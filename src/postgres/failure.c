@@ -51,12 +51,6 @@ memory_of(const char *consumer)
 	return memory;
 }
 
-static Instant
-time_now(void)
-{
-	return server_ports()->clock->now(server_ports()->clock);
-}
-
 /*
  * 57014 is the time limit of one call, a cancel of the worker, or what the
  * handler has raised: an attempt.  In a session it may be the caller's own wish.

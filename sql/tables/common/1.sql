@@ -175,6 +175,24 @@ CREATE INDEX dead_letter_key ON spark_common.dead_letter (consumer, aggregateid)
 CREATE INDEX dead_letter_died_at ON spark_common.dead_letter (died_at, id);
 COMMENT ON TABLE spark_common.dead_letter IS 'Messages that failed for good: each shuts its key for that consumer';
 
+-- A message that is due later.  When it is, it is moved into the log.
+CREATE TABLE spark_common.delayed (
+	id uuid PRIMARY KEY,
+	due timestamptz NOT NULL,
+	aggregatetype text NOT NULL,
+	aggregateid uuid NOT NULL,
+	type text NOT NULL,
+	payload jsonb NOT NULL,
+	schemaversion int4 NOT NULL,
+	correlationid uuid NOT NULL,
+	causationid uuid,
+	traceparent text,
+	emitted_by text NOT NULL,
+	created_at timestamptz NOT NULL
+);
+CREATE INDEX delayed_due ON spark_common.delayed (due);
+COMMENT ON COLUMN spark_common.delayed.emitted_by IS 'The role that emitted it, and may take it back';
+
 CREATE TABLE spark_common.operator_log (
 	at timestamptz NOT NULL,
 	operator text NOT NULL,
@@ -198,6 +216,7 @@ ALTER TABLE spark_common.consumer_epoch ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.lane_segment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.cursor_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.subscription ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.delayed ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.retry ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.dead_letter ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.operator_log ENABLE ROW LEVEL SECURITY;

@@ -1,0 +1,514 @@
+/*
+ * batch.c
+ *		One batch of one consumer, in one transaction.
+ *
+ * Who locks what: first the consumer's place in its lane (so that a session
+ * and a worker take turns), then the aggregates in the global order, last the
+ * new row of the cursor, whose primary key is the fence should the first lock
+ * ever fail.
+ */
+#include "postgres/batch.h"
+
+#include "postgres/environment.h"
+#include "postgres/errors.h"
+#include "postgres/failure.h"
+#include "postgres/log.h"
+#include "postgres/place.h"
+#include "postgres/relane.h"
+#include "postgres/settings.h"
+#include "postgres/transaction.h"
+#include "postgres/wakeup.h"
+
+#include "utils/inval.h"
+
+#define IDLE_ADVANCE 256
+#define IDLE_SECONDS 60
+#define BATCH_MICROSECONDS 20000	/* so long, more or less, a batch holds its locks */
+#define BATCH_BYTES (4 * 1024 * 1024)
+
+/* ---------------------------------------------------------------- handlers */
+
+/*
+ * What is subscribed, and can be called, at this moment: with the consumer's
+ * place taken, so that unsubscribe() and a batch take turns.  False: nothing to
+ * do, or something is missing.
+ */
+static bool
+find_listener(Batch *batch)
+{
+	const char *why_not = NULL;
+
+	batch->why_not[0] = '\0';
+	if (context_consumer(batch->consumer) != NULL)
+		return true;
+	batch->listener = listener_of(batch->consumer, batch->arena);
+	if (batch->listener == NULL)
+		return false;
+	batch->handlers = find_handlers(batch->listener, &why_not);
+	if (batch->handlers != NULL)
+		return true;
+	strlcpy(batch->why_not, why_not, MAX_WHY);
+	return false;
+}
+
+/* A message has failed: is it that its handler went in the middle of the batch? */
+static bool
+lost_handlers(Batch *batch)
+{
+	const char *why_not = NULL;
+
+	if (batch->listener->context != NULL)
+		return false;
+	AcceptInvalidationMessages();
+	if (find_handlers(batch->listener, &why_not) != NULL)
+		return false;
+	strlcpy(batch->why_not, why_not, MAX_WHY);
+	return true;
+}
+
+/* ----------------------------------------------------------- one message */
+
+typedef struct Handling
+{
+	Batch	   *batch;
+	UnitOfWork *work;
+	Message    *message;
+} Handling;
+
+static void
+name_the_message(void *argument)
+{
+	const Handling *handling = argument;
+	char		id[UUID_TEXT_LENGTH + 1];
+
+	uuid_format(handling->message->id, id);
+	errcontext("spark consumer \"%s\" handling %s %s", handling->batch->consumer,
+			   handling->message->type_name, id);
+}
+
+static const Handler *
+handler_for(const Batch *batch, const char *message_type)
+{
+	for (int i = 0; i < batch->listener->subscription_count; i++)
+		if (strcmp(batch->listener->subscriptions[i].message_type, message_type) == 0)
+			return &batch->handlers[i];
+	return NULL;
+}
+
+static void
+handle(Handling *handling)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack, .callback = name_the_message, .arg = handling};
+	const Listener *listener = handling->batch->listener;
+
+	error_context_stack = &callback;
+	if (handling->message->depth > max_depth)
+		refuse(RESULT_REFUSED_NOW, "The message is more than %d hops from its cause.", max_depth);
+	if (listener->context != NULL)
+	{
+		handling->work->cause = handling->message;
+		check(consumer_handle(listener->context, handling->work, handling->message));
+	}
+	else
+	{
+		const Handler *handler = handler_for(handling->batch, handling->message->type_name);
+
+		/* None: it was parked, or addressed to it, before that type was unsubscribed. */
+		if (handler != NULL)
+			call_handler(handler, handling->message);
+	}
+	error_context_stack = callback.previous;
+}
+
+static void
+complete(Batch *batch, UnitOfWork *work)
+{
+	Result		result;
+
+	if (batch->listener->context == NULL)
+		return;
+	result = unit_of_work_complete(work);
+	/* Another session was quicker with a row of that key: again, and see it. */
+	if (result.code == RESULT_DUPLICATE)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("another session has written a row of the same key")));
+	check(result);
+}
+
+/* One message by itself: handled and written, or undone by the caller. */
+static void
+handle_alone(void *argument)
+{
+	Handling   *handling = argument;
+
+	handling->work = unit_of_work_new(handling->batch->arena, server_ports(), handling->message);
+	handle(handling);
+	complete(handling->batch, handling->work);
+	/* A deferred constraint must fail here, not at the commit of all. */
+	make_constraints_immediate();
+}
+
+/* ------------------------------------------------------------------ batch */
+
+static bool
+is_shut(const Batch *batch, Uuid key)
+{
+	for (size_t i = 0; i < batch->shut_count; i++)
+		if (uuid_equal(batch->shut[i], key))
+			return true;
+	return false;
+}
+
+static void
+find_shut(Batch *batch)
+{
+	Uuid	   *keys = ARENA_ARRAY(batch->arena, Uuid, batch->count);
+
+	for (int i = 0; i < batch->count; i++)
+		keys[i] = batch->messages[i].message.aggregate_id;
+	batch->shut_count = shut_keys(batch->consumer, keys, (size_t) batch->count, batch->arena, &batch->shut);
+}
+
+static void
+shut(Batch *batch, Uuid key)
+{
+	Uuid	   *more = ARENA_ARRAY(batch->arena, Uuid, batch->shut_count + 1);
+
+	memcpy(more, batch->shut, batch->shut_count * sizeof(Uuid));
+	more[batch->shut_count++] = key;
+	batch->shut = more;
+}
+
+/* Locks all that the batch will ask for, in one order. */
+static void
+lock_touched(Batch *batch, UnitOfWork *work)
+{
+	Touched		touched = {.arena = batch->arena};
+	const Consumer *context = batch->listener->context;
+
+	for (int i = 0; i < batch->count; i++)
+	{
+		Message    *message = &batch->messages[i].message;
+		const Subscription *subscription = consumer_subscription(context, message->type_name);
+
+		if (subscription == NULL || subscription->touches == NULL || is_shut(batch, message->aggregate_id))
+			continue;
+		check(message_decode(subscription->type, message->schema_version, message->payload_json,
+							 strlen(message->payload_json), batch->arena, &message->payload));
+		subscription->touches(context->context, message, &touched);
+	}
+	check(touched_find(&touched, work));
+}
+
+/* The batch ends here: what is left of it comes with the next. */
+static void
+cut(Batch *batch, int count)
+{
+	batch->was_cut = batch->was_cut || count < batch->count;
+	batch->count = count;
+}
+
+static void
+handle_together(Batch *batch)
+{
+	UnitOfWork *work = unit_of_work_new(batch->arena, server_ports(), NULL);
+	Instant		end = {time_now().microseconds + BATCH_MICROSECONDS};
+
+	if (batch->listener->context != NULL)
+		lock_touched(batch, work);
+	for (int i = 0; i < batch->count; i++)
+	{
+		LoggedMessage *logged = &batch->messages[i];
+		Handling	handling = {batch, work, &logged->message};
+
+		CHECK_FOR_INTERRUPTS();
+		if (is_shut(batch, logged->message.aggregate_id))
+			park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
+		else
+		{
+			handle(&handling);
+			batch->handled++;
+		}
+		batch->done++;
+		if (instant_before(end, time_now()))
+			cut(batch, i + 1);
+	}
+	complete(batch, work);
+}
+
+/*
+ * Many keys have failed alike.  Tries until one message does not, and returns
+ * its place; -1 where all do, and then nothing was done and nobody is blamed.
+ */
+static int
+find_innocent(Batch *batch, bool *handled)
+{
+	size_t		shut_before = batch->shut_count;
+	int			innocent = -1;
+
+	for (int i = 0; i < batch->count && innocent < 0; i++)
+	{
+		Message    *message = &batch->messages[i].message;
+		Handling	handling = {batch, NULL, message};
+		ErrorData  *error;
+
+		CHECK_FOR_INTERRUPTS();
+		if (is_shut(batch, message->aggregate_id))
+			continue;
+		error = try_in_subtransaction(handle_alone, &handling);
+		if (error != NULL && failure_class(error) != FAILURE_OF_MESSAGE)
+			ReThrowError(error);
+		*handled = error == NULL;
+		if (error == NULL || !failure_explains(batch->consumer, error) ||
+			message_is_hopeless(batch->listener, message, batch->arena))
+			innocent = i;
+		else
+		{
+			note_error(batch->consumer, error->message);
+			shut(batch, message->aggregate_id);
+		}
+	}
+	batch->shut_count = shut_before;
+	return innocent;
+}
+
+/* Handles or parks one; false where it can be neither, for its handler is gone. */
+static bool
+handle_or_park(Batch *batch, LoggedMessage *logged)
+{
+	Message    *message = &logged->message;
+	Handling	handling = {batch, NULL, message};
+	ErrorData  *error = try_in_subtransaction(handle_alone, &handling);
+	bool		hopeless;
+
+	if (error == NULL)
+	{
+		batch->handled++;
+		failure_forget(batch->consumer);
+		return true;
+	}
+	if (failure_class(error) != FAILURE_OF_MESSAGE)
+		ReThrowError(error);
+	if (lost_handlers(batch))
+		return false;
+	hopeless = message_is_hopeless(batch->listener, message, batch->arena);
+	park_failed(batch->listener, batch->lane, logged->seq, message, error, hopeless);
+	shut(batch, message->aggregate_id);
+	if (!hopeless)
+		failure_note(batch->consumer, message->aggregate_id, error);
+	return true;
+}
+
+static void
+handle_one_by_one(Batch *batch)
+{
+	int			innocent = -1;
+	bool		innocent_is_handled = false;
+
+	if (failure_is_common(batch->consumer))
+	{
+		innocent = find_innocent(batch, &innocent_is_handled);
+		if (innocent < 0)
+		{
+			cut(batch, 0);
+			return;
+		}
+		failure_forget(batch->consumer);
+	}
+	for (int i = 0; i < batch->count; i++)
+	{
+		LoggedMessage *logged = &batch->messages[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (i == innocent && innocent_is_handled)
+			batch->handled++;
+		else if (is_shut(batch, logged->message.aggregate_id))
+			park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
+		else if (!handle_or_park(batch, logged))
+		{
+			cut(batch, i);
+			break;
+		}
+		batch->done++;
+		/* Before a hundred are blamed for one reason: but the innocent one is done. */
+		if (failure_is_common(batch->consumer) && (i >= innocent || !innocent_is_handled))
+			cut(batch, i + 1);
+	}
+}
+
+/* How many of the messages one transaction can bear: at least one. */
+static int
+bearable_count(const Batch *batch)
+{
+	size_t		bytes = 0;
+
+	for (int i = 0; i < batch->count; i++)
+	{
+		bytes += strlen(batch->messages[i].message.payload_json);
+		if (bytes > BATCH_BYTES)
+			return Max(i, 1);
+	}
+	return batch->count;
+}
+
+/*
+ * All that may be read of the window was handled: the window ends, or waits at
+ * the barrier until the consumer enters the next epoch.
+ */
+static void
+end_window(Batch *batch)
+{
+	if (batch->last == NO_BARRIER || !window_crosses_barrier(&batch->cursor))
+		cursor_close(&batch->cursor);
+	else
+		batch->cursor.pos = Max(batch->cursor.pos, batch->last);
+}
+
+static void
+advance(Batch *batch, int fetched)
+{
+	if (batch->count > 0)
+		batch->cursor.pos = batch->messages[batch->count - 1].seq;
+	if (batch->count == fetched && fetched < batch->limit)
+		end_window(batch);
+}
+
+static bool
+is_stale(const Cursor *cursor)
+{
+	return instant_before(instant_plus_seconds(cursor->stored_at, Min(IDLE_SECONDS, segment_retention)), time_now());
+}
+
+/*
+ * An empty window writes nothing, unless it was open, or a new epoch waits, or
+ * of the log much, or little for long, was none of ours: a cursor that stays
+ * behind keeps the segments of the log from being emptied.
+ */
+static bool
+is_worth_storing(const Batch *batch, int fetched, bool was_open, int64 before)
+{
+	int64		passed = batch->cursor.from.q - before;
+
+	if (batch->count > 0 || batch->last != NO_BARRIER)
+		return true;
+	return fetched == 0 && (was_open || passed >= IDLE_ADVANCE || (passed > 0 && is_stale(&batch->cursor)));
+}
+
+static int
+fetch_window(Batch *batch)
+{
+	return cursor_fetch(&batch->cursor, batch->listener, batch->last, batch->limit, batch->arena, batch->messages);
+}
+
+/*
+ * Reads the window that is open, else a new one.  One that the last batch has
+ * filled to the brim is found empty only here, and the next one follows it.
+ */
+static int
+fetch_batch(Batch *batch)
+{
+	Cursor	   *cursor = &batch->cursor;
+	bool		goes_on = cursor->is_open;
+	int			fetched;
+
+	cursor_open(cursor, batch->arena);
+	batch->messages = ARENA_ARRAY(batch->arena, LoggedMessage, batch->limit);
+	fetched = fetch_window(batch);
+	if (fetched > 0 || !goes_on || (batch->last != NO_BARRIER && window_crosses_barrier(cursor)))
+		return fetched;
+	cursor_close(cursor);
+	cursor_open(cursor, batch->arena);
+	return fetch_window(batch);
+}
+
+void
+run_batch(void *argument)
+{
+	Batch	   *batch = argument;
+	bool		was_open;
+	int64		before;
+	int			fetched;
+
+	batch->arena = context_arena(CurrentMemoryContext);
+	batch->done = batch->handled = 0;
+	batch->was_cut = batch->waits_to_enter = false;
+	take_place(batch->consumer, batch->lane);
+	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
+		return;
+	batch->last = last_readable(batch->consumer);
+	if (batch->last != NO_BARRIER && lane_is_drained(&batch->cursor))
+	{
+		batch->waits_to_enter = true;
+		return;
+	}
+	before = batch->cursor.from.q;
+	was_open = batch->cursor.is_open;
+	fetched = batch->count = fetch_batch(batch);
+	if (fetched > 0)
+	{
+		cut(batch, bearable_count(batch));
+		find_shut(batch);
+		if (batch->isolated)
+			handle_one_by_one(batch);
+		else
+			handle_together(batch);
+	}
+	advance(batch, fetched);
+	if (is_worth_storing(batch, fetched, was_open, before))
+		cursor_store(&batch->cursor);
+	batch->waits_to_enter = batch->last != NO_BARRIER && lane_is_drained(&batch->cursor);
+}
+
+void
+run_entering(void *argument)
+{
+	Batch	   *batch = argument;
+
+	batch->waits_to_enter = !enter_epoch(batch->consumer);
+}
+
+/* ----------------------------------------------------------------- retries */
+
+void
+run_retry(void *argument)
+{
+	Retry	   *retry = argument;
+	Batch	   *batch = &retry->batch;
+	Parked	   *parked = &retry->parked;
+	Handling	handling = {batch, NULL, &parked->message};
+	bool		hopeless;
+
+	batch->arena = context_arena(CurrentMemoryContext);
+	batch->handled = batch->done = 0;
+	take_place(batch->consumer, batch->lane);
+	retry->found = find_listener(batch) && next_parked(batch->consumer, batch->lane, batch->arena, parked);
+	if (!retry->found)
+		return;
+	retry->error = try_in_subtransaction(handle_alone, &handling);
+	if (retry->error == NULL)
+	{
+		unpark(batch->consumer, parked);
+		failure_forget(batch->consumer);
+		batch->handled = batch->done = 1;
+		return;
+	}
+	if (failure_class(retry->error) != FAILURE_OF_MESSAGE)
+		ReThrowError(retry->error);
+	if (lost_handlers(batch))
+	{
+		retry->found = false;
+		return;
+	}
+	hopeless = message_is_hopeless(batch->listener, &parked->message, batch->arena);
+	if (!hopeless && failure_explains(batch->consumer, retry->error))
+	{
+		postpone(batch->consumer, parked, retry->error);
+		return;
+	}
+	batch->done = 1;
+	park_again(batch->listener, parked, retry->error, hopeless);
+	if (!hopeless)
+		failure_note(batch->consumer, parked->message.aggregate_id, retry->error);
+}

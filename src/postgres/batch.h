@@ -1,0 +1,68 @@
+/*
+ * batch.h
+ *		One batch of one consumer, in one transaction.
+ *
+ *		window -> batch -> what it touches, locked in one order -> handlers in
+ *		order -> unit of work completed -> cursor row
+ *
+ * The acts below run within a transaction, or a subtransaction, of the caller,
+ * who takes it back where they fail.  What they did stands in their argument.
+ */
+#ifndef SPARK_POSTGRES_BATCH_H
+#define SPARK_POSTGRES_BATCH_H
+
+#include "postgres/server.h"
+
+#include "postgres/cursor.h"
+#include "postgres/handler_call.h"
+#include "postgres/parking.h"
+
+#define MAX_WHY 512
+
+/* One batch: what is asked, and what came of it. */
+typedef struct Batch
+{
+	const char *consumer;
+	int			lane;
+	int			limit;
+	bool		isolated;		/* each message in a subtransaction */
+	Arena	   *arena;			/* of this batch */
+	const Listener *listener;	/* as it is subscribed now */
+	const Handler *handlers;	/* of a user's consumer */
+	char		why_not[MAX_WHY];	/* a handler, role or right is missing; else empty */
+	Cursor		cursor;
+	LoggedMessage *messages;
+	int			count;
+	const Uuid *shut;			/* keys behind a parked message */
+	size_t		shut_count;
+	int64		last;			/* number that may be read; NO_BARRIER: all */
+	int			done;			/* handled, parked, or put behind */
+	int			handled;
+	bool		was_cut;		/* it had more than fits in one transaction */
+	bool		waits_to_enter; /* this lane has nothing more of before a change of lanes */
+} Batch;
+
+typedef struct Retry
+{
+	Batch		batch;			/* of one message */
+	Parked		parked;
+	bool		found;
+	ErrorData  *error;			/* of the handler */
+} Retry;
+
+/*
+ * Handles the next messages of the log: together, or where the batch is
+ * isolated, each by itself, parking what fails.  Argument: a Batch.
+ */
+extern void run_batch(void *argument);
+
+/* Takes the next parked message that is due, and handles it.  Argument: a Retry. */
+extern void run_retry(void *argument);
+
+/*
+ * Lets the consumer into the next epoch of the lanes, if all are drained; by
+ * itself, as it takes the places of all of them.  Argument: a Batch.
+ */
+extern void run_entering(void *argument);
+
+#endif

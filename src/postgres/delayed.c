@@ -1,0 +1,135 @@
+/*
+ * delayed.c
+ *		Messages that are due later.
+ *
+ * The index on due is read from the last that was taken, not from its lowest
+ * end: under an old snapshot of somebody, entries of what was moved long ago
+ * stay there, and would be walked over each time.  A message may come below that
+ * bound, if its transaction took long: so the bound stays a while behind, and
+ * once a minute the index is read from its end.
+ *
+ * Who locks what: the rows that are moved; one that another mover or a cancel
+ * holds is left to it.
+ */
+#include "postgres/delayed.h"
+
+#include "postgres/environment.h"
+#include "postgres/errors.h"
+#include "postgres/outbox.h"
+#include "postgres/statement.h"
+#include "postgres/wakeup.h"
+
+#include "utils/acl.h"
+
+#define BEHIND_SECONDS 60
+#define WHOLE_SECONDS 60
+
+static Instant taken_up_to;		/* all due before were taken, but for late commits */
+static Instant next_whole;		/* when the index is read from its end again */
+
+static Statement insert_delayed = {
+	.sql = "INSERT INTO spark_common.delayed (id, due, aggregatetype, aggregateid, type, payload, schemaversion,"
+	" correlationid, causationid, traceparent, emitted_by, created_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"};
+
+static Statement find_delayed = {
+	.sql = "SELECT emitted_by FROM spark_common.delayed WHERE id = $1 FOR UPDATE"};
+
+static Statement delete_delayed = {
+	.sql = "DELETE FROM spark_common.delayed WHERE id = $1"};
+
+static Statement take_due = {
+	.sql = "WITH due AS (SELECT id, due FROM spark_common.delayed WHERE due >= $1 AND due <= $2"
+	"  ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED),"
+	" gone AS (DELETE FROM spark_common.delayed d USING due WHERE d.id = due.id RETURNING d.*)"
+	" SELECT id, aggregatetype, aggregateid, type, payload, schemaversion, correlationid, causationid,"
+	"  traceparent, created_at, due FROM gone ORDER BY due, id"};
+
+static Statement find_next = {
+	.sql = "SELECT due FROM spark_common.delayed WHERE due >= $1 ORDER BY due LIMIT 1"};
+
+void
+delay_message(const Message *message, Instant due, const char *emitted_by)
+{
+	(void) statement_run(&insert_delayed,
+						 PARAMETERS(param_uuid(message->id), param_instant(due),
+									param_text(message->aggregate_type), param_uuid(message->aggregate_id),
+									param_text(message->type_name), param_jsonb(message->payload_json),
+									param_int(message->schema_version), param_uuid(message->correlation_id),
+									param_uuid_or_null(message->causation_id), param_text(message->traceparent),
+									param_text(emitted_by), param_instant(message->created_at)));
+	wake_dispatchers_at_commit();
+}
+
+Cancelling
+cancel_delayed(Uuid id, Oid role)
+{
+	Rows		rows = rows_open(&find_delayed, PARAMETERS(param_uuid(id)));
+	Oid			emitter;
+
+	if (!rows_next(&rows))
+	{
+		rows_close(&rows);
+		return CANCELLED_TOO_LATE;
+	}
+	emitter = get_role_oid(row_text(&rows, 1, context_arena(CurrentMemoryContext)), true);
+	rows_close(&rows);
+	if (OidIsValid(emitter) ? !has_privs_of_role(role, emitter) : !superuser_arg(role))
+		return CANCELLED_BY_ANOTHER;
+	return statement_run(&delete_delayed, PARAMETERS(param_uuid(id))) > 0 ? CANCELLED : CANCELLED_TOO_LATE;
+}
+
+static Instant
+lower_bound(Instant now)
+{
+	if (instant_before(now, next_whole))
+		return instant_plus_seconds(taken_up_to, -BEHIND_SECONDS);
+	return (Instant) {1};
+}
+
+int64
+move_due(int64 most)
+{
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	UnitOfWork *work = unit_of_work_new(arena, server_ports(), NULL);
+	Instant		now = clock_now(work);
+	bool		whole = !instant_before(now, next_whole);
+	Message    *messages = ARENA_ARRAY(arena, Message, most);
+	int64		count = 0;
+	Rows		rows = rows_open(&take_due, PARAMETERS(param_instant(lower_bound(now)), param_instant(now),
+													   param_bigint(most)));
+
+	while (rows_next(&rows))
+	{
+		messages[count++] = (Message) {
+			.id = row_uuid(&rows, 1),
+			.aggregate_type = row_text(&rows, 2, arena),
+			.aggregate_id = row_uuid(&rows, 3),
+			.type_name = row_text(&rows, 4, arena),
+			.payload_json = row_text(&rows, 5, arena),
+			.schema_version = row_int(&rows, 6),
+			.correlation_id = row_uuid(&rows, 7),
+			.causation_id = row_uuid(&rows, 8),
+			.traceparent = row_text(&rows, 9, arena),
+			.created_at = row_instant(&rows, 10),
+		};
+		taken_up_to = row_instant(&rows, 11);
+	}
+	rows_close(&rows);
+	/* Before all was seen, the end of the index is looked at once more. */
+	if (whole && count < most)
+		next_whole = instant_plus_seconds(now, WHOLE_SECONDS);
+	if (count > 0)
+		check(outbox_log()->store(outbox_log(), work, messages, (size_t) count));
+	return count;
+}
+
+Instant
+next_delayed_at(void)
+{
+	Rows		rows = rows_open(&find_next, PARAMETERS(param_instant(instant_plus_seconds(taken_up_to, -BEHIND_SECONDS))));
+	Instant		due = rows_next(&rows) ? row_instant(&rows, 1) : INSTANT_NONE;
+
+	rows_close(&rows);
+	return due;
+}
