@@ -168,7 +168,8 @@ make_lane(int lane)
 						 "CREATE TABLE spark_common.outbox_%1$d_%2$d (LIKE spark_common.outbox_0_0);"
 						 "CREATE INDEX outbox_%1$d_%2$d_seq ON spark_common.outbox_%1$d_%2$d (seq);"
 						 "CREATE INDEX outbox_%1$d_%2$d_xid_seq ON spark_common.outbox_%1$d_%2$d (xid, seq);"
-						 "ALTER TABLE spark_common.outbox_%1$d_%2$d ENABLE ROW LEVEL SECURITY;",
+						 "ALTER TABLE spark_common.outbox_%1$d_%2$d ENABLE ROW LEVEL SECURITY;"
+						 "COMMENT ON TABLE spark_common.outbox_%1$d_%2$d IS 'A segment of the log';",
 						 lane, segment);
 	appendStringInfo(&script,
 					 "CREATE VIEW spark_common.outbox_%1$d AS SELECT * FROM spark_common.outbox_%1$d_0"

@@ -79,6 +79,8 @@ CREATE TABLE spark_common.lane_epoch (
 	at timestamptz NOT NULL
 );
 INSERT INTO spark_common.lane_epoch VALUES (0, 1, 1, 0, pg_catalog.pg_current_xact_id(), pg_catalog.clock_timestamp());
+COMMENT ON TABLE spark_common.lane_epoch IS 'How many lanes emitters use: the row of the highest epoch; a change of lanes begins one';
+COMMENT ON COLUMN spark_common.lane_epoch.barrier IS 'The last number of all epochs before, in every lane';
 COMMENT ON COLUMN spark_common.lane_epoch.made IS 'Lanes that have tables: they are read, written to or not';
 
 -- A consumer enters an epoch when it has handled all of the epochs before.
@@ -87,6 +89,8 @@ CREATE TABLE spark_common.consumer_epoch (
 	epoch int NOT NULL,
 	PRIMARY KEY (consumer, epoch)
 );
+
+COMMENT ON TABLE spark_common.consumer_epoch IS 'Who has handled all that was emitted before an epoch';
 
 CREATE TABLE spark_common.lane_segment (
 	lane int PRIMARY KEY,
@@ -191,6 +195,7 @@ CREATE TABLE spark_common.delayed (
 	created_at timestamptz NOT NULL
 );
 CREATE INDEX delayed_due ON spark_common.delayed (due);
+COMMENT ON TABLE spark_common.delayed IS 'Messages that are due later';
 COMMENT ON COLUMN spark_common.delayed.emitted_by IS 'The role that emitted it, and may take it back';
 
 CREATE TABLE spark_common.operator_log (
