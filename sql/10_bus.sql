@@ -40,8 +40,8 @@ type: <context>.<words>, 1 to 255 bytes.
 aggregate_id: the key; messages of one key are handled in their order.
 payload: an object, of at most 1 MiB.
 aggregate_type: what the key is an id of; NULL: the words before the dot.
-deliver_at: when it is due; NULL or a time that has passed: now. Its place in the order of its key is that of
-  the moment when it is due. A handler may emit its own message again for later, for ever.
+deliver_at: when it is due; NULL or a time that has passed: now. Among those of its key it has its place
+  from the moment when it is due. A handler may emit its own message again for later, for ever.
 Returns the id of the message. It takes effect when the caller commits, and not at all if he does not.
 Errors: SP001 invalid argument; SP004 a message of spark''s own contexts, unless by a superuser;
   SP009 not installed.';

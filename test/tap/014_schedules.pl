@@ -1,4 +1,4 @@
-# 013_schedules.pl
+# 014_schedules.pl
 #		The promise of the bus under random schedules, against an oracle.
 #
 # Writers change versioned rows and emit (key, version) under the row's lock:

@@ -1,4 +1,4 @@
-# 014_rotation.pl
+# 015_rotation.pl
 #		Segments of the log are emptied when everybody has left them behind, and
 #		never before.
 use strict;

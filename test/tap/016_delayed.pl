@@ -1,4 +1,4 @@
-# 015_delayed.pl
+# 016_delayed.pl
 #		Messages that are due later: never early, seldom late, and taken back in time
 #		or not at all.
 use strict;
