@@ -159,7 +159,6 @@ for (
 	[ 'SP001', "emit('a.b', '$some', NULL)", 'no payload' ], [ 'SP001', "emit('a.b', '$some', '[]')", 'an array' ],
 	[ 'SP001', "emit('a.b', '$some', '1')", 'a number' ], [ 'SP001', "emit('a.b', '$some', 'null')", 'a JSON null' ],
 	[ 'SP001', "emit('a.b', '$some', jsonb_build_object('a', repeat('x', 1048576)))", 'too large a payload' ],
-	[ '0A000', "emit('a.b', '$some', '{}', NULL, now() + interval '1 day')", 'a delayed one' ],
 	[ 'SP001', 'cancel(NULL)', 'no message' ],
 	[ '42501', "grant_author('author')", 'an author makes no authors' ])
 {
