@@ -339,7 +339,7 @@ account_query(Arena *arena, Uuid account_id)
 }
 
 bool
-statement_line_query(Uuid account_id, Uuid transfer_id, Instant *created_at)
+statement_place(Uuid account_id, Uuid transfer_id, PagePlace *place)
 {
 	static Statement statement = {
 		.sql = "SELECT created_at FROM spark_accounting.transfers"
@@ -350,19 +350,17 @@ statement_line_query(Uuid account_id, Uuid transfer_id, Instant *created_at)
 	bool		found = rows_next(&rows);
 
 	if (found)
-		*created_at = row_instant(&rows, 1);
+		*place = (PagePlace) {row_instant(&rows, 1), transfer_id};
 	rows_close(&rows);
 	return found;
 }
 
 #define STATEMENT_SIDE(side) \
 	"(SELECT * FROM spark_accounting.transfers" \
-	" WHERE " side " = $1 AND pending_id IS NULL" \
-	" AND (created_at, transfer_id) < (coalesce($2, 'infinity'), $3)" \
-	" ORDER BY created_at DESC, transfer_id DESC LIMIT $4)"
+	" WHERE " side " = $4 AND pending_id IS NULL AND " PAGE("transfer_id") ")"
 
 Rows
-statement_page(Uuid account_id, Instant created_at, Uuid transfer_id, int limit)
+statement_page(Uuid account_id, PagePlace after, int limit)
 {
 	/*
 	 * Each side is read from its index, no further than the page; the end of a
@@ -370,25 +368,24 @@ statement_page(Uuid account_id, Instant created_at, Uuid transfer_id, int limit)
 	 */
 	static Statement statement = {
 		.sql = "SELECT t.transfer_id,"
-		" CASE WHEN t.kind = 'withdrawal' AND t.credit_account_id = $1 THEN 'deposit' ELSE t.kind END,"
+		" CASE WHEN t.kind = 'withdrawal' AND t.credit_account_id = $4 THEN 'deposit' ELSE t.kind END,"
 		" CASE WHEN t.form = 'direct' OR e.form = 'post' THEN 'posted'"
 		"      WHEN e.form = 'void' THEN 'voided' ELSE 'pending' END,"
-		" CASE WHEN t.debit_account_id = $1 THEN - coalesce(e.amount_msat, t.amount_msat)"
+		" CASE WHEN t.debit_account_id = $4 THEN - coalesce(e.amount_msat, t.amount_msat)"
 		"      ELSE coalesce(e.amount_msat, t.amount_msat) END,"
-		" CASE WHEN t.debit_account_id = $1 THEN t.credit_account_id ELSE t.debit_account_id END,"
+		" CASE WHEN t.debit_account_id = $4 THEN t.credit_account_id ELSE t.debit_account_id END,"
 		" t.campaign_id,"
-		" CASE WHEN t.debit_account_id = $1 THEN t.from_invoice_id ELSE t.to_invoice_id END,"
+		" CASE WHEN t.debit_account_id = $4 THEN t.from_invoice_id ELSE t.to_invoice_id END,"
 		" t.created_at,"
 		" CASE WHEN t.form = 'direct' THEN t.created_at WHEN e.form = 'post' THEN e.created_at END"
 		"  FROM (" STATEMENT_SIDE("debit_account_id") " UNION ALL " STATEMENT_SIDE("credit_account_id") ") t"
 		"  LEFT JOIN LATERAL (SELECT form, amount_msat, created_at FROM spark_accounting.transfers"
 		"    WHERE t.form = 'pending' AND pending_id = t.transfer_id LIMIT 1) e ON true"
-		" ORDER BY t.created_at DESC, t.transfer_id DESC LIMIT $4",
+		" ORDER BY t.created_at DESC, t.transfer_id DESC LIMIT $3",
 		.read_only = true
 	};
 
-	return rows_open(&statement, PARAMETERS(param_uuid(account_id), param_instant(created_at),
-											param_uuid(transfer_id), param_bigint(limit)));
+	return rows_open(&statement, PARAMETERS(PAGE_PARAMETERS(after, limit), param_uuid(account_id)));
 }
 
 Rows

@@ -164,7 +164,7 @@ spark_bitcoin_invoices(PG_FUNCTION_ARGS)
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	int			limit = arg_limit(fcinfo, 0, DEFAULT_LIMIT);
 	Uuid		after = arg_uuid_or_nil(fcinfo, 1);
-	Instant		created_at = INSTANT_NONE;
+	PagePlace	place = FIRST_PAGE;
 	Answer		answer = answers_begin(fcinfo);
 	InvoiceView view;
 	Rows		rows;
@@ -173,9 +173,9 @@ spark_bitcoin_invoices(PG_FUNCTION_ARGS)
 	{
 		if (!invoice_query(arena, caller, after, &view))
 			refuse(RESULT_NOT_FOUND, "Argument after names no invoice of this list.");
-		created_at = view.created_at;
+		place = (PagePlace) {view.created_at, after};
 	}
-	rows = invoices_page(caller, created_at, after, limit);
+	rows = invoices_page(caller, place, limit);
 	while (rows_next(&rows))
 	{
 		view = invoice_of_row(&rows, arena);

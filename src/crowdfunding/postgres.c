@@ -328,13 +328,11 @@ Rows
 campaigns_page(PagePlace after, int limit)
 {
 	static Statement statement = {
-		.sql = CAMPAIGN_VIEW
-		"WHERE (created_at, campaign_id) < (coalesce($1, 'infinity'), $2)"
-		" ORDER BY created_at DESC, campaign_id DESC LIMIT $3",
+		.sql = CAMPAIGN_VIEW "WHERE " PAGE("campaign_id"),
 		.read_only = true
 	};
 
-	return rows_open(&statement, PARAMETERS(param_instant(after.created_at), param_uuid(after.id), param_bigint(limit)));
+	return rows_open(&statement, PARAMETERS(PAGE_PARAMETERS(after, limit)));
 }
 
 const Donation *
@@ -366,14 +364,11 @@ donations_page(Uuid campaign_id, PagePlace after, int limit)
 {
 	static Statement statement = {
 		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
-		" WHERE campaign_id = $1 AND donor_id <> owner_id"
-		" AND (created_at, donation_id) < (coalesce($2, 'infinity'), $3)"
-		" ORDER BY created_at DESC, donation_id DESC LIMIT $4",
+		" WHERE campaign_id = $4 AND donor_id <> owner_id AND " PAGE("donation_id"),
 		.read_only = true
 	};
 
-	return rows_open(&statement, PARAMETERS(param_uuid(campaign_id), param_instant(after.created_at),
-											param_uuid(after.id), param_bigint(limit)));
+	return rows_open(&statement, PARAMETERS(PAGE_PARAMETERS(after, limit), param_uuid(campaign_id)));
 }
 
 Rows
@@ -381,13 +376,10 @@ donations_page_of_donor(Uuid campaign_id, Uuid donor_id, PagePlace after, int li
 {
 	static Statement statement = {
 		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
-		" WHERE campaign_id = $1 AND donor_id = $2 AND amount_msat > 0"
-		" AND (created_at, donation_id) < (coalesce($3, 'infinity'), $4)"
-		" ORDER BY created_at DESC, donation_id DESC LIMIT $5",
+		" WHERE campaign_id = $4 AND donor_id = $5 AND amount_msat > 0 AND " PAGE("donation_id"),
 		.read_only = true
 	};
 
-	return rows_open(&statement, PARAMETERS(param_uuid(campaign_id), param_uuid(donor_id),
-											param_instant(after.created_at), param_uuid(after.id),
-											param_bigint(limit)));
+	return rows_open(&statement, PARAMETERS(PAGE_PARAMETERS(after, limit), param_uuid(campaign_id),
+											param_uuid(donor_id)));
 }
