@@ -193,7 +193,6 @@ answer_check(Answer *answer, const char *name, bool ok, const char *detail)
 static const char *
 node_problem(Arena *arena)
 {
-	Clock	   *clock = server_ports()->clock;
 	const char *paused = why_outside_is_paused();
 	NodeState	state;
 
@@ -207,7 +206,7 @@ node_problem(Arena *arena)
 		return state.last_error;
 	if (!state.ready)
 		return "the node is not ready";
-	if (instant_before(instant_plus_seconds(state.last_answer_at, SILENCE_SECONDS), clock->now(clock)))
+	if (instant_before(instant_plus_seconds(state.last_answer_at, SILENCE_SECONDS), server_time()))
 		return "nothing was heard of the node for over a minute; is the worker running?";
 	return NULL;
 }

@@ -101,7 +101,6 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	UnitOfWork *work = unit_of_work_new(arena, server_ports(), NULL);
 	Ownership	ownership;
 	Message		message;
-	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 
 	refuse_future(fcinfo, 4);
 	check_may_emit(type);
@@ -123,8 +122,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	ownership = become_owner();
 	check(outbox_log()->store(outbox_log(), work, &message, 1));
 	become_caller(ownership);
-	memcpy(id->data, message.id.bytes, UUID_LEN);
-	PG_RETURN_UUID_P(id);
+	PG_RETURN_DATUM(uuid_datum(message.id));
 }
 
 /* No message is ever delayed in this version, so none can be taken back. */

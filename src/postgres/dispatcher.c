@@ -239,12 +239,6 @@ lock_touched(Batch *batch, UnitOfWork *work)
 	check(touched_find(&touched, work));
 }
 
-static Instant
-time_now(void)
-{
-	return server_ports()->clock->now(server_ports()->clock);
-}
-
 /* The batch ends here: what is left of it comes with the next. */
 static void
 cut(Batch *batch, int count)
@@ -257,7 +251,7 @@ static void
 handle_together(Batch *batch)
 {
 	UnitOfWork *work = unit_of_work_new(batch->arena, server_ports(), NULL);
-	Instant		end = {time_now().microseconds + BATCH_MICROSECONDS};
+	Instant		end = {server_time().microseconds + BATCH_MICROSECONDS};
 
 	if (batch->listener->context != NULL)
 		lock_touched(batch, work);
@@ -275,7 +269,7 @@ handle_together(Batch *batch)
 			batch->handled++;
 		}
 		batch->done++;
-		if (instant_before(end, time_now()))
+		if (instant_before(end, server_time()))
 			cut(batch, i + 1);
 	}
 	complete(batch, work);
@@ -652,6 +646,6 @@ next_serving(const Listener *listener, long nap)
 	due = next_parked_at(listener->name);
 	if (instant_is_none(due))
 		return nap;
-	wait = (due.microseconds - time_now().microseconds) / 1000 + 1;
+	wait = (due.microseconds - server_time().microseconds) / 1000 + 1;
 	return Max(0, Min(wait, nap));
 }

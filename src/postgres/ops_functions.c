@@ -74,7 +74,7 @@ put_status(Answer *answer, const Listener *listener, Arena *arena)
 {
 	ConsumerCounters counters = consumer_counters(listener->name);
 	Instant		oldest = INSTANT_NONE;
-	Instant		now = server_ports()->clock->now(server_ports()->clock);
+	Instant		now = server_time();
 	const char *last_error = counters.last_error[0] != '\0' ? counters.last_error : NULL;
 	Cursor		cursor;
 	int64		lag = 0;

@@ -83,7 +83,7 @@ next_attempt(int attempts)
 	for (int i = 1; i < attempts && delay < retry_max_delay; i++)
 		delay *= 2;
 	delay = Min(delay, retry_max_delay) * (0.5 + 0.5 * pg_prng_double(&pg_global_prng_state));
-	return (Instant) {server_ports()->clock->now(server_ports()->clock).microseconds + (int64) (delay * 1000)};
+	return (Instant) {server_time().microseconds + (int64) (delay * 1000)};
 }
 
 static const char *
@@ -109,7 +109,7 @@ insert(const char *consumer, int lane, int64 seq, const Message *message, int at
 									param_text(error != NULL ? error->message : NULL),
 									param_text(error != NULL ? error->detail : NULL),
 									param_text(error != NULL ? error->context : NULL),
-									error != NULL ? param_instant(server_ports()->clock->now(server_ports()->clock))
+									error != NULL ? param_instant(server_time())
 									: param_instant(INSTANT_NONE)));
 }
 
@@ -132,7 +132,7 @@ park_failed(const Listener *listener, int lane, int64 seq, const Message *messag
 bool
 next_parked(const char *consumer, Arena *arena, Parked *parked)
 {
-	Instant		now = server_ports()->clock->now(server_ports()->clock);
+	Instant		now = server_time();
 	Rows		rows = rows_open(&find_due, PARAMETERS(param_text(consumer), param_instant(now)));
 	bool		found = rows_next(&rows);
 
