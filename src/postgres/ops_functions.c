@@ -14,6 +14,7 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/ownership.h"
+#include "postgres/parking.h"
 #include "postgres/place.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
@@ -57,11 +58,6 @@ static Statement revive = {
 
 static Statement remove_dead = {
 	.sql = "DELETE FROM spark_common.dead_letter WHERE consumer = $1 AND id = $2"};
-
-static Statement open_key = {
-	.sql = "UPDATE spark_common.retry SET due = pg_catalog.clock_timestamp()"
-	" WHERE consumer = $1 AND due IS NULL AND id ="
-	" (SELECT id FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 ORDER BY seq LIMIT 1)"};
 
 static Statement record = {
 	.sql = "INSERT INTO spark_common.operator_log (at, operator, action, consumer, message_id, reason, before, after)"
@@ -215,7 +211,7 @@ spark_ops_drop_dead_letter(PG_FUNCTION_ARGS)
 	Repair		repair = repair_begin(fcinfo, 2);
 
 	(void) statement_run(&remove_dead, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id)));
-	(void) statement_run(&open_key, PARAMETERS(param_text(repair.consumer), param_uuid(repair.key)));
+	open_key(repair.consumer, repair.key);
 	repair_end(&repair, "drop", NULL);
 	PG_RETURN_VOID();
 }

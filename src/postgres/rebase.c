@@ -10,6 +10,8 @@
 
 #include "postgres/cursor.h"
 #include "postgres/environment.h"
+#include "postgres/message_rows.h"
+#include "postgres/parking.h"
 #include "postgres/statement.h"
 
 #include "access/xlog.h"
@@ -31,29 +33,17 @@ static Statement set_writer = {
  * dump, so the old snapshots alone decide.
  */
 static Statement save_undelivered = {
-	.sql = "INSERT INTO spark_common.retry (consumer, lane, seq, id, aggregatetype, aggregateid, type, payload,"
-	" schemaversion, correlationid, causationid, traceparent, depth, created_at, attempts, due)"
-	" SELECT $1, $2, m.seq, m.id, m.aggregatetype, m.aggregateid, m.type, m.payload, m.schemaversion,"
-	"  m.correlationid, m.causationid, m.traceparent, m.depth, m.created_at, 0, NULL"
-	" FROM spark_common.outbox_0 m"
-	" WHERE NOT pg_catalog.pg_visible_in_snapshot(m.xid, $3)"
-	"  AND NOT ($4 AND m.seq <= $5 AND pg_catalog.pg_visible_in_snapshot(m.xid, $6))"
-	"  AND (m.type = ANY ($7) OR m.destination = $1)"
+	.sql = "INSERT INTO spark_common.retry (consumer, lane, attempts, seq, " MESSAGE_COLUMNS ")"
+	" SELECT $1, $2, 0, seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_0"
+	" WHERE NOT pg_catalog.pg_visible_in_snapshot(xid, $3)"
+	"  AND NOT ($4 AND seq <= $5 AND pg_catalog.pg_visible_in_snapshot(xid, $6))"
+	"  AND (type = ANY ($7) OR destination = $1)"
 	" ON CONFLICT (consumer, id) DO NOTHING"};
 
-/* The first of each key is due now, unless something parked or dead is before it. */
-static Statement open_keys = {
-	.sql = "UPDATE spark_common.retry r SET due = pg_catalog.clock_timestamp()"
-	" WHERE r.consumer = $1 AND r.due IS NULL"
-	"  AND NOT EXISTS (SELECT FROM spark_common.retry e"
-	"   WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq)"
-	"  AND NOT EXISTS (SELECT FROM spark_common.dead_letter d"
-	"   WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid)"};
+#define SEGMENTS "spark_common.outbox_0_0, spark_common.outbox_0_1, spark_common.outbox_0_2"
 
-static Statement empty_log[] = {
-	{.sql = "TRUNCATE spark_common.outbox_0_0, spark_common.outbox_0_1, spark_common.outbox_0_2"},
-	{.sql = "LOCK TABLE spark_common.outbox_0_0, spark_common.outbox_0_1, spark_common.outbox_0_2"
-	" IN ACCESS EXCLUSIVE MODE"}};
+static Statement hold_log = {.sql = "LOCK TABLE " SEGMENTS " IN ACCESS EXCLUSIVE MODE"};
+static Statement empty_log = {.sql = "TRUNCATE " SEGMENTS};
 
 static const char *
 this_cluster(void)
@@ -95,7 +85,7 @@ rebase_listener(const Listener *listener, Arena *arena)
 									param_typed(PG_SNAPSHOTOID,
 												snapshot_format(arena, is_open ? &cursor.to.s : &cursor.from.s)),
 									param_texts(listener->wanted, (size_t) listener->wanted_count)));
-	(void) statement_run(&open_keys, PARAMETERS(param_text(listener->name)));
+	open_keys(listener->name);
 	cursor.from = log_position(arena);
 	cursor.is_open = false;
 	cursor.pos = 0;
@@ -108,7 +98,7 @@ rebase_log(void)
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	ListCell   *cell;
 
-	(void) statement_run(&empty_log[1], NO_PARAMETERS);
+	(void) statement_run(&hold_log, NO_PARAMETERS);
 	if (!log_is_foreign())
 		return;
 	ereport(LOG, (errmsg("spark makes the log of another cluster its own")));
@@ -116,5 +106,5 @@ rebase_log(void)
 	CommandCounterIncrement();
 	foreach(cell, listeners(arena))
 		rebase_listener(lfirst(cell), arena);
-	(void) statement_run(&empty_log[0], NO_PARAMETERS);
+	(void) statement_run(&empty_log, NO_PARAMETERS);
 }
