@@ -63,14 +63,7 @@ read_account(const Rows *rows, Arena *arena)
 	" seal" \
 	"  FROM spark_accounting.accounts WHERE account_id = ANY ($1) ORDER BY account_id"
 
-static Result
-load_accounts(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = ACCOUNTS_BY_ID};
-	static Statement locked = {.sql = ACCOUNTS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_account, found);
-}
+DEFINE_LOAD(load_accounts, ACCOUNTS_BY_ID, read_account)
 
 static Result
 insert_account(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)

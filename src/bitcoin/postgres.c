@@ -57,14 +57,7 @@ read_deposit(const Rows *rows, Arena *arena)
 	"SELECT " DEPOSIT_COLUMNS \
 	"  FROM spark_bitcoin.deposits WHERE invoice_id = ANY ($1) ORDER BY invoice_id"
 
-static Result
-load_deposits(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = DEPOSITS_BY_ID};
-	static Statement locked = {.sql = DEPOSITS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_deposit, found);
-}
+DEFINE_LOAD(load_deposits, DEPOSITS_BY_ID, read_deposit)
 
 static Result
 insert_deposit(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -227,15 +220,7 @@ read_withdrawal(const Rows *rows, Arena *arena)
 	"SELECT " WITHDRAWAL_COLUMNS \
 	"  FROM spark_bitcoin.withdrawals WHERE invoice_id = ANY ($1) ORDER BY invoice_id"
 
-static Result
-load_withdrawals(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock,
-				 Aggregate **found)
-{
-	static Statement plain = {.sql = WITHDRAWALS_BY_ID};
-	static Statement locked = {.sql = WITHDRAWALS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_withdrawal, found);
-}
+DEFINE_LOAD(load_withdrawals, WITHDRAWALS_BY_ID, read_withdrawal)
 
 static Result
 insert_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)

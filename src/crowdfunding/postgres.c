@@ -28,14 +28,7 @@ read_creator(const Rows *rows, Arena *arena)
 	"SELECT account_id, version, username" \
 	"  FROM spark_crowdfunding.creators WHERE account_id = ANY ($1) ORDER BY account_id"
 
-static Result
-load_creators(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = CREATORS_BY_ID};
-	static Statement locked = {.sql = CREATORS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_creator, found);
-}
+DEFINE_LOAD(load_creators, CREATORS_BY_ID, read_creator)
 
 static Result
 insert_creator(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -103,14 +96,7 @@ read_campaign(const Rows *rows, Arena *arena)
 	"SELECT " CAMPAIGN_COLUMNS \
 	"  FROM spark_crowdfunding.campaigns c WHERE campaign_id = ANY ($1) ORDER BY campaign_id"
 
-static Result
-load_campaigns(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = CAMPAIGNS_BY_ID};
-	static Statement locked = {.sql = CAMPAIGNS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_campaign, found);
-}
+DEFINE_LOAD(load_campaigns, CAMPAIGNS_BY_ID, read_campaign)
 
 static Result
 insert_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -193,14 +179,7 @@ read_donation(const Rows *rows, Arena *arena)
 	"SELECT " DONATION_COLUMNS \
 	"  FROM spark_crowdfunding.donations WHERE donation_id = ANY ($1) ORDER BY donation_id"
 
-static Result
-load_donations(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = DONATIONS_BY_ID};
-	static Statement locked = {.sql = DONATIONS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_donation, found);
-}
+DEFINE_LOAD(load_donations, DONATIONS_BY_ID, read_donation)
 
 static Result
 find_donation_by_key(const DonationRepository *self, UnitOfWork *work, Uuid donor_id, const char *idempotency_key,
