@@ -178,12 +178,7 @@ read_transfer(const Rows *rows, Arena *arena)
 static Transfer *
 only_transfer(Rows rows, Arena *arena)
 {
-	Transfer   *transfer = NULL;
-
-	if (rows_next(&rows))
-		transfer = (Transfer *) aggregate_of_row(&transfer_type, &rows, arena, read_transfer);
-	rows_close(&rows);
-	return transfer;
+	return (Transfer *) only_aggregate(&transfer_type, rows, arena, read_transfer);
 }
 
 static Result
@@ -322,13 +317,10 @@ const LedgerAccount *
 account_query(Arena *arena, Uuid account_id)
 {
 	static Statement statement = {.sql = ACCOUNTS_BY_ID, .read_only = true};
-	Rows		rows = rows_open(&statement, PARAMETERS(param_uuids(&account_id, 1)));
-	const LedgerAccount *account = NULL;
 
-	if (rows_next(&rows))
-		account = (const LedgerAccount *) aggregate_of_row(&ledger_account_type, &rows, arena, read_account);
-	rows_close(&rows);
-	return account;
+	return (const LedgerAccount *) only_aggregate(&ledger_account_type,
+												  rows_open(&statement, PARAMETERS(param_uuids(&account_id, 1))),
+												  arena, read_account);
 }
 
 bool

@@ -189,11 +189,10 @@ find_donation_by_key(const DonationRepository *self, UnitOfWork *work, Uuid dono
 		.sql = "SELECT " DONATION_COLUMNS
 		"  FROM spark_crowdfunding.donations WHERE donor_id = $1 AND idempotency_key = $2"
 	};
-	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(donor_id), param_text(idempotency_key)));
 
-	(void) self;
-	*found = rows_next(&rows) ? (Donation *) donation_of_row(&rows, work->arena) : NULL;
-	rows_close(&rows);
+	*found = (Donation *) only_aggregate(self->repository.type,
+										 rows_open(&statement, PARAMETERS(param_uuid(donor_id), param_text(idempotency_key))),
+										 work->arena, read_donation);
 	return OK;
 }
 
@@ -327,11 +326,9 @@ donation_query(Arena *arena, Uuid donation_id)
 		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations WHERE donation_id = $1",
 		.read_only = true
 	};
-	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(donation_id)));
-	const Donation *donation = rows_next(&rows) ? donation_of_row(&rows, arena) : NULL;
 
-	rows_close(&rows);
-	return donation;
+	return (const Donation *) only_aggregate(&donation_type, rows_open(&statement, PARAMETERS(param_uuid(donation_id))),
+											 arena, read_donation);
 }
 
 /*

@@ -40,6 +40,9 @@ extern Result aggregates_load(const Repository *self, UnitOfWork *work, Statemen
 extern Aggregate *aggregate_of_row(const AggregateType *type, const Rows *rows, Arena *arena,
 								   AggregateReader read);
 
+/* The first of those rows, which end here; NULL where there is none. */
+extern Aggregate *only_aggregate(const AggregateType *type, Rows rows, Arena *arena, AggregateReader read);
+
 /* Repository.insert: OK where the INSERT .. ON CONFLICT DO NOTHING wrote its row, else DUPLICATE. */
 extern Result inserted(uint64 rows) MUST_CHECK;
 
