@@ -25,22 +25,8 @@ static const bool class_is_strict[] = {
 #undef LEDGER_ACCOUNT_STRICT
 };
 
-const char *
-ledger_account_class_name(LedgerAccountClass class)
-{
-	return class_names[class];
-}
-
-bool
-ledger_account_class_by_name(const char *name, LedgerAccountClass *class)
-{
-	size_t		place;
-
-	if (!name_place(class_names, sizeof(class_names) / sizeof(class_names[0]), name, &place))
-		return false;
-	*class = (LedgerAccountClass) place;
-	return true;
-}
+DEFINE_NAME_OF(ledger_account_class_name, LedgerAccountClass, class_names)
+DEFINE_VALUE_OF_NAME(ledger_account_class_by_name, LedgerAccountClass, class_names)
 
 void
 ledger_account_open(LedgerAccount *account, Uuid id, LedgerAccountClass class, Instant now)

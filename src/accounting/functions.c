@@ -46,15 +46,14 @@ spark_accounting_statement(PG_FUNCTION_ARGS)
 {
 	Uuid		caller = caller_required("accounting");
 	int			limit = arg_limit(fcinfo, 0, DEFAULT_LIMIT);
-	Uuid		after = arg_uuid_or_nil(fcinfo, 1);
-	Instant		created_at = INSTANT_NONE;
+	PagePlace	place = FIRST_PAGE;
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	Answer		answer = answers_begin(fcinfo);
 	Rows		rows;
 
-	if (!PG_ARGISNULL(1) && !statement_line_query(caller, after, &created_at))
+	if (!PG_ARGISNULL(1) && !statement_place(caller, arg_uuid_or_nil(fcinfo, 1), &place))
 		refuse(RESULT_NOT_FOUND, "Argument after names no line of this statement.");
-	rows = statement_page(caller, created_at, after, limit);
+	rows = statement_page(caller, place, limit);
 	while (rows_next(&rows))
 	{
 		answer_uuid(&answer, row_uuid(&rows, 1));

@@ -92,19 +92,29 @@ on_deposit(const void *self, UnitOfWork *work, const Message *message)
 
 /* --------------------------------------- transfers that other contexts ask for */
 
+/* The fields that all that is told of a decided transfer has in common. */
+#define WHAT_WAS_ASKED(transfer) \
+	.idempotency_key = (transfer)->key, \
+	.from_account_id = (transfer)->debit_account_id, \
+	.to_account_id = (transfer)->credit_account_id, \
+	.campaign_id = (transfer)->campaign_id, \
+	.from_invoice_id = (transfer)->from_invoice_id, \
+	.to_invoice_id = (transfer)->to_invoice_id
+
+#define WHAT_WAS_DECIDED(transfer) \
+	WHAT_WAS_ASKED(transfer), \
+	.purpose = transfer_purpose_name((transfer)->purpose), \
+	.transfer_id = (transfer)->aggregate.id, \
+	.created_at = (transfer)->created_at
+
 static void
 tell_rejected(UnitOfWork *work, Uuid key, const Transfer *asked, const char *purpose, const char *reason)
 {
 	EMIT(work, accounting_transfer_rejected, key,
-		 .idempotency_key = asked->key,
-		 .from_account_id = asked->debit_account_id,
-		 .to_account_id = asked->credit_account_id,
+		 WHAT_WAS_ASKED(asked),
 		 .amount_msat = asked->amount,
 		 .purpose = purpose,
 		 .pending = asked->form == TRANSFER_PENDING,
-		 .campaign_id = asked->campaign_id,
-		 .from_invoice_id = asked->from_invoice_id,
-		 .to_invoice_id = asked->to_invoice_id,
 		 .reason = reason);
 }
 
@@ -113,17 +123,9 @@ static void
 tell_succeeded(UnitOfWork *work, Uuid key, const Transfer *transfer, Amount amount, Instant posted_at)
 {
 	EMIT(work, accounting_transfer_succeeded, key,
-		 .idempotency_key = transfer->key,
-		 .from_account_id = transfer->debit_account_id,
-		 .to_account_id = transfer->credit_account_id,
+		 WHAT_WAS_DECIDED(transfer),
 		 .amount_msat = amount,
-		 .purpose = transfer_purpose_name(transfer->purpose),
 		 .pending = transfer->form == TRANSFER_PENDING,
-		 .campaign_id = transfer->campaign_id,
-		 .from_invoice_id = transfer->from_invoice_id,
-		 .to_invoice_id = transfer->to_invoice_id,
-		 .transfer_id = transfer->aggregate.id,
-		 .created_at = transfer->created_at,
 		 .posted_at = posted_at);
 }
 
@@ -131,32 +133,16 @@ static void
 tell_reserved(UnitOfWork *work, Uuid key, const Transfer *transfer)
 {
 	EMIT(work, accounting_transfer_reserved, key,
-		 .idempotency_key = transfer->key,
-		 .from_account_id = transfer->debit_account_id,
-		 .to_account_id = transfer->credit_account_id,
-		 .amount_msat = transfer->amount,
-		 .purpose = transfer_purpose_name(transfer->purpose),
-		 .campaign_id = transfer->campaign_id,
-		 .from_invoice_id = transfer->from_invoice_id,
-		 .to_invoice_id = transfer->to_invoice_id,
-		 .transfer_id = transfer->aggregate.id,
-		 .created_at = transfer->created_at);
+		 WHAT_WAS_DECIDED(transfer),
+		 .amount_msat = transfer->amount);
 }
 
 static void
 tell_voided(UnitOfWork *work, Uuid key, const Transfer *transfer, const char *reason)
 {
 	EMIT(work, accounting_transfer_voided, key,
-		 .idempotency_key = transfer->key,
-		 .from_account_id = transfer->debit_account_id,
-		 .to_account_id = transfer->credit_account_id,
+		 WHAT_WAS_DECIDED(transfer),
 		 .amount_msat = transfer->amount,
-		 .purpose = transfer_purpose_name(transfer->purpose),
-		 .campaign_id = transfer->campaign_id,
-		 .from_invoice_id = transfer->from_invoice_id,
-		 .to_invoice_id = transfer->to_invoice_id,
-		 .transfer_id = transfer->aggregate.id,
-		 .created_at = transfer->created_at,
 		 .reason = reason);
 }
 
@@ -496,14 +482,23 @@ on_payment_failed(const void *self, UnitOfWork *work, const Message *message)
 
 /* ------------------------------------------------------ what a batch locks */
 
-static void
-touch_both(const void *self, Touched *touched, Uuid one, Uuid other)
-{
-	const Accounting *context = self;
+/* What a message touches that names both accounts, by its fields. */
+#define TOUCHES_BOTH(function, message_type, one, other) \
+	static void \
+	function(const void *self, const Message *message, Touched *touched) \
+	{ \
+		const Accounting *context = self; \
+		const message_type *payload = message->payload; \
+	\
+		touch(touched, context->accounts, payload->one); \
+		touch(touched, context->accounts, payload->other); \
+	}
 
-	touch(touched, context->accounts, one);
-	touch(touched, context->accounts, other);
-}
+TOUCHES_BOTH(deposit_touches, accounting_deposit, node_account_id, account_id)
+TOUCHES_BOTH(request_transfer_touches, accounting_request_transfer, from_account_id, to_account_id)
+TOUCHES_BOTH(request_withdraw_touches, accounting_request_withdraw, account_id, node_account_id)
+TOUCHES_BOTH(payment_succeeded_touches, bitcoin_payment_succeeded, account_id, node_account_id)
+TOUCHES_BOTH(payment_failed_touches, bitcoin_payment_failed, account_id, node_account_id)
 
 /* A post and a void name the debit account only; the row knows the other. */
 static void
@@ -531,22 +526,6 @@ signed_up_touches(const void *self, const Message *message, Touched *touched)
 }
 
 static void
-deposit_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_deposit *command = message->payload;
-
-	touch_both(self, touched, command->node_account_id, command->account_id);
-}
-
-static void
-request_transfer_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_request_transfer *command = message->payload;
-
-	touch_both(self, touched, command->from_account_id, command->to_account_id);
-}
-
-static void
 post_transfer_touches(const void *self, const Message *message, Touched *touched)
 {
 	const accounting_post_transfer *command = message->payload;
@@ -560,30 +539,6 @@ void_transfer_touches(const void *self, const Message *message, Touched *touched
 	const accounting_void_transfer *command = message->payload;
 
 	touch_pending(self, touched, command->from_account_id, command->purpose, command->idempotency_key);
-}
-
-static void
-request_withdraw_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_request_withdraw *command = message->payload;
-
-	touch_both(self, touched, command->account_id, command->node_account_id);
-}
-
-static void
-payment_succeeded_touches(const void *self, const Message *message, Touched *touched)
-{
-	const bitcoin_payment_succeeded *event = message->payload;
-
-	touch_both(self, touched, event->account_id, event->node_account_id);
-}
-
-static void
-payment_failed_touches(const void *self, const Message *message, Touched *touched)
-{
-	const bitcoin_payment_failed *event = message->payload;
-
-	touch_both(self, touched, event->account_id, event->node_account_id);
 }
 
 const Subscription accounting_subscriptions[] = {

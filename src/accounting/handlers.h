@@ -22,12 +22,6 @@
 /* What it listens to; the context of a consumer is an Accounting. */
 extern const Subscription accounting_subscriptions[8];
 
-#define ACCOUNTING_CONSUMER(accounting_) \
-{ \
-	.name = "accounting", \
-	.context = (accounting_), \
-	.subscriptions = accounting_subscriptions, \
-	.subscription_count = sizeof(accounting_subscriptions) / sizeof(accounting_subscriptions[0]), \
-}
+#define ACCOUNTING_CONSUMER(accounting_) CONSUMER("accounting", (accounting_), accounting_subscriptions)
 
 #endif

@@ -63,14 +63,7 @@ read_account(const Rows *rows, Arena *arena)
 	" seal" \
 	"  FROM spark_accounting.accounts WHERE account_id = ANY ($1) ORDER BY account_id"
 
-static Result
-load_accounts(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = ACCOUNTS_BY_ID};
-	static Statement locked = {.sql = ACCOUNTS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_account, found);
-}
+DEFINE_LOAD(load_accounts, ACCOUNTS_BY_ID, read_account)
 
 static Result
 insert_account(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -185,12 +178,7 @@ read_transfer(const Rows *rows, Arena *arena)
 static Transfer *
 only_transfer(Rows rows, Arena *arena)
 {
-	Transfer   *transfer = NULL;
-
-	if (rows_next(&rows))
-		transfer = (Transfer *) aggregate_of_row(&transfer_type, &rows, arena, read_transfer);
-	rows_close(&rows);
-	return transfer;
+	return (Transfer *) only_aggregate(&transfer_type, rows, arena, read_transfer);
 }
 
 static Result
@@ -329,17 +317,14 @@ const LedgerAccount *
 account_query(Arena *arena, Uuid account_id)
 {
 	static Statement statement = {.sql = ACCOUNTS_BY_ID, .read_only = true};
-	Rows		rows = rows_open(&statement, PARAMETERS(param_uuids(&account_id, 1)));
-	const LedgerAccount *account = NULL;
 
-	if (rows_next(&rows))
-		account = (const LedgerAccount *) aggregate_of_row(&ledger_account_type, &rows, arena, read_account);
-	rows_close(&rows);
-	return account;
+	return (const LedgerAccount *) only_aggregate(&ledger_account_type,
+												  rows_open(&statement, PARAMETERS(param_uuids(&account_id, 1))),
+												  arena, read_account);
 }
 
 bool
-statement_line_query(Uuid account_id, Uuid transfer_id, Instant *created_at)
+statement_place(Uuid account_id, Uuid transfer_id, PagePlace *place)
 {
 	static Statement statement = {
 		.sql = "SELECT created_at FROM spark_accounting.transfers"
@@ -350,19 +335,17 @@ statement_line_query(Uuid account_id, Uuid transfer_id, Instant *created_at)
 	bool		found = rows_next(&rows);
 
 	if (found)
-		*created_at = row_instant(&rows, 1);
+		*place = (PagePlace) {row_instant(&rows, 1), transfer_id};
 	rows_close(&rows);
 	return found;
 }
 
 #define STATEMENT_SIDE(side) \
 	"(SELECT * FROM spark_accounting.transfers" \
-	" WHERE " side " = $1 AND pending_id IS NULL" \
-	" AND (created_at, transfer_id) < (coalesce($2, 'infinity'), $3)" \
-	" ORDER BY created_at DESC, transfer_id DESC LIMIT $4)"
+	" WHERE " side " = $4 AND pending_id IS NULL AND " PAGE("transfer_id") ")"
 
 Rows
-statement_page(Uuid account_id, Instant created_at, Uuid transfer_id, int limit)
+statement_page(Uuid account_id, PagePlace after, int limit)
 {
 	/*
 	 * Each side is read from its index, no further than the page; the end of a
@@ -370,25 +353,24 @@ statement_page(Uuid account_id, Instant created_at, Uuid transfer_id, int limit)
 	 */
 	static Statement statement = {
 		.sql = "SELECT t.transfer_id,"
-		" CASE WHEN t.kind = 'withdrawal' AND t.credit_account_id = $1 THEN 'deposit' ELSE t.kind END,"
+		" CASE WHEN t.kind = 'withdrawal' AND t.credit_account_id = $4 THEN 'deposit' ELSE t.kind END,"
 		" CASE WHEN t.form = 'direct' OR e.form = 'post' THEN 'posted'"
 		"      WHEN e.form = 'void' THEN 'voided' ELSE 'pending' END,"
-		" CASE WHEN t.debit_account_id = $1 THEN - coalesce(e.amount_msat, t.amount_msat)"
+		" CASE WHEN t.debit_account_id = $4 THEN - coalesce(e.amount_msat, t.amount_msat)"
 		"      ELSE coalesce(e.amount_msat, t.amount_msat) END,"
-		" CASE WHEN t.debit_account_id = $1 THEN t.credit_account_id ELSE t.debit_account_id END,"
+		" CASE WHEN t.debit_account_id = $4 THEN t.credit_account_id ELSE t.debit_account_id END,"
 		" t.campaign_id,"
-		" CASE WHEN t.debit_account_id = $1 THEN t.from_invoice_id ELSE t.to_invoice_id END,"
+		" CASE WHEN t.debit_account_id = $4 THEN t.from_invoice_id ELSE t.to_invoice_id END,"
 		" t.created_at,"
 		" CASE WHEN t.form = 'direct' THEN t.created_at WHEN e.form = 'post' THEN e.created_at END"
 		"  FROM (" STATEMENT_SIDE("debit_account_id") " UNION ALL " STATEMENT_SIDE("credit_account_id") ") t"
 		"  LEFT JOIN LATERAL (SELECT form, amount_msat, created_at FROM spark_accounting.transfers"
 		"    WHERE t.form = 'pending' AND pending_id = t.transfer_id LIMIT 1) e ON true"
-		" ORDER BY t.created_at DESC, t.transfer_id DESC LIMIT $4",
+		" ORDER BY t.created_at DESC, t.transfer_id DESC LIMIT $3",
 		.read_only = true
 	};
 
-	return rows_open(&statement, PARAMETERS(param_uuid(account_id), param_instant(created_at),
-											param_uuid(transfer_id), param_bigint(limit)));
+	return rows_open(&statement, PARAMETERS(PAGE_PARAMETERS(after, limit), param_uuid(account_id)));
 }
 
 Rows

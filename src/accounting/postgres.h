@@ -8,7 +8,7 @@
 #ifndef SPARK_ACCOUNTING_POSTGRES_H
 #define SPARK_ACCOUNTING_POSTGRES_H
 
-#include "postgres/statement.h"
+#include "postgres/page.h"
 
 #include "accounting/handlers.h"
 
@@ -18,17 +18,11 @@ extern const Consumer accounting_consumer;
 /* The account of that id, NULL before its first message was handled. */
 extern const LedgerAccount *account_query(Arena *arena, Uuid account_id);
 
-/*
- * When a line of that account's statement was made; false where it has no such
- * line.
- */
-extern bool statement_line_query(Uuid account_id, Uuid transfer_id, Instant *created_at);
+/* The place of a line in that account's statement; false where it has no such line. */
+extern bool statement_place(Uuid account_id, Uuid transfer_id, PagePlace *place);
 
-/*
- * The lines of an account's statement that come after that one, newest first;
- * no time: from the newest on.  Columns as in type spark.statement_line.
- */
-extern Rows statement_page(Uuid account_id, Instant created_at, Uuid transfer_id, int limit);
+/* A page of an account's statement; columns as in type spark.statement_line. */
+extern Rows statement_page(Uuid account_id, PagePlace after, int limit);
 
 /* One row a class: name, accounts, then the four sums. */
 extern Rows trial_balance_query(void);

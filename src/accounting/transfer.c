@@ -40,58 +40,12 @@ static const struct
 #undef TRANSFER_ROW
 };
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-const char *
-transfer_kind_name(TransferKind kind)
-{
-	return kind_names[kind];
-}
-
-const char *
-transfer_form_name(TransferForm form)
-{
-	return form_names[form];
-}
-
-const char *
-transfer_purpose_name(TransferPurpose purpose)
-{
-	return purpose_names[purpose];
-}
-
-bool
-transfer_kind_by_name(const char *name, TransferKind *kind)
-{
-	size_t		place;
-
-	if (!name_place(kind_names, COUNT(kind_names), name, &place))
-		return false;
-	*kind = (TransferKind) place;
-	return true;
-}
-
-bool
-transfer_form_by_name(const char *name, TransferForm *form)
-{
-	size_t		place;
-
-	if (!name_place(form_names, COUNT(form_names), name, &place))
-		return false;
-	*form = (TransferForm) place;
-	return true;
-}
-
-bool
-transfer_purpose_by_name(const char *name, TransferPurpose *purpose)
-{
-	size_t		place;
-
-	if (!name_place(purpose_names, COUNT(purpose_names), name, &place))
-		return false;
-	*purpose = (TransferPurpose) place;
-	return true;
-}
+DEFINE_NAME_OF(transfer_kind_name, TransferKind, kind_names)
+DEFINE_NAME_OF(transfer_form_name, TransferForm, form_names)
+DEFINE_NAME_OF(transfer_purpose_name, TransferPurpose, purpose_names)
+DEFINE_VALUE_OF_NAME(transfer_kind_by_name, TransferKind, kind_names)
+DEFINE_VALUE_OF_NAME(transfer_form_by_name, TransferForm, form_names)
+DEFINE_VALUE_OF_NAME(transfer_purpose_by_name, TransferPurpose, purpose_names)
 
 bool
 transfer_purpose_by_order(const char *name, TransferPurpose *purpose)

@@ -14,6 +14,7 @@
 #include "postgres/answers.h"
 #include "postgres/arguments.h"
 #include "postgres/command.h"
+#include "postgres/environment.h"
 #include "postgres/errors.h"
 
 PG_FUNCTION_INFO_V1(spark_auth_register);
@@ -105,13 +106,10 @@ Datum
 spark_auth_whoami(PG_FUNCTION_ARGS)
 {
 	Uuid		account_id;
-	pg_uuid_t  *answer;
 
 	if (!auth_caller(&account_id))
 		PG_RETURN_NULL();
-	answer = palloc(sizeof(pg_uuid_t));
-	memcpy(answer->data, account_id.bytes, UUID_LEN);
-	PG_RETURN_UUID_P(answer);
+	PG_RETURN_DATUM(uuid_datum(account_id));
 }
 
 Datum

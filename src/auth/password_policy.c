@@ -4,6 +4,7 @@
  */
 #include "auth/password_policy.h"
 
+#include "common/array.h"
 #include "common/json.h"
 
 #include <string.h>
@@ -20,8 +21,6 @@ static const char *const weak_words[] = {
 	"012345", "0123456789", "123", "1234", "12345", "123456", "1234567", "12345678", "123456789",
 	"1234567890", "654321", "87654321", "987654321", "111111", "000000", "666666", "888888",
 };
-
-#define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A name of less than this may stand in a good password by chance. */
 #define NAME_WORD_LENGTH 4
@@ -64,7 +63,7 @@ is_made_of_weak_words(Arena *arena, const char *password, const char *username)
 			continue;
 		if (is_separator(password[i]))
 			reachable[i + 1] = true;
-		for (size_t w = 0; w < LENGTH_OF(weak_words); w++)
+		for (size_t w = 0; w < COUNT_OF(weak_words); w++)
 			if (begins_with(password + i, weak_words[w]))
 				reachable[i + strlen(weak_words[w])] = true;
 		if (strlen(username) >= NAME_WORD_LENGTH && begins_with(password + i, username))

@@ -80,12 +80,9 @@ static Result
 find_by_username(const AccountRepository *self, UnitOfWork *work, const char *username, Account **found)
 {
 	static Statement statement = {.sql = SELECT_ACCOUNT " WHERE username = $1"};
-	Rows		rows = rows_open(&statement, PARAMETERS(param_text(username)));
 
-	*found = NULL;
-	if (rows_next(&rows))
-		*found = (Account *) aggregate_of_row(self->repository.type, &rows, work->arena, read_account);
-	rows_close(&rows);
+	*found = (Account *) only_aggregate(self->repository.type, rows_open(&statement, PARAMETERS(param_text(username))),
+										work->arena, read_account);
 	return OK;
 }
 

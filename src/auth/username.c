@@ -4,6 +4,7 @@
  */
 #include "auth/username.h"
 
+#include "common/array.h"
 #include "common/json.h"
 
 #include <stdint.h>
@@ -84,8 +85,6 @@ static const PointRange refused[] = {
 	{0xe0000, 0xe0fff},
 };
 
-#define LENGTH_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 /* The code point at *at, which moves behind it; the text is well-formed. */
 static uint32_t
 next_point(const char **at)
@@ -133,7 +132,7 @@ put_point(char *to, uint32_t point)
 static uint32_t
 small_letter(uint32_t point)
 {
-	for (size_t i = 0; i < LENGTH_OF(capitals); i++)
+	for (size_t i = 0; i < COUNT_OF(capitals); i++)
 		if (point >= capitals[i].first && point <= capitals[i].last)
 			return (point - capitals[i].first) % capitals[i].step == 0
 				? (uint32_t) ((int32_t) point + capitals[i].to_small) : point;
@@ -143,7 +142,7 @@ small_letter(uint32_t point)
 static bool
 is_refused(uint32_t point)
 {
-	for (size_t i = 0; i < LENGTH_OF(refused); i++)
+	for (size_t i = 0; i < COUNT_OF(refused); i++)
 		if (point >= refused[i].first && point <= refused[i].last)
 			return true;
 	return false;

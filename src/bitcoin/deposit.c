@@ -343,25 +343,6 @@ deposit_no_answer(Deposit *deposit, Instant now)
 
 /* ------------------------------------------------------------------ names */
 
-const char *
-deposit_state_name(DepositState state)
-{
-	return state_names[state];
-}
-
-bool
-deposit_state_by_name(const char *name, DepositState *state)
-{
-	size_t		place;
-
-	if (!name_place(state_names, DEPOSIT_STATE_COUNT, name, &place))
-		return false;
-	*state = (DepositState) place;
-	return true;
-}
-
-const char *
-deposit_status(DepositState state)
-{
-	return statuses[state];
-}
+DEFINE_NAME_OF(deposit_state_name, DepositState, state_names)
+DEFINE_VALUE_OF_NAME(deposit_state_by_name, DepositState, state_names)
+DEFINE_NAME_OF(deposit_status, DepositState, statuses)

@@ -60,6 +60,16 @@ answer_invoice(Answer *answer, const InvoiceView *view)
 	answer_text(answer, view->idempotency_key);
 }
 
+/* A function's one answer. */
+static Datum
+invoice_datum(FunctionCallInfo fcinfo, InvoiceView view)
+{
+	Answer		answer = answer_begin(fcinfo);
+
+	answer_invoice(&answer, &view);
+	return answer_row(&answer);
+}
+
 /* --------------------------------------------------------------- commands */
 
 /* A highest fee in satoshi, which may be 0; what is more than all bitcoin is cut. */
@@ -82,18 +92,12 @@ spark_bitcoin_deposit(PG_FUNCTION_ARGS)
 		.amount = arg_sat(fcinfo, 0, "amount_sat"),
 		.idempotency_key = arg_key_or_null(fcinfo, 1, "idempotency_key"),
 	};
-	Answer		answer = answer_begin(fcinfo);
 	UnitOfWork *work;
 	Deposit    *deposit;
-	InvoiceView view;
 
 	COMMAND(work, bitcoin_deposit(&bitcoin, work, &command, &deposit));
-	answer_accepted("invoice", "invoice_id", deposit->aggregate.id);
-	if (deposit->aggregate.version > 0)
-		answer_replayed();
-	view = deposit_view(deposit);
-	answer_invoice(&answer, &view);
-	PG_RETURN_DATUM(answer_row(&answer));
+	answer_accepted("invoice", "invoice_id", &deposit->aggregate);
+	PG_RETURN_DATUM(invoice_datum(fcinfo, deposit_view(deposit)));
 }
 
 Datum
@@ -101,18 +105,14 @@ spark_bitcoin_verify_deposit(PG_FUNCTION_ARGS)
 {
 	Uuid		caller = caller_required("bitcoin");
 	const char *payment_hash = arg_hash(fcinfo, 0, "payment_hash");
-	Answer		answer = answer_begin(fcinfo);
 	UnitOfWork *work;
 	Deposit    *deposit;
-	InvoiceView view;
 
 	/* It may ask for a look at the node, and that is written. */
 	PreventCommandIfReadOnly("spark.verify_deposit()");
 	COMMAND(work, bitcoin_verify_deposit(&bitcoin, work, caller, payment_hash, &deposit));
 	answer_status(deposit->state == DEPOSIT_SETTLED ? 200 : 402);
-	view = deposit_view(deposit);
-	answer_invoice(&answer, &view);
-	PG_RETURN_DATUM(answer_row(&answer));
+	PG_RETURN_DATUM(invoice_datum(fcinfo, deposit_view(deposit)));
 }
 
 Datum
@@ -125,20 +125,14 @@ spark_bitcoin_withdraw(PG_FUNCTION_ARGS)
 		.amount = arg_sat_or_zero(fcinfo, 1, "amount_sat"),
 		.has_max_fee = !PG_ARGISNULL(2),
 	};
-	Answer		answer = answer_begin(fcinfo);
 	UnitOfWork *work;
 	Withdrawal *withdrawal;
-	InvoiceView view;
 
 	if (command.has_max_fee)
 		command.max_fee = arg_fee_sat(fcinfo, 2, "max_fee_sat");
 	COMMAND(work, bitcoin_withdraw(&bitcoin, work, &command, &withdrawal));
-	answer_accepted("invoice", "invoice_id", withdrawal->aggregate.id);
-	if (withdrawal->aggregate.version > 0)
-		answer_replayed();
-	view = withdrawal_view(withdrawal);
-	answer_invoice(&answer, &view);
-	PG_RETURN_DATUM(answer_row(&answer));
+	answer_accepted("invoice", "invoice_id", &withdrawal->aggregate);
+	PG_RETURN_DATUM(invoice_datum(fcinfo, withdrawal_view(withdrawal)));
 }
 
 /* ---------------------------------------------------------------- queries */
@@ -148,13 +142,11 @@ spark_bitcoin_invoice(PG_FUNCTION_ARGS)
 {
 	Uuid		caller = caller_required("bitcoin");
 	Arena	   *arena = context_arena(CurrentMemoryContext);
-	Answer		answer = answer_begin(fcinfo);
 	InvoiceView view;
 
 	if (!invoice_query(arena, caller, arg_uuid(fcinfo, 0, "invoice_id"), &view))
 		refuse(RESULT_NOT_FOUND, NULL);
-	answer_invoice(&answer, &view);
-	PG_RETURN_DATUM(answer_row(&answer));
+	PG_RETURN_DATUM(invoice_datum(fcinfo, view));
 }
 
 Datum
@@ -164,7 +156,7 @@ spark_bitcoin_invoices(PG_FUNCTION_ARGS)
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	int			limit = arg_limit(fcinfo, 0, DEFAULT_LIMIT);
 	Uuid		after = arg_uuid_or_nil(fcinfo, 1);
-	Instant		created_at = INSTANT_NONE;
+	PagePlace	place = FIRST_PAGE;
 	Answer		answer = answers_begin(fcinfo);
 	InvoiceView view;
 	Rows		rows;
@@ -173,9 +165,9 @@ spark_bitcoin_invoices(PG_FUNCTION_ARGS)
 	{
 		if (!invoice_query(arena, caller, after, &view))
 			refuse(RESULT_NOT_FOUND, "Argument after names no invoice of this list.");
-		created_at = view.created_at;
+		place = (PagePlace) {view.created_at, after};
 	}
-	rows = invoices_page(caller, created_at, after, limit);
+	rows = invoices_page(caller, place, limit);
 	while (rows_next(&rows))
 	{
 		view = invoice_of_row(&rows, arena);
@@ -201,7 +193,6 @@ answer_check(Answer *answer, const char *name, bool ok, const char *detail)
 static const char *
 node_problem(Arena *arena)
 {
-	Clock	   *clock = server_ports()->clock;
 	const char *paused = why_outside_is_paused();
 	NodeState	state;
 
@@ -215,7 +206,7 @@ node_problem(Arena *arena)
 		return state.last_error;
 	if (!state.ready)
 		return "the node is not ready";
-	if (instant_before(instant_plus_seconds(state.last_answer_at, SILENCE_SECONDS), clock->now(clock)))
+	if (instant_before(instant_plus_seconds(state.last_answer_at, SILENCE_SECONDS), server_time()))
 		return "nothing was heard of the node for over a minute; is the worker running?";
 	return NULL;
 }
@@ -225,7 +216,7 @@ answer_unknown_payments(Answer *answer, Arena *arena)
 {
 	static Statement statement = {
 		.sql = "SELECT count(*) FILTER (WHERE state = 'unknown'), count(*) FILTER (WHERE state = 'needs_operator'),"
-		" count(*) FILTER (WHERE alarm IS NOT NULL), min(submitted_at)"
+		" count(*) FILTER (WHERE alarm IS NOT NULL)"
 		" FROM spark_bitcoin.withdrawals WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator')"
 		" AND (state IN ('unknown', 'needs_operator') OR alarm IS NOT NULL)",
 		.read_only = true

@@ -30,12 +30,6 @@ extern Result bitcoin_withdraw(const Bitcoin *context, UnitOfWork *work,
 /* What it listens to; the context of a consumer is a Bitcoin. */
 extern const Subscription bitcoin_subscriptions[9];
 
-#define BITCOIN_CONSUMER(bitcoin_) \
-{ \
-	.name = "bitcoin", \
-	.context = (bitcoin_), \
-	.subscriptions = bitcoin_subscriptions, \
-	.subscription_count = sizeof(bitcoin_subscriptions) / sizeof(bitcoin_subscriptions[0]), \
-}
+#define BITCOIN_CONSUMER(bitcoin_) CONSUMER("bitcoin", (bitcoin_), bitcoin_subscriptions)
 
 #endif

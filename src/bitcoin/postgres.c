@@ -57,14 +57,7 @@ read_deposit(const Rows *rows, Arena *arena)
 	"SELECT " DEPOSIT_COLUMNS \
 	"  FROM spark_bitcoin.deposits WHERE invoice_id = ANY ($1) ORDER BY invoice_id"
 
-static Result
-load_deposits(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = DEPOSITS_BY_ID};
-	static Statement locked = {.sql = DEPOSITS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_deposit, found);
-}
+DEFINE_LOAD(load_deposits, DEPOSITS_BY_ID, read_deposit)
 
 static Result
 insert_deposit(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -133,14 +126,9 @@ update_deposit(const Repository *self, UnitOfWork *work, const Aggregate *aggreg
 }
 
 static Deposit *
-one_deposit(Rows rows, Arena *arena)
+only_deposit(Rows rows, Arena *arena)
 {
-	Deposit    *found = NULL;
-
-	if (rows_next(&rows))
-		found = (Deposit *) aggregate_of_row(&deposit_type, &rows, arena, read_deposit);
-	rows_close(&rows);
-	return found;
+	return (Deposit *) only_aggregate(&deposit_type, rows, arena, read_deposit);
 }
 
 static Result
@@ -153,7 +141,7 @@ find_deposit_by_key(const DepositRepository *self, UnitOfWork *work, Uuid accoun
 	};
 
 	(void) self;
-	*found = one_deposit(rows_open(&statement, PARAMETERS(param_uuid(account_id), param_text(idempotency_key))),
+	*found = only_deposit(rows_open(&statement, PARAMETERS(param_uuid(account_id), param_text(idempotency_key))),
 						 work->arena);
 	return OK;
 }
@@ -166,7 +154,7 @@ find_deposit_by_hash(const DepositRepository *self, UnitOfWork *work, const char
 	};
 
 	(void) self;
-	*found = one_deposit(rows_open(&statement, PARAMETERS(param_text(payment_hash))), work->arena);
+	*found = only_deposit(rows_open(&statement, PARAMETERS(param_text(payment_hash))), work->arena);
 	return OK;
 }
 
@@ -227,15 +215,7 @@ read_withdrawal(const Rows *rows, Arena *arena)
 	"SELECT " WITHDRAWAL_COLUMNS \
 	"  FROM spark_bitcoin.withdrawals WHERE invoice_id = ANY ($1) ORDER BY invoice_id"
 
-static Result
-load_withdrawals(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock,
-				 Aggregate **found)
-{
-	static Statement plain = {.sql = WITHDRAWALS_BY_ID};
-	static Statement locked = {.sql = WITHDRAWALS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_withdrawal, found);
-}
+DEFINE_LOAD(load_withdrawals, WITHDRAWALS_BY_ID, read_withdrawal)
 
 static Result
 insert_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -325,13 +305,10 @@ find_withdrawal_by_hash(const WithdrawalRepository *self, UnitOfWork *work, cons
 		"  FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND state <> 'rejected'"
 		" ORDER BY (state = 'failed'), created_at DESC, invoice_id DESC LIMIT 1"
 	};
-	Rows		rows = rows_open(&statement, PARAMETERS(param_text(payment_hash)));
 
-	(void) self;
-	*found = NULL;
-	if (rows_next(&rows))
-		*found = (Withdrawal *) aggregate_of_row(&withdrawal_type, &rows, work->arena, read_withdrawal);
-	rows_close(&rows);
+	*found = (Withdrawal *) only_aggregate(self->repository.type,
+										   rows_open(&statement, PARAMETERS(param_text(payment_hash))),
+										   work->arena, read_withdrawal);
 	return OK;
 }
 

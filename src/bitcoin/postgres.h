@@ -9,7 +9,7 @@
 #ifndef SPARK_BITCOIN_POSTGRES_H
 #define SPARK_BITCOIN_POSTGRES_H
 
-#include "postgres/statement.h"
+#include "postgres/page.h"
 
 #include "bitcoin/handlers.h"
 
@@ -121,8 +121,8 @@ extern InvoiceView withdrawal_view(const Withdrawal *withdrawal);
 /* One of that account's; false where there is none. */
 extern bool invoice_query(Arena *arena, Uuid account_id, Uuid invoice_id, InvoiceView *view);
 
-/* A page of that account's, newest first, behind that place (none: the first). */
-extern Rows invoices_page(Uuid account_id, Instant created_at, Uuid invoice_id, int limit);
+/* A page of that account's; invoice_of_row() reads its current row. */
+extern Rows invoices_page(Uuid account_id, PagePlace after, int limit);
 extern InvoiceView invoice_of_row(const Rows *rows, Arena *arena);
 
 #endif

@@ -60,7 +60,7 @@ withdrawal_view(const Withdrawal *withdrawal)
  * What the payee got and what it took beside is shown once it is known: of a
  * deposit there is no fee.
  */
-#define INVOICES_OF_ACCOUNT \
+#define INVOICES \
 	"SELECT * FROM (" \
 	"SELECT invoice_id, account_id, 'deposit' AS kind, state, amount_msat, received_msat, 0::bigint AS fee_msat," \
 	" NULL::bigint AS max_fee_msat, payment_hash, payment_request, preimage, reason, expires_at, created_at," \
@@ -71,7 +71,7 @@ withdrawal_view(const Withdrawal *withdrawal)
 	" max_fee_msat, payment_hash, payment_request, preimage, reason, expires_at, created_at," \
 	" settled_at, NULL" \
 	"  FROM spark_bitcoin.withdrawals" \
-	") invoices WHERE account_id = $1 "
+	") invoices "
 
 static const char *
 status_of(const char *kind, const char *state)
@@ -117,7 +117,7 @@ invoice_of_row(const Rows *rows, Arena *arena)
 bool
 invoice_query(Arena *arena, Uuid account_id, Uuid invoice_id, InvoiceView *view)
 {
-	static Statement statement = {.sql = INVOICES_OF_ACCOUNT "AND invoice_id = $2", .read_only = true};
+	static Statement statement = {.sql = INVOICES "WHERE account_id = $1 AND invoice_id = $2", .read_only = true};
 	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(account_id), param_uuid(invoice_id)));
 	bool		found = rows_next(&rows);
 
@@ -127,16 +127,14 @@ invoice_query(Arena *arena, Uuid account_id, Uuid invoice_id, InvoiceView *view)
 	return found;
 }
 
+/* amount_msat: the condition of the lists' indexes, which holds for every row. */
 Rows
-invoices_page(Uuid account_id, Instant created_at, Uuid invoice_id, int limit)
+invoices_page(Uuid account_id, PagePlace after, int limit)
 {
 	static Statement statement = {
-		.sql = INVOICES_OF_ACCOUNT
-		"AND amount_msat > 0 AND (created_at, invoice_id) < (coalesce($2, 'infinity'), $3)"
-		" ORDER BY created_at DESC, invoice_id DESC LIMIT $4",
+		.sql = INVOICES "WHERE account_id = $4 AND amount_msat > 0 AND " PAGE("invoice_id"),
 		.read_only = true
 	};
 
-	return rows_open(&statement, PARAMETERS(param_uuid(account_id), param_instant(created_at),
-											param_uuid(invoice_id), param_bigint(limit)));
+	return rows_open(&statement, PARAMETERS(PAGE_PARAMETERS(after, limit), param_uuid(account_id)));
 }

@@ -4,6 +4,8 @@
  */
 #include "bitcoin/schedule.h"
 
+#include "common/array.h"
+
 #include <stddef.h>
 
 #define MILLISECOND INT64_C(1000)	/* in microseconds */
@@ -33,7 +35,7 @@ next_look_at_payment(Instant now, int64_t looks, Instant submitted_at)
 {
 	static const int64_t first[] = {1, 2, 5, 10, 30};
 
-	if (looks >= 0 && (size_t) looks < sizeof(first) / sizeof(first[0]))
+	if (looks >= 0 && (size_t) looks < COUNT_OF(first))
 		return after_seconds(now, first[looks]);
 	if (instant_before(now, after_seconds(submitted_at, SECONDS_PER_HOUR)))
 		return after_seconds(now, SECONDS_PER_MINUTE);
@@ -45,7 +47,7 @@ next_look_at_failed_payment(Instant now, Instant failed_at)
 {
 	static const int64_t first[] = {5, 60, 600, SECONDS_PER_HOUR};
 
-	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(first); i++)
 	{
 		Instant		look = after_seconds(failed_at, first[i]);
 

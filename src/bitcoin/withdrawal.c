@@ -570,25 +570,6 @@ withdrawal_not_cancelled(Withdrawal *withdrawal, Instant now)
 
 /* ------------------------------------------------------------------ names */
 
-const char *
-withdrawal_state_name(WithdrawalState state)
-{
-	return state_names[state];
-}
-
-bool
-withdrawal_state_by_name(const char *name, WithdrawalState *state)
-{
-	size_t		place;
-
-	if (!name_place(state_names, WITHDRAWAL_STATE_COUNT, name, &place))
-		return false;
-	*state = (WithdrawalState) place;
-	return true;
-}
-
-const char *
-withdrawal_status(WithdrawalState state)
-{
-	return statuses[state];
-}
+DEFINE_NAME_OF(withdrawal_state_name, WithdrawalState, state_names)
+DEFINE_VALUE_OF_NAME(withdrawal_state_by_name, WithdrawalState, state_names)
+DEFINE_NAME_OF(withdrawal_status, WithdrawalState, statuses)

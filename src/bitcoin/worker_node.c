@@ -55,14 +55,6 @@ bitcoin_set_node(LightningNode *node)
 	wired_node = node;
 }
 
-Instant
-moment(void)
-{
-	Clock	   *clock = server_ports()->clock;
-
-	return clock->now(clock);
-}
-
 LightningNode *
 worker_node(void)
 {
@@ -86,7 +78,7 @@ void
 call_start(Call *call)
 {
 	NodeCall   *asked = &call->task.call;
-	Instant		now = moment();
+	Instant		now = server_time();
 
 	call->is_used = true;
 	asked->deadline = instant_plus_seconds(now, bitcoin_terms().call_timeout);
@@ -290,9 +282,9 @@ take_hints(void *argument)
 	const NodeCall *call = argument;
 
 	if (call->settled_count > 0)
-		make_due_by_hash(texts_of(call->settled, call->settled_count), call->settled_count, moment());
+		make_due_by_hash(texts_of(call->settled, call->settled_count), call->settled_count, server_time());
 	if (call->moved_count > 0)
-		make_payments_due_by_hash(texts_of(call->moved, call->moved_count), call->moved_count, moment());
+		make_payments_due_by_hash(texts_of(call->moved, call->moved_count), call->moved_count, server_time());
 	standing.stored.settled_cursor = call->next_cursor;
 	if (standing.is_stored)
 		node_state_store(&standing.stored);
@@ -386,10 +378,10 @@ standing_now(void)
 Instant
 standing_next(void)
 {
-	Instant		next = instant_plus_seconds(moment(), HINT_SECONDS);
+	Instant		next = instant_plus_seconds(server_time(), HINT_SECONDS);
 
 	if (standing.hints.is_used && standing.hints.task.call.done)
-		return moment();
+		return server_time();
 	if (standing.wants_hints)
 		next = (Instant) {standing.hinted_at.microseconds + HINT_SOONEST};
 	if (!standing.identify.is_used && instant_before(standing.next_identify, next))

@@ -51,7 +51,4 @@ extern void standing_store(Instant now);
 /* When standing_turn() is to be called again; never none. */
 extern Instant standing_next(void);
 
-/* The time of this moment. */
-extern Instant moment(void);
-
 #endif

@@ -87,7 +87,7 @@ shun(Uuid invoice_id)
 	if (uuid_is_nil(invoice_id) || state.shunned_count == MOST_SHUNNED)
 		return;
 	if (state.shunned_count == 0)
-		state.shunned_until = instant_plus_seconds(moment(), FAULT_SECONDS);
+		state.shunned_until = instant_plus_seconds(server_time(), FAULT_SECONDS);
 	state.shunned[state.shunned_count++] = invoice_id;
 }
 
@@ -415,7 +415,7 @@ milliseconds_until(Instant when, Instant now)
 static long
 wait_after(const Pick *pick)
 {
-	Instant		now = moment();
+	Instant		now = server_time();
 	long		wait = LONGEST_WAIT;
 	LightningNode *node = worker_node();
 
@@ -441,14 +441,14 @@ wait_after(const Pick *pick)
 static long
 turn(void)
 {
-	Pick		pick = {.now = moment(), .is_first = !state.is_installed};
+	Pick		pick = {.now = server_time(), .is_first = !state.is_installed};
 
 	if (worker_node() != NULL)
 		worker_node()->progress(worker_node());
 	(void) apply_answers();
 	pick.can_call = state.is_installed && standing_turn(pick.now);
 	/* What a hint has just made due is due in this very turn. */
-	pick.now = moment();
+	pick.now = server_time();
 	if (!pick.can_call)
 	{
 		/* What was asked is looked up when there is a node again. */

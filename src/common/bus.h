@@ -16,6 +16,7 @@
 #ifndef SPARK_COMMON_BUS_H
 #define SPARK_COMMON_BUS_H
 
+#include "common/array.h"
 #include "common/unit_of_work.h"
 
 #include <stdbool.h>
@@ -44,6 +45,10 @@ typedef struct Consumer
 	const Subscription *subscriptions;
 	size_t		subscription_count;
 } Consumer;
+
+/* The initializer of a Consumer, by its array of subscriptions. */
+#define CONSUMER(name_, context_, subscriptions_) \
+	{(name_), (context_), (subscriptions_), COUNT_OF(subscriptions_)}
 
 /* The subscription of that consumer for that message name, or NULL. */
 extern const Subscription *consumer_subscription(const Consumer *consumer, const char *type_name);

@@ -27,7 +27,7 @@ static const char *const white_space[] = {
 static size_t
 leading_white_space(const char *text)
 {
-	for (size_t i = 0; i < sizeof(white_space) / sizeof(white_space[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(white_space); i++)
 	{
 		size_t		length = strlen(white_space[i]);
 
@@ -101,19 +101,5 @@ campaign_count_donation(Campaign *campaign, Amount amount, bool *first_at_goal)
 	return OK;
 }
 
-const char *
-campaign_status_name(CampaignStatus status)
-{
-	return status_names[status];
-}
-
-bool
-campaign_status_by_name(const char *name, CampaignStatus *status)
-{
-	size_t		place;
-
-	if (!name_place(status_names, sizeof(status_names) / sizeof(status_names[0]), name, &place))
-		return false;
-	*status = (CampaignStatus) place;
-	return true;
-}
+DEFINE_NAME_OF(campaign_status_name, CampaignStatus, status_names)
+DEFINE_VALUE_OF_NAME(campaign_status_by_name, CampaignStatus, status_names)

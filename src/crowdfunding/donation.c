@@ -98,19 +98,5 @@ donation_key_for(const Donation *donation, Uuid account_id)
 	return uuid_equal(donation->donor_id, account_id) ? donation->idempotency_key : NULL;
 }
 
-const char *
-donation_status_name(DonationStatus status)
-{
-	return status_names[status];
-}
-
-bool
-donation_status_by_name(const char *name, DonationStatus *status)
-{
-	size_t		place;
-
-	if (!name_place(status_names, sizeof(status_names) / sizeof(status_names[0]), name, &place))
-		return false;
-	*status = (DonationStatus) place;
-	return true;
-}
+DEFINE_NAME_OF(donation_status_name, DonationStatus, status_names)
+DEFINE_VALUE_OF_NAME(donation_status_by_name, DonationStatus, status_names)

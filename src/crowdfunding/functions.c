@@ -84,9 +84,7 @@ spark_crowdfunding_create_campaign(PG_FUNCTION_ARGS)
 	Campaign   *campaign;
 
 	COMMAND(work, crowdfunding_create_campaign(&crowdfunding, work, &command, &campaign));
-	answer_created("campaign", "campaign_id", campaign->aggregate.id);
-	if (campaign->aggregate.version > 0)
-		answer_replayed();
+	answer_created("campaign", "campaign_id", &campaign->aggregate);
 	answer_campaign(&answer, &(CampaignView) {campaign, creator_username(work->arena, campaign->owner_id)});
 	PG_RETURN_DATUM(answer_row(&answer));
 }
@@ -156,9 +154,7 @@ spark_crowdfunding_donate(PG_FUNCTION_ARGS)
 	Donation   *donation;
 
 	COMMAND(work, crowdfunding_donate(&crowdfunding, work, &command, &donation));
-	answer_accepted("donation", "donation_id", donation->aggregate.id);
-	if (donation->aggregate.version > 0)
-		answer_replayed();
+	answer_accepted("donation", "donation_id", &donation->aggregate);
 	answer_donation(&answer, donation, caller);
 	PG_RETURN_DATUM(answer_row(&answer));
 }

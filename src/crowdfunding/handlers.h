@@ -30,12 +30,6 @@ extern Result crowdfunding_donate(const Crowdfunding *context, UnitOfWork *work,
 /* What it listens to; the context of a consumer is a Crowdfunding. */
 extern const Subscription crowdfunding_subscriptions[3];
 
-#define CROWDFUNDING_CONSUMER(crowdfunding_) \
-{ \
-	.name = "crowdfunding", \
-	.context = (crowdfunding_), \
-	.subscriptions = crowdfunding_subscriptions, \
-	.subscription_count = sizeof(crowdfunding_subscriptions) / sizeof(crowdfunding_subscriptions[0]), \
-}
+#define CROWDFUNDING_CONSUMER(crowdfunding_) CONSUMER("crowdfunding", (crowdfunding_), crowdfunding_subscriptions)
 
 #endif

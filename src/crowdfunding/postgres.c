@@ -28,14 +28,7 @@ read_creator(const Rows *rows, Arena *arena)
 	"SELECT account_id, version, username" \
 	"  FROM spark_crowdfunding.creators WHERE account_id = ANY ($1) ORDER BY account_id"
 
-static Result
-load_creators(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = CREATORS_BY_ID};
-	static Statement locked = {.sql = CREATORS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_creator, found);
-}
+DEFINE_LOAD(load_creators, CREATORS_BY_ID, read_creator)
 
 static Result
 insert_creator(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -103,14 +96,7 @@ read_campaign(const Rows *rows, Arena *arena)
 	"SELECT " CAMPAIGN_COLUMNS \
 	"  FROM spark_crowdfunding.campaigns c WHERE campaign_id = ANY ($1) ORDER BY campaign_id"
 
-static Result
-load_campaigns(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = CAMPAIGNS_BY_ID};
-	static Statement locked = {.sql = CAMPAIGNS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_campaign, found);
-}
+DEFINE_LOAD(load_campaigns, CAMPAIGNS_BY_ID, read_campaign)
 
 static Result
 insert_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -193,14 +179,7 @@ read_donation(const Rows *rows, Arena *arena)
 	"SELECT " DONATION_COLUMNS \
 	"  FROM spark_crowdfunding.donations WHERE donation_id = ANY ($1) ORDER BY donation_id"
 
-static Result
-load_donations(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = DONATIONS_BY_ID};
-	static Statement locked = {.sql = DONATIONS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_donation, found);
-}
+DEFINE_LOAD(load_donations, DONATIONS_BY_ID, read_donation)
 
 static Result
 find_donation_by_key(const DonationRepository *self, UnitOfWork *work, Uuid donor_id, const char *idempotency_key,
@@ -210,11 +189,10 @@ find_donation_by_key(const DonationRepository *self, UnitOfWork *work, Uuid dono
 		.sql = "SELECT " DONATION_COLUMNS
 		"  FROM spark_crowdfunding.donations WHERE donor_id = $1 AND idempotency_key = $2"
 	};
-	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(donor_id), param_text(idempotency_key)));
 
-	(void) self;
-	*found = rows_next(&rows) ? (Donation *) donation_of_row(&rows, work->arena) : NULL;
-	rows_close(&rows);
+	*found = (Donation *) only_aggregate(self->repository.type,
+										 rows_open(&statement, PARAMETERS(param_uuid(donor_id), param_text(idempotency_key))),
+										 work->arena, read_donation);
 	return OK;
 }
 
@@ -328,13 +306,11 @@ Rows
 campaigns_page(PagePlace after, int limit)
 {
 	static Statement statement = {
-		.sql = CAMPAIGN_VIEW
-		"WHERE (created_at, campaign_id) < (coalesce($1, 'infinity'), $2)"
-		" ORDER BY created_at DESC, campaign_id DESC LIMIT $3",
+		.sql = CAMPAIGN_VIEW "WHERE " PAGE("campaign_id"),
 		.read_only = true
 	};
 
-	return rows_open(&statement, PARAMETERS(param_instant(after.created_at), param_uuid(after.id), param_bigint(limit)));
+	return rows_open(&statement, PARAMETERS(PAGE_PARAMETERS(after, limit)));
 }
 
 const Donation *
@@ -350,11 +326,9 @@ donation_query(Arena *arena, Uuid donation_id)
 		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations WHERE donation_id = $1",
 		.read_only = true
 	};
-	Rows		rows = rows_open(&statement, PARAMETERS(param_uuid(donation_id)));
-	const Donation *donation = rows_next(&rows) ? donation_of_row(&rows, arena) : NULL;
 
-	rows_close(&rows);
-	return donation;
+	return (const Donation *) only_aggregate(&donation_type, rows_open(&statement, PARAMETERS(param_uuid(donation_id))),
+											 arena, read_donation);
 }
 
 /*
@@ -366,14 +340,11 @@ donations_page(Uuid campaign_id, PagePlace after, int limit)
 {
 	static Statement statement = {
 		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
-		" WHERE campaign_id = $1 AND donor_id <> owner_id"
-		" AND (created_at, donation_id) < (coalesce($2, 'infinity'), $3)"
-		" ORDER BY created_at DESC, donation_id DESC LIMIT $4",
+		" WHERE campaign_id = $4 AND donor_id <> owner_id AND " PAGE("donation_id"),
 		.read_only = true
 	};
 
-	return rows_open(&statement, PARAMETERS(param_uuid(campaign_id), param_instant(after.created_at),
-											param_uuid(after.id), param_bigint(limit)));
+	return rows_open(&statement, PARAMETERS(PAGE_PARAMETERS(after, limit), param_uuid(campaign_id)));
 }
 
 Rows
@@ -381,13 +352,10 @@ donations_page_of_donor(Uuid campaign_id, Uuid donor_id, PagePlace after, int li
 {
 	static Statement statement = {
 		.sql = "SELECT " DONATION_COLUMNS " FROM spark_crowdfunding.donations"
-		" WHERE campaign_id = $1 AND donor_id = $2 AND amount_msat > 0"
-		" AND (created_at, donation_id) < (coalesce($3, 'infinity'), $4)"
-		" ORDER BY created_at DESC, donation_id DESC LIMIT $5",
+		" WHERE campaign_id = $4 AND donor_id = $5 AND amount_msat > 0 AND " PAGE("donation_id"),
 		.read_only = true
 	};
 
-	return rows_open(&statement, PARAMETERS(param_uuid(campaign_id), param_uuid(donor_id),
-											param_instant(after.created_at), param_uuid(after.id),
-											param_bigint(limit)));
+	return rows_open(&statement, PARAMETERS(PAGE_PARAMETERS(after, limit), param_uuid(campaign_id),
+											param_uuid(donor_id)));
 }

@@ -8,7 +8,7 @@
 #ifndef SPARK_CROWDFUNDING_POSTGRES_H
 #define SPARK_CROWDFUNDING_POSTGRES_H
 
-#include "postgres/statement.h"
+#include "postgres/page.h"
 
 #include "crowdfunding/handlers.h"
 
@@ -21,15 +21,6 @@ typedef struct CampaignView
 	const Campaign *campaign;
 	const char *owner_username; /* NULL until the sign-up was handled */
 } CampaignView;
-
-/* A place in a list, newest first: behind it the next page begins. */
-typedef struct PagePlace
-{
-	Instant		created_at;		/* none: before the first row */
-	Uuid		id;
-} PagePlace;
-
-#define FIRST_PAGE ((PagePlace) {INSTANT_NONE, UUID_NIL})
 
 /* The name of an account, or NULL. */
 extern const char *creator_username(Arena *arena, Uuid account_id);

@@ -195,6 +195,16 @@ payee_kind(const char *purpose)
 	return strcmp(purpose, "withdrawal") == 0 ? "deposit" : purpose;
 }
 
+/* The two sides of a movement, by the fields that the events of a kind share. */
+#define BETWEEN_ACCOUNTS(event) \
+	.payer = {(event)->from_account_id, (event)->purpose, (event)->from_invoice_id}, \
+	.payee = {(event)->to_account_id, payee_kind((event)->purpose), (event)->to_invoice_id}, \
+	.campaign_id = (event)->campaign_id
+
+#define TO_NODE(event) \
+	.payer = {(event)->account_id, "withdrawal", (event)->invoice_id}, \
+	.payee = {(event)->node_account_id, NULL, UUID_NIL}
+
 static Result
 on_transfer_succeeded(const void *self, UnitOfWork *work, const Message *message)
 {
@@ -203,9 +213,7 @@ on_transfer_succeeded(const void *self, UnitOfWork *work, const Message *message
 	return follow(self, work, event->transfer_id, (Movement) {
 		.state = MOVEMENT_POSTED,
 		.amount = event->amount_msat,
-		.payer = {event->from_account_id, event->purpose, event->from_invoice_id},
-		.payee = {event->to_account_id, payee_kind(event->purpose), event->to_invoice_id},
-		.campaign_id = event->campaign_id,
+		BETWEEN_ACCOUNTS(event),
 		.created_at = event->created_at,
 		.posted_at = event->posted_at,
 	});
@@ -219,9 +227,7 @@ on_transfer_reserved(const void *self, UnitOfWork *work, const Message *message)
 	return follow(self, work, event->transfer_id, (Movement) {
 		.state = MOVEMENT_PENDING,
 		.amount = event->amount_msat,
-		.payer = {event->from_account_id, event->purpose, event->from_invoice_id},
-		.payee = {event->to_account_id, payee_kind(event->purpose), event->to_invoice_id},
-		.campaign_id = event->campaign_id,
+		BETWEEN_ACCOUNTS(event),
 		.created_at = event->created_at,
 	});
 }
@@ -234,9 +240,7 @@ on_transfer_voided(const void *self, UnitOfWork *work, const Message *message)
 	return follow(self, work, event->transfer_id, (Movement) {
 		.state = MOVEMENT_VOIDED,
 		.amount = event->amount_msat,
-		.payer = {event->from_account_id, event->purpose, event->from_invoice_id},
-		.payee = {event->to_account_id, payee_kind(event->purpose), event->to_invoice_id},
-		.campaign_id = event->campaign_id,
+		BETWEEN_ACCOUNTS(event),
 		.created_at = event->created_at,
 	});
 }
@@ -253,8 +257,7 @@ on_withdraw_accepted(const void *self, UnitOfWork *work, const Message *message)
 	return follow(self, work, event->transfer_id, (Movement) {
 		.state = MOVEMENT_PENDING,
 		.amount = reserved,
-		.payer = {event->account_id, "withdrawal", event->invoice_id},
-		.payee = {event->node_account_id, NULL, UUID_NIL},
+		TO_NODE(event),
 		.created_at = event->created_at,
 	});
 }
@@ -267,8 +270,7 @@ on_withdraw_succeeded(const void *self, UnitOfWork *work, const Message *message
 	Movement	paid = {
 		.state = MOVEMENT_POSTED,
 		.amount = event->amount_msat,
-		.payer = {event->account_id, "withdrawal", event->invoice_id},
-		.payee = {event->node_account_id, NULL, UUID_NIL},
+		TO_NODE(event),
 		.created_at = event->created_at,
 		.posted_at = event->posted_at,
 	};
@@ -291,8 +293,7 @@ on_withdraw_voided(const void *self, UnitOfWork *work, const Message *message)
 	return follow(self, work, event->transfer_id, (Movement) {
 		.state = MOVEMENT_VOIDED,
 		.amount = event->released_msat,
-		.payer = {event->account_id, "withdrawal", event->invoice_id},
-		.payee = {event->node_account_id, NULL, UUID_NIL},
+		TO_NODE(event),
 		.created_at = event->created_at,
 	});
 }
@@ -330,71 +331,37 @@ donation_confirmed_touches(const void *self, const Message *message, Touched *to
 	touch(touched, context->donations, event->donation_id);
 }
 
-/* A movement between an account and the node, or another account. */
-static void
-touch_movement(const Dashboard *context, Touched *touched, Uuid transfer_id, Uuid one, Uuid other)
-{
-	touch(touched, context->overviews, one);
-	if (!uuid_is_nil(other))
-		touch(touched, context->overviews, other);
-	touch(touched, context->movements, transfer_id);
-}
+/* What a message about one movement touches: its row, and the overviews of its accounts. */
+#define TOUCHES_ONE_ACCOUNT(function, message_type) \
+	static void \
+	function(const void *self, const Message *message, Touched *touched) \
+	{ \
+		const Dashboard *context = self; \
+		const message_type *event = message->payload; \
+	\
+		touch(touched, context->overviews, event->account_id); \
+		touch(touched, context->movements, event->transfer_id); \
+	}
 
-static void
-deposit_succeeded_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_deposit_succeeded *event = message->payload;
+#define TOUCHES_TWO_ACCOUNTS(function, message_type) \
+	static void \
+	function(const void *self, const Message *message, Touched *touched) \
+	{ \
+		const Dashboard *context = self; \
+		const message_type *event = message->payload; \
+	\
+		touch(touched, context->overviews, event->from_account_id); \
+		touch(touched, context->overviews, event->to_account_id); \
+		touch(touched, context->movements, event->transfer_id); \
+	}
 
-	touch_movement(self, touched, event->transfer_id, event->account_id, UUID_NIL);
-}
-
-static void
-transfer_succeeded_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_transfer_succeeded *event = message->payload;
-
-	touch_movement(self, touched, event->transfer_id, event->from_account_id, event->to_account_id);
-}
-
-static void
-transfer_reserved_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_transfer_reserved *event = message->payload;
-
-	touch_movement(self, touched, event->transfer_id, event->from_account_id, event->to_account_id);
-}
-
-static void
-transfer_voided_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_transfer_voided *event = message->payload;
-
-	touch_movement(self, touched, event->transfer_id, event->from_account_id, event->to_account_id);
-}
-
-static void
-withdraw_accepted_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_withdraw_accepted *event = message->payload;
-
-	touch_movement(self, touched, event->transfer_id, event->account_id, UUID_NIL);
-}
-
-static void
-withdraw_succeeded_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_withdraw_succeeded *event = message->payload;
-
-	touch_movement(self, touched, event->transfer_id, event->account_id, UUID_NIL);
-}
-
-static void
-withdraw_voided_touches(const void *self, const Message *message, Touched *touched)
-{
-	const accounting_withdraw_voided *event = message->payload;
-
-	touch_movement(self, touched, event->transfer_id, event->account_id, UUID_NIL);
-}
+TOUCHES_ONE_ACCOUNT(deposit_succeeded_touches, accounting_deposit_succeeded)
+TOUCHES_TWO_ACCOUNTS(transfer_succeeded_touches, accounting_transfer_succeeded)
+TOUCHES_TWO_ACCOUNTS(transfer_reserved_touches, accounting_transfer_reserved)
+TOUCHES_TWO_ACCOUNTS(transfer_voided_touches, accounting_transfer_voided)
+TOUCHES_ONE_ACCOUNT(withdraw_accepted_touches, accounting_withdraw_accepted)
+TOUCHES_ONE_ACCOUNT(withdraw_succeeded_touches, accounting_withdraw_succeeded)
+TOUCHES_ONE_ACCOUNT(withdraw_voided_touches, accounting_withdraw_voided)
 
 const Subscription dashboard_subscriptions[] = {
 	{&auth_signed_up_type, on_signed_up, signed_up_touches},

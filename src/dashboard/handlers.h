@@ -14,12 +14,6 @@
 /* What it listens to; the context of a consumer is a Dashboard. */
 extern const Subscription dashboard_subscriptions[10];
 
-#define DASHBOARD_CONSUMER(dashboard_) \
-{ \
-	.name = "dashboard", \
-	.context = (dashboard_), \
-	.subscriptions = dashboard_subscriptions, \
-	.subscription_count = sizeof(dashboard_subscriptions) / sizeof(dashboard_subscriptions[0]), \
-}
+#define DASHBOARD_CONSUMER(dashboard_) CONSUMER("dashboard", (dashboard_), dashboard_subscriptions)
 
 #endif

@@ -33,14 +33,7 @@ read_overview(const Rows *rows, Arena *arena)
 	" raised_msat, donated_msat, campaign_count" \
 	"  FROM spark_dashboard.overviews WHERE account_id = ANY ($1) ORDER BY account_id"
 
-static Result
-load_overviews(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = OVERVIEWS_BY_ID};
-	static Statement locked = {.sql = OVERVIEWS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_overview, found);
-}
+DEFINE_LOAD(load_overviews, OVERVIEWS_BY_ID, read_overview)
 
 static Result
 insert_overview(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -115,14 +108,7 @@ read_campaign(const Rows *rows, Arena *arena)
 	" raised_msat, donation_count, created_at" \
 	"  FROM spark_dashboard.campaigns WHERE campaign_id = ANY ($1) ORDER BY campaign_id"
 
-static Result
-load_campaigns(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = CAMPAIGNS_BY_ID};
-	static Statement locked = {.sql = CAMPAIGNS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_campaign, found);
-}
+DEFINE_LOAD(load_campaigns, CAMPAIGNS_BY_ID, read_campaign)
 
 static Result
 insert_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
@@ -204,14 +190,7 @@ read_movement(const Rows *rows, Arena *arena)
 	" payee_id, payee_kind, payee_invoice_id, campaign_id, created_at, posted_at" \
 	"  FROM spark_dashboard.movements WHERE transfer_id = ANY ($1) ORDER BY transfer_id"
 
-static Result
-load_movements(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found)
-{
-	static Statement plain = {.sql = MOVEMENTS_BY_ID};
-	static Statement locked = {.sql = MOVEMENTS_BY_ID " FOR NO KEY UPDATE"};
-
-	return aggregates_load(self, work, lock ? &locked : &plain, ids, count, read_movement, found);
-}
+DEFINE_LOAD(load_movements, MOVEMENTS_BY_ID, read_movement)
 
 static Result
 insert_movement(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)

@@ -86,19 +86,5 @@ donation_count(Amount amount, Overview *donor, Overview *owner, OwnCampaign *cam
 	return OK;
 }
 
-const char *
-movement_state_name(MovementState state)
-{
-	return state_names[state];
-}
-
-bool
-movement_state_by_name(const char *name, MovementState *state)
-{
-	size_t		place;
-
-	if (!name_place(state_names, sizeof(state_names) / sizeof(state_names[0]), name, &place))
-		return false;
-	*state = (MovementState) place;
-	return true;
-}
+DEFINE_NAME_OF(movement_state_name, MovementState, state_names)
+DEFINE_VALUE_OF_NAME(movement_state_by_name, MovementState, state_names)

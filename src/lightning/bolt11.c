@@ -13,6 +13,7 @@
  */
 #include "lightning/bolt11.h"
 
+#include "common/array.h"
 #include "common/json.h"
 #include "lightning/bech32.h"
 #include "lightning/bytes32.h"
@@ -93,7 +94,7 @@ static const Multiplier multipliers[] = {
 	{'n', INT64_C(100)},
 };
 
-#define MULTIPLIERS (sizeof(multipliers) / sizeof(multipliers[0]))
+#define MULTIPLIERS COUNT_OF(multipliers)
 
 static bool
 is_digit(char c)
@@ -256,7 +257,7 @@ take_description(const Bolt11Field *field, Arena *arena, Bolt11 *invoice)
 static bool
 is_known_feature(size_t bit)
 {
-	for (size_t i = 0; i < sizeof(known_features) / sizeof(known_features[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(known_features); i++)
 		if (known_features[i] == bit)
 			return true;
 	return false;
@@ -659,7 +660,7 @@ bolt11_make(const Bolt11Plain *plain, const Bytes32 *secret, const Bolt11Crypto 
 		.amount = plain->amount,
 		.timestamp = plain->timestamp,
 		.fields = fields,
-		.field_count = sizeof(fields) / sizeof(fields[0]),
+		.field_count = COUNT_OF(fields),
 	};
 
 	if (plain->description == NULL || strlen(plain->description) > BOLT11_MAX_DESCRIPTION)
@@ -674,6 +675,6 @@ bolt11_make(const Bolt11Plain *plain, const Bytes32 *secret, const Bolt11Crypto 
 								   strlen(plain->description));
 	fields[3] = bolt11_number_field(arena, BOLT11_EXPIRY, plain->expiry_seconds);
 	fields[4] = bolt11_number_field(arena, BOLT11_MIN_FINAL_CLTV, plain->min_final_cltv);
-	fields[5] = bolt11_features_field(arena, features, sizeof(features) / sizeof(features[0]));
+	fields[5] = bolt11_features_field(arena, features, COUNT_OF(features));
 	return bolt11_encode(&draft, secret, crypto, arena, text);
 }

@@ -42,14 +42,6 @@ simulator_required(void)
 	installed_required("bitcoin");
 }
 
-static Instant
-this_moment(void)
-{
-	Clock	   *clock = server_ports()->clock;
-
-	return clock->now(clock);
-}
-
 /* Of an optional argument: from 1 to most, or the fallback. */
 static int64
 arg_count(FunctionCallInfo fcinfo, int number, const char *name, int64 most, int64 fallback)
@@ -98,7 +90,7 @@ spark_simulator_pay(PG_FUNCTION_ARGS)
 			refuse(RESULT_INVALID_ARGUMENT, "Argument received_msat must be from 1 to all bitcoin there is.");
 	}
 	found = own_invoice(payment_request, &scripts, arena);
-	now = this_moment();
+	now = server_time();
 	(void) simulator_follow_invoice(&found->invoice, scripts.scripts, scripts.count, now);
 	check(simulator_wallet_pays(&found->invoice, received, late, now));
 	simulator_store_invoice(&found->invoice);
@@ -118,7 +110,7 @@ spark_simulator_make_invoice(PG_FUNCTION_ARGS)
 	amount = arg_sat_or_zero(fcinfo, 0, "amount_sat");
 	expiry_seconds = arg_count(fcinfo, 2, "expiry_seconds", MAX_EXPIRY, DEFAULT_EXPIRY);
 	check(simulator_make_invoice(OWNER_OUTSIDE, UUID_NIL, amount, memo == NULL ? "" : memo, expiry_seconds,
-								 this_moment(), context_arena(CurrentMemoryContext), &payment_request));
+								 server_time(), context_arena(CurrentMemoryContext), &payment_request));
 	PG_RETURN_TEXT_P(cstring_to_text(payment_request));
 }
 
@@ -143,7 +135,7 @@ spark_simulator_script(PG_FUNCTION_ARGS)
 		options = JsonbToCString(NULL, &given->root, VARSIZE(given));
 	}
 	check(simulator_script_read(payment_hash, outcome, options, context_arena(CurrentMemoryContext), &script));
-	simulator_add_script(ids->next(ids), payment_hash, outcome, options, this_moment());
+	simulator_add_script(ids->next(ids), payment_hash, outcome, options, server_time());
 	wake_lightning_at_commit();
 	PG_RETURN_VOID();
 }
@@ -239,7 +231,7 @@ newest_first(const void *a, const void *b)
 Datum
 spark_simulator_payments(PG_FUNCTION_ARGS)
 {
-	Witness		witness = {.arena = context_arena(CurrentMemoryContext), .now = this_moment()};
+	Witness		witness = {.arena = context_arena(CurrentMemoryContext), .now = server_time()};
 	Answer		answer;
 	int64		limit;
 

@@ -48,14 +48,6 @@ typedef struct NodeAct
 	int32_t		attempt;		/* PAY: 0 at the first time, else the attempt that waits */
 } NodeAct;
 
-static Instant
-this_moment(void)
-{
-	Clock	   *clock = server_ports()->clock;
-
-	return clock->now(clock);
-}
-
 /* ---------------------------------------------------------------- payments */
 
 /* What the payment request asks for; a refusal where the node would not even try. */
@@ -331,7 +323,7 @@ act_in_transaction(void *argument)
 static int32_t
 run(NodeCall *call, int32_t attempt)
 {
-	NodeAct		act = {.call = call, .now = this_moment(), .attempt = attempt};
+	NodeAct		act = {.call = call, .now = server_time(), .attempt = attempt};
 	ErrorData  *error;
 
 	simulator_give_up(call);
@@ -373,7 +365,7 @@ static void
 node_progress(LightningNode *self)
 {
 	SimulatorNode *node = (SimulatorNode *) self;
-	Instant		moment = this_moment();
+	Instant		moment = server_time();
 	bool		look = moment.microseconds - node->looked_at.microseconds >= LOOK_INTERVAL;
 	Waiting   **link = &node->waiting;
 

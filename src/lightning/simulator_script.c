@@ -17,8 +17,6 @@
 #define MAX_SHOWN 64			/* bytes of an unknown name that an error repeats */
 #define MAX_MSAT (MAX_SAT * MSAT_PER_SAT)
 
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
 static const char *const outcome_words[] = {
 #define SIMULATOR_OUTCOME_WORD(symbol, word) [OUTCOME_##symbol] = word,
 	SIMULATOR_OUTCOMES(SIMULATOR_OUTCOME_WORD)
@@ -265,11 +263,7 @@ simulator_script_read(const char *payment_hash, const char *outcome, const char 
 
 /* ---------------------------------------------------------------- fitting */
 
-const char *
-node_failure_word(NodeFailure failure)
-{
-	return failure_words[failure];
-}
+DEFINE_NAME_OF(node_failure_word, NodeFailure, failure_words)
 
 NodeFailure
 node_failure_of_word(const char *word)

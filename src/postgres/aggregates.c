@@ -38,6 +38,15 @@ aggregates_load(const Repository *self, UnitOfWork *work, Statement *statement,
 	return place < count || count == 0 ? OK : FAIL_BECAUSE(INTERNAL, "Rows came in another order than their ids.");
 }
 
+Aggregate *
+only_aggregate(const AggregateType *type, Rows rows, Arena *arena, AggregateReader read)
+{
+	Aggregate  *aggregate = rows_next(&rows) ? aggregate_of_row(type, &rows, arena, read) : NULL;
+
+	rows_close(&rows);
+	return aggregate;
+}
+
 Result
 inserted(uint64 rows)
 {

@@ -2,16 +2,9 @@
  * aggregates.h
  *		What every repository over SPI does alike: many rows by their ids.
  *
- *		static Statement plain = {"SELECT " COLUMNS " FROM .. WHERE id = ANY ($1) ORDER BY id"};
- *		static Statement locked = {".. the same .. FOR NO KEY UPDATE"};
- *
- *		static Result
- *		load(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count,
- *			 bool lock, Aggregate **found)
- *		{
- *			return aggregates_load(self, work, lock ? &locked : &plain, ids, count,
- *								   read_campaign, found);
- *		}
+ *		DEFINE_LOAD(load_campaigns,
+ *					"SELECT " COLUMNS " FROM .. WHERE campaign_id = ANY ($1) ORDER BY campaign_id",
+ *					read_campaign)
  *
  * Invariants: column 1 is the id, column 2 the version; the statement takes the
  * ids as its one parameter and orders by them, which is also the order in which
@@ -32,9 +25,23 @@ extern Result aggregates_load(const Repository *self, UnitOfWork *work, Statemen
 							  const Uuid *ids, size_t count, AggregateReader read,
 							  Aggregate **found) MUST_CHECK;
 
+/* Defines Repository.load by the statement that reads rows by their ids. */
+#define DEFINE_LOAD(function, by_id, read) \
+	static Result \
+	function(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t count, bool lock, Aggregate **found) \
+	{ \
+		static Statement plain = {.sql = by_id}; \
+		static Statement locked = {.sql = by_id " FOR NO KEY UPDATE"}; \
+	\
+		return aggregates_load(self, work, lock ? &locked : &plain, ids, count, (read), found); \
+	}
+
 /* The current row as an aggregate of that type, with its id and version. */
 extern Aggregate *aggregate_of_row(const AggregateType *type, const Rows *rows, Arena *arena,
 								   AggregateReader read);
+
+/* The first of those rows, which end here; NULL where there is none. */
+extern Aggregate *only_aggregate(const AggregateType *type, Rows rows, Arena *arena, AggregateReader read);
 
 /* Repository.insert: OK where the INSERT .. ON CONFLICT DO NOTHING wrote its row, else DUPLICATE. */
 extern Result inserted(uint64 rows) MUST_CHECK;

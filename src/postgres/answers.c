@@ -47,10 +47,7 @@ answers_begin(FunctionCallInfo fcinfo)
 void
 answer_uuid(Answer *answer, Uuid uuid)
 {
-	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
-
-	memcpy(copy->data, uuid.bytes, UUID_LEN);
-	put(answer, UUIDPGetDatum(copy), uuid_is_nil(uuid));
+	put(answer, uuid_datum(uuid), uuid_is_nil(uuid));
 }
 
 void

@@ -4,6 +4,7 @@
  */
 #include "postgres/arguments.h"
 
+#include "postgres/environment.h"
 #include "postgres/errors.h"
 
 #define MAX_KEY_LENGTH 255
@@ -20,11 +21,7 @@ require(FunctionCallInfo fcinfo, int number, const char *name)
 Uuid
 arg_uuid_or_nil(FunctionCallInfo fcinfo, int number)
 {
-	Uuid		uuid = UUID_NIL;
-
-	if (!PG_ARGISNULL(number))
-		memcpy(uuid.bytes, PG_GETARG_UUID_P(number)->data, UUID_LEN);
-	return uuid;
+	return PG_ARGISNULL(number) ? UUID_NIL : uuid_of_datum(PG_GETARG_DATUM(number));
 }
 
 Uuid

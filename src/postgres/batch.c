@@ -214,7 +214,7 @@ static void
 handle_together(Batch *batch)
 {
 	UnitOfWork *work = unit_of_work_new(batch->arena, server_ports(), NULL);
-	Instant		end = {time_now().microseconds + BATCH_MICROSECONDS};
+	Instant		end = {server_time().microseconds + BATCH_MICROSECONDS};
 
 	if (batch->listener->context != NULL)
 		lock_touched(batch, work);
@@ -232,7 +232,7 @@ handle_together(Batch *batch)
 			batch->handled++;
 		}
 		batch->done++;
-		if (instant_before(end, time_now()))
+		if (instant_before(end, server_time()))
 			cut(batch, i + 1);
 	}
 	complete(batch, work);
@@ -378,7 +378,7 @@ advance(Batch *batch, int fetched)
 static bool
 is_stale(const Cursor *cursor)
 {
-	return instant_before(instant_plus_seconds(cursor->stored_at, Min(IDLE_SECONDS, segment_retention)), time_now());
+	return instant_before(instant_plus_seconds(cursor->stored_at, Min(IDLE_SECONDS, segment_retention)), server_time());
 }
 
 /*

@@ -111,7 +111,6 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	Message		message;
 	Instant		due = arg_deliver_at(fcinfo, 4, clock_now(work));
 	bool		is_delayed = !instant_is_none(due);
-	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 
 	check_may_emit(type);
 	if (aggregate_type == NULL)
@@ -138,8 +137,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	else
 		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
 	become_caller(ownership);
-	memcpy(id->data, message.id.bytes, UUID_LEN);
-	PG_RETURN_UUID_P(id);
+	PG_RETURN_DATUM(uuid_datum(message.id));
 }
 
 Datum

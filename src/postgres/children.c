@@ -89,12 +89,12 @@ is_alive(Child *child)
 		return true;
 	pfree(child->handle);
 	child->handle = NULL;
-	if (instant_before(instant_plus_seconds(child->started_at, LIVED_WELL), time_now()))
+	if (instant_before(instant_plus_seconds(child->started_at, LIVED_WELL), server_time()))
 		child->failures = 0;
 	for (int i = 0; i < child->failures && seconds < LONGEST_BACKOFF; i++)
 		seconds *= 2;
 	child->failures++;
-	child->next_start = instant_plus_seconds(time_now(), Min(seconds, LONGEST_BACKOFF));
+	child->next_start = instant_plus_seconds(server_time(), Min(seconds, LONGEST_BACKOFF));
 	return false;
 }
 
@@ -118,7 +118,7 @@ start(Child *child)
 	memcpy(worker.bgw_extra, &child->start, sizeof(child->start));
 	started = RegisterDynamicBackgroundWorker(&worker, &child->handle);
 	MemoryContextSwitchTo(caller);
-	child->started_at = time_now();
+	child->started_at = server_time();
 	return started;
 }
 
@@ -134,7 +134,7 @@ keep_child(Oid database, WorkerKind kind, const char *name)
 	/* One that an earlier parent has left behind serves as well. */
 	if (worker_pid_in(database, kind, name) != 0)
 		return CHILD_RUNS;
-	if (instant_before(time_now(), child->next_start))
+	if (instant_before(server_time(), child->next_start))
 		return child->said ? CHILD_HAS_NO_SLOT : CHILD_STARTS;
 	if (start(child))
 	{
@@ -142,7 +142,7 @@ keep_child(Oid database, WorkerKind kind, const char *name)
 		return CHILD_STARTS;
 	}
 	child->handle = NULL;
-	child->next_start = instant_plus_seconds(time_now(), 5);
+	child->next_start = instant_plus_seconds(server_time(), 5);
 	if (!child->said)
 		ereport(LOG,
 				(errmsg("no free worker slot for a %s", kinds[kind].type),

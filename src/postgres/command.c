@@ -73,37 +73,33 @@ command_runs_again(UnitOfWork *work, Result result, int attempt)
 }
 
 static void
-answer_at(int status, const char *function, const char *argument, Uuid id)
+answer_at(int status, const char *function, const char *argument, const Aggregate *aggregate)
 {
 	char		text[UUID_TEXT_LENGTH + 1];
 
 	if (!called_over_http())
 		return;
-	uuid_format(id, text);
+	uuid_format(aggregate->id, text);
 	response_status(status);
 	response_header("Location", psprintf("/rpc/%s?%s=%s", function, argument, text));
+	if (aggregate->version > 0)
+		response_header("Idempotent-Replayed", "true");
 }
 
 void
-answer_created(const char *function, const char *argument, Uuid id)
+answer_created(const char *function, const char *argument, const Aggregate *aggregate)
 {
-	answer_at(201, function, argument, id);
+	answer_at(201, function, argument, aggregate);
 }
 
 void
-answer_accepted(const char *function, const char *argument, Uuid id)
+answer_accepted(const char *function, const char *argument, const Aggregate *aggregate)
 {
-	answer_at(202, function, argument, id);
+	answer_at(202, function, argument, aggregate);
 }
 
 void
 answer_status(int status)
 {
 	response_status(status);
-}
-
-void
-answer_replayed(void)
-{
-	response_header("Idempotent-Replayed", "true");
 }

@@ -7,7 +7,7 @@
  *		UnitOfWork *work;
  *
  *		COMMAND(work, crowdfunding_donate(&crowdfunding, work, &command, &donation));
- *		answer_accepted("donation", "donation_id", donation->aggregate.id);
+ *		answer_accepted("donation", "donation_id", &donation->aggregate);
  *
  * A protected call by nobody is SP003, whatever else is wrong with it.  So the
  * caller is asked for in the first line of an entry point, not in an initializer
@@ -57,11 +57,11 @@ extern bool command_runs_again(UnitOfWork *work, Result result, int attempt);
 
 /*
  * Hints for an HTTP front; nothing without one.  Location becomes
- * /rpc/<function>?<argument>=<id>.
+ * /rpc/<function>?<argument>=<its id>.  What was stored before this call, for a
+ * call like it, is said to be replayed.
  */
-extern void answer_created(const char *function, const char *argument, Uuid id);	/* 201 */
-extern void answer_accepted(const char *function, const char *argument, Uuid id);	/* 202 */
+extern void answer_created(const char *function, const char *argument, const Aggregate *aggregate);	/* 201 */
+extern void answer_accepted(const char *function, const char *argument, const Aggregate *aggregate);	/* 202 */
 extern void answer_status(int status);
-extern void answer_replayed(void);	/* Idempotent-Replayed: true, beside one of the above */
 
 #endif

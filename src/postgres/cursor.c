@@ -10,6 +10,7 @@
 
 #include "postgres/environment.h"
 #include "postgres/log.h"
+#include "postgres/message_rows.h"
 #include "postgres/statement.h"
 
 #include "access/transam.h"
@@ -19,10 +20,6 @@
 #include <inttypes.h>
 
 #define KEPT_GENERATIONS 100
-
-#define LOGGED_COLUMNS \
-	"seq, id, aggregatetype, aggregateid, type, payload, schemaversion," \
-	" correlationid, causationid, traceparent, depth, created_at"
 
 static LaneStatement last_number = {
 	.pattern = "SELECT last_value, is_called FROM spark_common.outbox_%1$d_seq"};
@@ -42,7 +39,7 @@ static Statement drop_cursor = {
 	.sql = "DELETE FROM spark_common.cursor_log WHERE consumer = $1"};
 
 static LaneStatement fetch_rest = {
-	.pattern = "SELECT " LOGGED_COLUMNS " FROM spark_common.outbox_%1$d"
+	.pattern = "SELECT seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_%1$d"
 	" WHERE seq > $1 AND seq <= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3)"
 	" AND (type = ANY ($4) OR destination = $5)"
 	" ORDER BY seq LIMIT $6"};
@@ -59,7 +56,7 @@ static LaneStatement fetch_rest = {
 
 static LaneStatement fetch_stragglers = {
 	.pattern = "SELECT rows.* FROM pg_catalog.unnest($3) AS straggler (xid)"
-	" CROSS JOIN LATERAL (SELECT " LOGGED_COLUMNS STRAGGLERS "ORDER BY xid, seq LIMIT $6) rows"
+	" CROSS JOIN LATERAL (SELECT seq, " MESSAGE_COLUMNS STRAGGLERS "ORDER BY xid, seq LIMIT $6) rows"
 	" ORDER BY rows.seq LIMIT $6"};
 
 static LaneStatement count_rest = {
@@ -251,19 +248,7 @@ read_rows(Statement *statement, const Parameter *parameters, int parameter_count
 		LoggedMessage *logged = &messages[count++];
 
 		logged->seq = row_bigint(&rows, 1);
-		logged->message = (Message) {
-			.id = row_uuid(&rows, 2),
-			.aggregate_type = row_text(&rows, 3, arena),
-			.aggregate_id = row_uuid(&rows, 4),
-			.type_name = row_text(&rows, 5, arena),
-			.payload_json = row_text(&rows, 6, arena),
-			.schema_version = row_int(&rows, 7),
-			.correlation_id = row_uuid(&rows, 8),
-			.causation_id = row_uuid(&rows, 9),
-			.traceparent = row_text(&rows, 10, arena),
-			.depth = row_smallint(&rows, 11),
-			.created_at = row_instant(&rows, 12),
-		};
+		logged->message = message_of_row(&rows, 2, arena);
 	}
 	rows_close(&rows);
 	return count;

@@ -156,7 +156,7 @@ static void
 rotate_lanes(const bool *mine, int lanes)
 {
 	static Instant next = {0};
-	Instant		now = time_now();
+	Instant		now = server_time();
 
 	if (instant_before(now, next))
 		return;
@@ -193,7 +193,7 @@ move_delayed(void)
 		return 0;
 	if (instant_is_none(moving.next))
 		return dispatch_naptime;
-	now = time_now();
+	now = server_time();
 	return Max(0, Min((moving.next.microseconds - now.microseconds) / 1000 + 1, dispatch_naptime));
 }
 

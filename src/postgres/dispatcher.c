@@ -180,6 +180,6 @@ next_serving(const Listener *listener, int lane, long nap)
 	due = next_parked_at(listener->name, lane);
 	if (instant_is_none(due))
 		return nap;
-	wait = (due.microseconds - time_now().microseconds) / 1000 + 1;
+	wait = (due.microseconds - server_time().microseconds) / 1000 + 1;
 	return Max(0, Min(wait, nap));
 }

@@ -45,11 +45,35 @@ timestamp_from_instant(Instant instant)
 	return instant.microseconds - EPOCH_DIFFERENCE;
 }
 
+Instant
+server_time(void)
+{
+	return instant_from_timestamp(GetCurrentTimestamp());
+}
+
+Datum
+uuid_datum(Uuid uuid)
+{
+	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
+
+	memcpy(copy->data, uuid.bytes, UUID_LEN);
+	return UUIDPGetDatum(copy);
+}
+
+Uuid
+uuid_of_datum(Datum datum)
+{
+	Uuid		uuid;
+
+	memcpy(uuid.bytes, DatumGetUUIDP(datum)->data, UUID_LEN);
+	return uuid;
+}
+
 static Instant
 server_now(Clock *clock)
 {
 	(void) clock;
-	return instant_from_timestamp(GetCurrentTimestamp());
+	return server_time();
 }
 
 static Uuid
@@ -62,7 +86,7 @@ random_id(IdSource *ids)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random bytes for an id")));
-	return uuid_v7(server_now(NULL).microseconds / 1000, random);
+	return uuid_v7(server_time().microseconds / 1000, random);
 }
 
 const Ports *
@@ -74,10 +98,4 @@ server_ports(void)
 
 	ports = (Ports) {.clock = &clock, .ids = &ids, .outbox = outbox_log()};
 	return &ports;
-}
-
-Instant
-time_now(void)
-{
-	return server_ports()->clock->now(server_ports()->clock);
 }

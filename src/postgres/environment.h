@@ -20,8 +20,12 @@ extern Arena *context_arena(MemoryContext context);
  */
 extern const Ports *server_ports(void);
 
-/* What that clock says. */
-extern Instant time_now(void);
+/* The time of this moment, as those ports tell it. */
+extern Instant server_time(void);
+
+/* An id as the server passes it, in the current memory context; and back. */
+extern Datum uuid_datum(Uuid uuid);
+extern Uuid uuid_of_datum(Datum datum);
 
 /* Between PostgreSQL's timestamps (from 2000) and ours (from 1970). */
 extern Instant instant_from_timestamp(TimestampTz timestamp);

@@ -108,7 +108,7 @@ message_is_hopeless(const Listener *listener, const Message *message, Arena *are
 static void
 pause_for(Memory *memory, int64 milliseconds, const char *why)
 {
-	memory->until = (Instant) {time_now().microseconds + milliseconds * 1000};
+	memory->until = (Instant) {server_time().microseconds + milliseconds * 1000};
 	note_paused(memory->consumer, why);
 	if (!memory->said)
 		ereport(LOG,
@@ -154,7 +154,7 @@ wait_for_rival(Memory *memory, const ErrorData *error)
 {
 	double		longest = ++memory->transients <= TRANSIENT_AT_ONCE ? 20 : 500;
 
-	memory->until = (Instant) {time_now().microseconds +
+	memory->until = (Instant) {server_time().microseconds +
 		(int64) (1000 * longest * pg_prng_double(&pg_global_prng_state))};
 	if (memory->transients == TRANSIENT_SAID)
 		pause_for(memory, (int64) longest, error->message);
@@ -200,7 +200,7 @@ long
 failure_pause(const char *consumer)
 {
 	Memory	   *memory = memory_of(consumer);
-	int64		left = memory->until.microseconds - time_now().microseconds;
+	int64		left = memory->until.microseconds - server_time().microseconds;
 
 	return left > 0 ? (long) (left / 1000 + 1) : 0;
 }
@@ -223,7 +223,7 @@ failure_go_on_waiting(const char *consumer)
 {
 	Memory	   *memory = memory_of(consumer);
 
-	memory->until = (Instant) {time_now().microseconds + growing_wait(memory) * 1000};
+	memory->until = (Instant) {server_time().microseconds + growing_wait(memory) * 1000};
 }
 
 bool

@@ -89,15 +89,6 @@ find_handlers(const Listener *listener, const char **why_not)
 	return handlers;
 }
 
-static Datum
-uuid_value(Uuid uuid)
-{
-	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
-
-	memcpy(copy->data, uuid.bytes, UUID_LEN);
-	return UUIDPGetDatum(copy);
-}
-
 Datum
 message_datum(const Message *message)
 {
@@ -105,14 +96,14 @@ message_datum(const Message *message)
 	Datum		values[10];
 	bool		nulls[10] = {false};
 
-	values[0] = uuid_value(message->id);
+	values[0] = uuid_datum(message->id);
 	values[1] = CStringGetTextDatum(message->type_name);
 	values[2] = CStringGetTextDatum(message->aggregate_type);
-	values[3] = uuid_value(message->aggregate_id);
+	values[3] = uuid_datum(message->aggregate_id);
 	values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json));
 	values[5] = Int32GetDatum(message->schema_version);
-	values[6] = uuid_value(message->correlation_id);
-	values[7] = uuid_value(message->causation_id);
+	values[6] = uuid_datum(message->correlation_id);
+	values[7] = uuid_datum(message->causation_id);
 	nulls[7] = uuid_is_nil(message->causation_id);
 	nulls[8] = message->traceparent == NULL;
 	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(message->traceparent);

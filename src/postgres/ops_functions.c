@@ -15,6 +15,7 @@
 #include "postgres/errors.h"
 #include "postgres/log.h"
 #include "postgres/ownership.h"
+#include "postgres/parking.h"
 #include "postgres/place.h"
 #include "postgres/relane.h"
 #include "postgres/statement.h"
@@ -60,11 +61,6 @@ static Statement revive = {
 static Statement remove_dead = {
 	.sql = "DELETE FROM spark_common.dead_letter WHERE consumer = $1 AND id = $2"};
 
-static Statement open_key = {
-	.sql = "UPDATE spark_common.retry SET due = pg_catalog.clock_timestamp()"
-	" WHERE consumer = $1 AND due IS NULL AND id ="
-	" (SELECT id FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 ORDER BY seq LIMIT 1)"};
-
 static Statement record = {
 	.sql = "INSERT INTO spark_common.operator_log (at, operator, action, consumer, message_id, reason, before, after)"
 	" VALUES (pg_catalog.clock_timestamp(), $1, $2, $3, $4, $5, $6, $7)"};
@@ -76,7 +72,7 @@ put_status(Answer *answer, const Listener *listener, int lane, Arena *arena)
 {
 	ConsumerCounters counters = consumer_counters(listener->name);
 	Instant		oldest = INSTANT_NONE;
-	Instant		now = time_now();
+	Instant		now = server_time();
 	const char *last_error = counters.last_error[0] != '\0' ? counters.last_error : NULL;
 	Cursor		cursor;
 	int64		lag = 0;
@@ -218,7 +214,7 @@ spark_ops_drop_dead_letter(PG_FUNCTION_ARGS)
 	Repair		repair = repair_begin(fcinfo, 2);
 
 	(void) statement_run(&remove_dead, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id)));
-	(void) statement_run(&open_key, PARAMETERS(param_text(repair.consumer), param_uuid(repair.key)));
+	open_key(repair.consumer, repair.key);
 	repair_end(&repair, "drop", NULL);
 	PG_RETURN_VOID();
 }

@@ -95,7 +95,7 @@ spark_ops_resume_outside(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	claim_outside();
 	for (int i = 0; i < resumption_count; i++)
-		resumptions[i] (time_now());
+		resumptions[i] (server_time());
 	(void) statement_run(&record, PARAMETERS(param_text(acting_role()), param_text(reason)));
 	wake_everything_at_commit();
 	PG_RETURN_VOID();

@@ -5,16 +5,14 @@
 #include "postgres/parking.h"
 
 #include "postgres/environment.h"
+#include "postgres/message_rows.h"
 #include "postgres/settings.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
 
 #include "common/pg_prng.h"
 
-#define MESSAGE_COLUMNS \
-	"consumer, lane, seq, id, aggregatetype, aggregateid, type, payload, schemaversion," \
-	" correlationid, causationid, traceparent, depth, created_at"
-#define PARKED_COLUMNS MESSAGE_COLUMNS \
+#define PARKED_COLUMNS "consumer, lane, seq, " MESSAGE_COLUMNS \
 	", attempts, due, error_code, error_message, error_detail, error_context, first_failed_at"
 
 static Statement find_shut_keys = {
@@ -28,8 +26,7 @@ static Statement insert_parked = {
 
 /* Now is a parameter: compared with a volatile function, the index would be read to its end. */
 static Statement find_due = {
-	.sql = "SELECT lane, seq, id, aggregatetype, aggregateid, type, payload, schemaversion,"
-	" correlationid, causationid, traceparent, depth, created_at, attempts"
+	.sql = "SELECT lane, seq, attempts, " MESSAGE_COLUMNS
 	" FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND due <= $3"
 	" ORDER BY due LIMIT 1 FOR UPDATE"};
 
@@ -41,12 +38,21 @@ static Statement delete_parked = {
 	.sql = "DELETE FROM spark_common.retry WHERE consumer = $1 AND id = $2"};
 
 /* The first of a key may go, unless a dead letter shuts the key. */
-static Statement open_key = {
+static Statement open_first = {
 	.sql = "UPDATE spark_common.retry SET due = pg_catalog.clock_timestamp()"
 	" WHERE consumer = $1 AND id ="
 	" (SELECT id FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 ORDER BY seq LIMIT 1)"
 	" AND due IS NULL"
 	" AND NOT EXISTS (SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND aggregateid = $2)"};
+
+/* The same for every key. */
+static Statement open_each_first = {
+	.sql = "UPDATE spark_common.retry r SET due = pg_catalog.clock_timestamp()"
+	" WHERE r.consumer = $1 AND r.due IS NULL"
+	"  AND NOT EXISTS (SELECT FROM spark_common.retry e"
+	"   WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq)"
+	"  AND NOT EXISTS (SELECT FROM spark_common.dead_letter d"
+	"   WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid)"};
 
 static Statement set_failed = {
 	.sql = "UPDATE spark_common.retry SET attempts = $3, due = $4, error_code = $5, error_message = $6,"
@@ -84,7 +90,7 @@ next_attempt(int attempts)
 	for (int i = 1; i < attempts && delay < retry_max_delay; i++)
 		delay *= 2;
 	delay = Min(delay, retry_max_delay) * (0.5 + 0.5 * pg_prng_double(&pg_global_prng_state));
-	return (Instant) {time_now().microseconds + (int64) (delay * 1000)};
+	return (Instant) {server_time().microseconds + (int64) (delay * 1000)};
 }
 
 static const char *
@@ -110,8 +116,7 @@ insert(const char *consumer, int lane, int64 seq, const Message *message, int at
 									param_text(error != NULL ? error->message : NULL),
 									param_text(error != NULL ? error->detail : NULL),
 									param_text(error != NULL ? error->context : NULL),
-									error != NULL ? param_instant(time_now())
-									: param_instant(INSTANT_NONE)));
+									param_instant(error != NULL ? server_time() : INSTANT_NONE)));
 }
 
 void
@@ -133,7 +138,7 @@ park_failed(const Listener *listener, int lane, int64 seq, const Message *messag
 bool
 next_parked(const char *consumer, int lane, Arena *arena, Parked *parked)
 {
-	Instant		now = time_now();
+	Instant		now = server_time();
 	Rows		rows = rows_open(&find_due, PARAMETERS(param_text(consumer), param_int(lane), param_instant(now)));
 	bool		found = rows_next(&rows);
 
@@ -141,20 +146,8 @@ next_parked(const char *consumer, int lane, Arena *arena, Parked *parked)
 	{
 		parked->lane = row_int(&rows, 1);
 		parked->seq = row_bigint(&rows, 2);
-		parked->message = (Message) {
-			.id = row_uuid(&rows, 3),
-			.aggregate_type = row_text(&rows, 4, arena),
-			.aggregate_id = row_uuid(&rows, 5),
-			.type_name = row_text(&rows, 6, arena),
-			.payload_json = row_text(&rows, 7, arena),
-			.schema_version = row_int(&rows, 8),
-			.correlation_id = row_uuid(&rows, 9),
-			.causation_id = row_uuid(&rows, 10),
-			.traceparent = row_text(&rows, 11, arena),
-			.depth = row_smallint(&rows, 12),
-			.created_at = row_instant(&rows, 13),
-		};
-		parked->attempts = row_int(&rows, 14);
+		parked->attempts = row_int(&rows, 3);
+		parked->message = message_of_row(&rows, 4, arena);
 	}
 	rows_close(&rows);
 	return found;
@@ -171,10 +164,22 @@ next_parked_at(const char *consumer, int lane)
 }
 
 void
+open_key(const char *consumer, Uuid key)
+{
+	(void) statement_run(&open_first, PARAMETERS(param_text(consumer), param_uuid(key)));
+}
+
+void
+open_keys(const char *consumer)
+{
+	(void) statement_run(&open_each_first, PARAMETERS(param_text(consumer)));
+}
+
+void
 unpark(const char *consumer, const Parked *parked)
 {
 	(void) statement_run(&delete_parked, PARAMETERS(param_text(consumer), param_uuid(parked->message.id)));
-	(void) statement_run(&open_key, PARAMETERS(param_text(consumer), param_uuid(parked->message.aggregate_id)));
+	open_key(consumer, parked->message.aggregate_id);
 }
 
 void

@@ -42,6 +42,12 @@ extern bool next_parked(const char *consumer, int lane, Arena *arena, Parked *pa
 /* When the next one of the consumer's lane is due; none where nothing is parked with a time. */
 extern Instant next_parked_at(const char *consumer, int lane);
 
+/* Something of that key has gone: the next one is due, unless another still shuts the key. */
+extern void open_key(const char *consumer, Uuid key);
+
+/* The same for every key of the consumer. */
+extern void open_keys(const char *consumer);
+
 /* It was handled: it goes, and the next of its key is due. */
 extern void unpark(const char *consumer, const Parked *parked);
 

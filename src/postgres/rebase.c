@@ -11,6 +11,8 @@
 #include "postgres/cursor.h"
 #include "postgres/environment.h"
 #include "postgres/log.h"
+#include "postgres/message_rows.h"
+#include "postgres/parking.h"
 #include "postgres/relane.h"
 #include "postgres/statement.h"
 
@@ -31,31 +33,17 @@ static Statement set_writer = {
  * dump, so the old snapshots alone decide.
  */
 static LaneStatement save_undelivered = {
-	.pattern = "INSERT INTO spark_common.retry (consumer, lane, seq, id, aggregatetype, aggregateid, type, payload,"
-	" schemaversion, correlationid, causationid, traceparent, depth, created_at, attempts, due)"
-	" SELECT $1, $2, m.seq, m.id, m.aggregatetype, m.aggregateid, m.type, m.payload, m.schemaversion,"
-	"  m.correlationid, m.causationid, m.traceparent, m.depth, m.created_at, 0, NULL"
-	" FROM spark_common.outbox_%1$d m"
-	" WHERE NOT pg_catalog.pg_visible_in_snapshot(m.xid, $3)"
-	"  AND NOT ($4 AND m.seq <= $5 AND pg_catalog.pg_visible_in_snapshot(m.xid, $6))"
-	"  AND (m.type = ANY ($7) OR m.destination = $1)"
+	.pattern = "INSERT INTO spark_common.retry (consumer, lane, attempts, seq, " MESSAGE_COLUMNS ")"
+	" SELECT $1, $2, 0, seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_%1$d"
+	" WHERE NOT pg_catalog.pg_visible_in_snapshot(xid, $3)"
+	"  AND NOT ($4 AND seq <= $5 AND pg_catalog.pg_visible_in_snapshot(xid, $6))"
+	"  AND (type = ANY ($7) OR destination = $1)"
 	" ON CONFLICT (consumer, id) DO NOTHING"};
 
-/* The first of each key is due now, unless something parked or dead is before it. */
-static Statement open_keys = {
-	.sql = "UPDATE spark_common.retry r SET due = pg_catalog.clock_timestamp()"
-	" WHERE r.consumer = $1 AND r.due IS NULL"
-	"  AND NOT EXISTS (SELECT FROM spark_common.retry e"
-	"   WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq)"
-	"  AND NOT EXISTS (SELECT FROM spark_common.dead_letter d"
-	"   WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid)"};
+#define SEGMENTS "spark_common.outbox_%1$d_0, spark_common.outbox_%1$d_1, spark_common.outbox_%1$d_2"
 
-static LaneStatement lock_lane = {
-	.pattern = "LOCK TABLE spark_common.outbox_%1$d_0, spark_common.outbox_%1$d_1, spark_common.outbox_%1$d_2"
-	" IN ACCESS EXCLUSIVE MODE"};
-
-static LaneStatement empty_lane = {
-	.pattern = "TRUNCATE spark_common.outbox_%1$d_0, spark_common.outbox_%1$d_1, spark_common.outbox_%1$d_2"};
+static LaneStatement hold_lane = {.pattern = "LOCK TABLE " SEGMENTS " IN ACCESS EXCLUSIVE MODE"};
+static LaneStatement empty_lane = {.pattern = "TRUNCATE " SEGMENTS};
 
 static const char *
 this_cluster(void)
@@ -110,7 +98,7 @@ rebase_listener(const Listener *listener, Arena *arena)
 	for (int lane = 0; lane < log_shape()->made; lane++)
 		rebase_lane(listener, lane, arena);
 	move_parked_to_their_lanes(listener->name);
-	(void) statement_run(&open_keys, PARAMETERS(param_text(listener->name)));
+	open_keys(listener->name);
 	let_into_epoch(listener->name);
 }
 
@@ -121,7 +109,7 @@ rebase_log(void)
 	ListCell   *cell;
 
 	for (int lane = 0; lane < log_shape()->made; lane++)
-		(void) statement_run(lane_statement(&lock_lane, lane), NO_PARAMETERS);
+		(void) statement_run(lane_statement(&hold_lane, lane), NO_PARAMETERS);
 	if (!log_is_foreign())
 		return;
 	ereport(LOG, (errmsg("spark makes the log of another cluster its own")));

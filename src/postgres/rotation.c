@@ -67,7 +67,7 @@ age_of_current(int lane)
 {
 	Rows		rows = rows_open(&find_since, PARAMETERS(param_int(lane)));
 	Instant		since = rows_next(&rows) ? row_instant(&rows, 1) : INSTANT_NONE;
-	Instant		now = time_now();
+	Instant		now = server_time();
 
 	rows_close(&rows);
 	return instant_is_none(since) ? 0 : (double) (now.microseconds - since.microseconds) / MICROSECONDS_PER_SECOND;

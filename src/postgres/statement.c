@@ -20,15 +20,6 @@ static Statement *prepared;
 
 /* ------------------------------------------------------------- parameters */
 
-static Datum
-uuid_datum(Uuid uuid)
-{
-	pg_uuid_t  *copy = palloc(sizeof(pg_uuid_t));
-
-	memcpy(copy->data, uuid.bytes, UUID_LEN);
-	return UUIDPGetDatum(copy);
-}
-
 Parameter
 param_uuid(Uuid uuid)
 {
@@ -257,11 +248,8 @@ row_uuid(const Rows *rows, int column)
 {
 	bool		is_null;
 	Datum		datum = column_datum(rows, column, &is_null);
-	Uuid		uuid = UUID_NIL;
 
-	if (!is_null)
-		memcpy(uuid.bytes, DatumGetUUIDP(datum)->data, UUID_LEN);
-	return uuid;
+	return is_null ? UUID_NIL : uuid_of_datum(datum);
 }
 
 const char *

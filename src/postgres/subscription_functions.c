@@ -16,6 +16,7 @@
 #include "postgres/errors.h"
 #include "postgres/handler_call.h"
 #include "postgres/ownership.h"
+#include "postgres/parking.h"
 #include "postgres/place.h"
 #include "postgres/log.h"
 #include "postgres/relane.h"
@@ -61,14 +62,6 @@ static Statement discard_parked = {
 
 static Statement discard_dead = {
 	.sql = "DELETE FROM spark_common.dead_letter WHERE consumer = $1 AND type = $2"};
-
-static Statement open_all_keys = {
-	.sql = "UPDATE spark_common.retry r SET due = pg_catalog.clock_timestamp()"
-	" WHERE r.consumer = $1 AND r.due IS NULL"
-	"  AND NOT EXISTS (SELECT FROM spark_common.retry e"
-	"   WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq)"
-	"  AND NOT EXISTS (SELECT FROM spark_common.dead_letter d"
-	"   WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid)"};
 
 static Statement count_of_type = {
 	.sql = "SELECT pg_catalog.count(*) FROM spark_common.subscription WHERE consumer = $1 AND message_type = $2"};
@@ -246,7 +239,7 @@ discard(const char *consumer, const char *type)
 {
 	(void) statement_run(&discard_parked, PARAMETERS(param_text(consumer), param_text(type)));
 	(void) statement_run(&discard_dead, PARAMETERS(param_text(consumer), param_text(type)));
-	(void) statement_run(&open_all_keys, PARAMETERS(param_text(consumer)));
+	open_keys(consumer);
 }
 
 Datum

@@ -176,6 +176,7 @@ my $owner = $town->person('owner');
 
 	# Some of one moment, so that the time alone orders nothing.
 	$spark->as($owner, "SELECT count(*) FROM generate_series(1, 35) AS n, LATERAL spark.create_campaign('Of one moment ' || n, '', 1)");
+	$spark->sql("UPDATE spark_crowdfunding.campaigns SET created_at = (SELECT min(created_at) FROM spark_crowdfunding.campaigns WHERE title LIKE 'Of one moment %') WHERE title LIKE 'Of one moment %'");
 	my @there = split(/\n/, $spark->as(undef, 'SELECT campaign_id FROM spark.campaigns(500)'));
 	my @told = $town->crowd->at_once(4, sub {
 		my ($client, $number) = @_;
