@@ -492,6 +492,32 @@ $town->books_are_right('S29 to S38');
 	$spark->wait_until_drained;
 }
 
+# ---- S52: statements
+{
+	my $reader = $town->person('reader', 1000);
+	my $friend = $town->person('friend', 100);
+	my ($id, $friends) = map { $town->id($_) } $reader, $friend;
+	my ($own, $other) = ($town->campaign($reader, 'Own', 10), $town->campaign($friend, 'Of a friend', 10));
+	$town->comes($reader, donation => $town->donate($reader, $other, 100, 'out'), 'confirmed');
+	$town->comes($friend, donation => $town->donate($friend, $own, 30, 'in'), 'confirmed');
+	my ($paid) = $town->outside(200);
+	$town->comes($reader, invoice => $town->withdraw($reader, $paid), 'paid');
+	my ($lost, $hash) = $town->outside(300);
+	$town->script($hash, 'fail');
+	$town->comes($reader, invoice => $town->withdraw($reader, $lost), 'failed');
+	my (undef, $request) = $town->deposit($friend, 40);
+	$town->comes($reader, invoice => $town->withdraw($reader, $request), 'paid');
+	is($town->balance($reader), '689000|0', 'S52 after some trade');
+	is($spark->as($reader, "SELECT kind, state, amount_msat, counterparty_id = '$friends', campaign_id, posted_at IS NOT NULL, invoice_id IS NOT NULL FROM spark.statement()"),
+		join("\n", 'withdrawal|posted|-40000|t||t|t', 'withdrawal|voided|-310000|f||f|t', 'fee|posted|-1000|f||t|t', 'withdrawal|posted|-200000|f||t|t',
+			"donation|posted|30000|t|$own|t|f", "donation|posted|-100000|t|$other|t|f", 'deposit|posted|1000000|f||t|t'),
+		'S52 the statement lists all of it, newest first');
+	is($spark->as($reader, "SELECT sum(amount_msat) FILTER (WHERE state = 'posted') FROM spark.statement()"), '689000', 'S52 its posted lines add up to the balance');
+	is($spark->as($friend, "SELECT kind, amount_msat, counterparty_id = '$id' FROM spark.statement(1)"), 'deposit|40000|t', 'S52 the other side reads its own');
+	my $first = $spark->as($reader, 'SELECT transfer_id FROM spark.statement(3) ORDER BY created_at, transfer_id LIMIT 1');
+	is($spark->as($reader, "SELECT kind, amount_msat FROM spark.statement(1, '$first')"), 'withdrawal|-200000', 'S52 and goes on after any line');
+}
+
 # ---- S47: every message once more, to everybody who listens
 {
 	# All that the contexts keep, but for when the node was looked at and is next.
