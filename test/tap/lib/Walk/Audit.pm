@@ -35,6 +35,7 @@ my %tables = (
 	payments => [ 'spark_simulator.payments(1000000)', qw(payment_hash direction amount_msat fee_msat) ],
 	overviews => [ 'spark_dashboard.overviews', qw(account_id posted_msat reserved_msat raised_msat donated_msat campaign_count) ],
 	movements => [ 'spark_dashboard.movements', qw(transfer_id state amount_msat) ],
+	scripts => [ 'spark_bitcoin.simulator_scripts', qw(payment_hash outcome) ],
 	heard => [ 'walk.heard', qw(type aggregate_id message_id amount_msat) ],
 	invariants => [ 'spark_ops.verify()', qw(invariant ok detail) ],
 );
@@ -214,6 +215,7 @@ sub sum_late
 	my ($self) = @_;
 	my %late = map { $_->{invoice_id} => { user => 0, all => 0 } } grep { $_->{late} eq 'true' } $self->rows('withdrawals');
 	my %class = map { $_->{account_id} => $_->{class} } $self->rows('accounts');
+	my %flips = map { $_->{payment_hash} => 1 } grep { $_->{outcome} eq 'flip' } $self->rows('scripts');
 
 	for (grep { $_->{form} eq 'direct' && $late{ $_->{idempotency_key} } } $self->rows('transfers'))
 	{
@@ -224,6 +226,7 @@ sub sum_late
 	}
 	for (grep { $_->{late} eq 'true' } $self->rows('withdrawals'))
 	{
+		$self->problem("withdrawal $_->{invoice_id} was called failed too early") if !$flips{ $_->{payment_hash} };
 		$self->is_equal($late{ $_->{invoice_id} }{all}, $_->{amount_msat} + $_->{fee_msat}, "what was booked of late withdrawal $_->{invoice_id}");
 	}
 	return \%late;

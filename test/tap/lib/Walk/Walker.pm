@@ -233,6 +233,11 @@ sub end_transaction
 		{
 			$fate = !defined $answer ? 'maybe' : $self->succeeds($answer, 'commit') ? 'done' : 'undone';
 		}
+		# Cancelled before it began, the transaction is still there.
+		while (defined $answer && $answer->{sqlstate} eq '57014')
+		{
+			$answer = $self->{session}->ask('ROLLBACK');
+		}
 	}
 	$self->{journal}->note($fate, @$_) for @$told;
 	$self->{told} = $self->{isolation} = undef;
