@@ -104,19 +104,31 @@ Returns a row a check: preload, worker, node, node_simulated, unknown_payments, 
   snapshot, prepared, paused, blocked, rotation, versions.
 No errors.';
 
+CREATE FUNCTION spark_ops.pause_outside(reason text) RETURNS void
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_pause_outside';
+COMMENT ON FUNCTION spark_ops.pause_outside(text) IS
+'Has this database do nothing outside until resume_outside().
+
+No Lightning node is called; commands are taken and wait, the ledger goes on.
+For a cluster restored to an earlier moment: start it with spark.outside = off,
+call this, then set it on.
+reason: why, not empty; recorded with who.
+Errors: SP001; SP009.
+Returns nothing.';
+
 CREATE FUNCTION spark_ops.resume_outside(reason text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_resume_outside';
 COMMENT ON FUNCTION spark_ops.resume_outside(text) IS
-'Lets a copy of the books act outside of the database.
+'Lets books that are a copy, or were paused, act outside of the database.
 
-reason: why, 1 to 1,000 bytes; recorded with who.
-A restored or copied database calls no Lightning node until then. First see that no other copy does.
-Withdrawals that were not sent yet are looked up at the node before they are paid, for another copy
-  may have paid them. Does nothing where nothing is paused.
-Returns nothing.
-Errors: SP001 no reason; SP009 not installed; SP010 while the setting spark.outside is off; 25006 in a
-  read-only transaction.';
+A restored or copied database calls no Lightning node until then.  First see that
+no other copy of it does.  Withdrawals that were not sent yet are looked up at
+the node before they are paid, for another copy may have paid them.
+reason: why, not empty; recorded with who.  Does nothing where nothing is paused.
+Errors: SP001; SP009; SP010 while the setting spark.outside is off.
+Returns nothing.';
 
 CREATE FUNCTION spark_ops.set_lanes(lanes int) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -113,6 +113,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	bool		is_delayed = !instant_is_none(due);
 
 	check_may_emit(type);
+	PreventCommandIfReadOnly("spark_bus.emit()");
 	if (aggregate_type == NULL)
 		aggregate_type = known != NULL ? known->aggregate_type : pnstrdup(type, strcspn(type, "."));
 	message = (Message) {

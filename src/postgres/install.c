@@ -132,6 +132,7 @@ spark_install(PG_FUNCTION_ARGS)
 			   " Call it after CREATE EXTENSION has ended.");
 	if (contexts != NULL)
 		check_names(contexts);
+	PreventCommandIfReadOnly("spark.install()");
 	if (!lock_spark_extension(ShareUpdateExclusiveLock))
 		refuse(RESULT_NOT_INSTALLED, "The extension spark is being dropped.");
 	if (!script_is_current())

@@ -21,9 +21,11 @@
 
 #include <inttypes.h>
 
+PG_FUNCTION_INFO_V1(spark_ops_pause_outside);
 PG_FUNCTION_INFO_V1(spark_ops_resume_outside);
 
 #define MAX_RESUMPTIONS 8
+#define NOBODY "nobody"			/* an operator has paused it */
 
 static Resumption resumptions[MAX_RESUMPTIONS];
 static int	resumption_count;
@@ -38,7 +40,7 @@ static Statement set_database = {
 
 static Statement record = {
 	.sql = "INSERT INTO spark_common.operator_log (at, operator, action, reason)"
-	" VALUES (pg_catalog.clock_timestamp(), $1, 'resume_outside', $2)"};
+	" VALUES (pg_catalog.clock_timestamp(), $1, $2, $3)"};
 
 static const char *
 this_database(void)
@@ -52,24 +54,28 @@ claim_outside(void)
 	(void) statement_run(&set_database, PARAMETERS(param_text(this_database())));
 }
 
-static bool
-is_copy(void)
+/* The database that the books act for; "" where they do not say. */
+static const char *
+acting_database(void)
 {
 	Rows		rows = rows_open(&find_database, NO_PARAMETERS);
-	bool		copy = true;
+	const char *database = rows_next(&rows) ? row_text(&rows, 1, context_arena(CurrentMemoryContext)) : "";
 
-	if (rows_next(&rows))
-		copy = strcmp(row_text(&rows, 1, context_arena(CurrentMemoryContext)), this_database()) != 0;
 	rows_close(&rows);
-	return copy;
+	return database;
 }
 
 const char *
 why_outside_is_paused(void)
 {
+	const char *database;
+
 	if (!acts_outside)
 		return "spark.outside is off";
-	if (is_copy())
+	database = acting_database();
+	if (strcmp(database, NOBODY) == 0)
+		return "an operator has paused it; SELECT spark_ops.resume_outside('why')";
+	if (strcmp(database, this_database()) != 0)
 		return "these books are a copy: see that no other copy calls the node,"
 			" then SELECT spark_ops.resume_outside('why')";
 	return NULL;
@@ -82,6 +88,25 @@ add_resumption(Resumption resumption)
 		resumptions[resumption_count++] = resumption;
 }
 
+static void
+put_down(const char *action, const char *reason)
+{
+	(void) statement_run(&record, PARAMETERS(param_text(acting_role()), param_text(action), param_text(reason)));
+	wake_everything_at_commit();
+}
+
+Datum
+spark_ops_pause_outside(PG_FUNCTION_ARGS)
+{
+	const char *reason = arg_reason(fcinfo, 0, "reason");
+
+	PreventCommandIfReadOnly("spark_ops.pause_outside()");
+	bus_required();
+	(void) statement_run(&set_database, PARAMETERS(param_text(NOBODY)));
+	put_down("pause_outside", reason);
+	PG_RETURN_VOID();
+}
+
 Datum
 spark_ops_resume_outside(PG_FUNCTION_ARGS)
 {
@@ -91,12 +116,11 @@ spark_ops_resume_outside(PG_FUNCTION_ARGS)
 	bus_required();
 	if (!acts_outside)
 		refuse(RESULT_REFUSED_NOW, "The setting spark.outside is off: set it on and reload.");
-	if (!is_copy())
+	if (why_outside_is_paused() == NULL)
 		PG_RETURN_VOID();
 	claim_outside();
 	for (int i = 0; i < resumption_count; i++)
 		resumptions[i] (server_time());
-	(void) statement_run(&record, PARAMETERS(param_text(acting_role()), param_text(reason)));
-	wake_everything_at_commit();
+	put_down("resume_outside", reason);
 	PG_RETURN_VOID();
 }

@@ -6,7 +6,7 @@
  * restored, a template copied, a cluster upgraded) works inside, but calls no
  * node until an operator says that no other copy does: else two databases would
  * pay for one promise.  A copy of the whole cluster cannot be told apart from
- * it; its configuration says spark.outside = off.
+ * it; its configuration says spark.outside = off until its operator has paused it.
  */
 #ifndef SPARK_POSTGRES_OUTSIDE_H
 #define SPARK_POSTGRES_OUTSIDE_H
