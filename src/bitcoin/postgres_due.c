@@ -151,7 +151,8 @@ doubt_unsent_payments(Instant now)
 		" attempt_no = greatest(attempt_no, 1), submitted_at = coalesce(submitted_at, created_at),"
 		" submit_deadline = $1, acknowledged_at = NULL,"
 		" next_look_at = CASE state WHEN 'reserved' THEN $1 ELSE next_look_at END"
-		" WHERE state IN ('requested', 'reserved') AND deposit_id IS NULL"
+		" WHERE invoice_id IN (SELECT invoice_id FROM spark_bitcoin.withdrawals"
+		"  WHERE state IN ('requested', 'reserved') AND deposit_id IS NULL ORDER BY invoice_id FOR NO KEY UPDATE)"
 	};
 
 	statement_run(&unsent, PARAMETERS(param_instant(now)));
