@@ -154,18 +154,39 @@ suite_pgtap() {
 	report_tap pgtap $?
 }
 
+# One file of TAP tests, with a log of its own.
+run_tap_file() {
+	local file=$1 name
+	name=$(basename "$file" .pl)
+	as_server env -u PGUSER -u PGHOST prove --verbose --timer -I "$drivers/perl" -I "$folder/source/test/tap/lib" "$file" \
+		> "$folder/t/tap-$name.log" 2>&1 || echo "$name" >> "$folder/t/tap-failed"
+}
+
+# The files have servers of their own and are mostly waiting: two a processor at once.
 suite_tap() {
 	compgen -G "$project/test/tap/*.pl" > /dev/null || { skip tap 'no test/tap/*.pl yet'; return; }
 	[ -f "$drivers/perl/PostgreSQL/Test/Cluster.pm" ] || { skip tap 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
 	need_server || { report tap 0 1; return; }
 	as_server mkdir -p "$folder/tap"
-	EXTRA=("SPARK_LANES=${SPARK_LANES:-}" "SPARK_SEED=${SPARK_SEED:-}" "TESTDIR=$folder/tap" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
-	as_server env -u PGUSER -u PGHOST prove --verbose -I "$drivers/perl" -I "$folder/source/test/tap/lib" "$folder"/source/test/tap/$tap_tests.pl \
-		> "$logs/tap.log" 2>&1
-	local status=$?
 	EXTRA=()
+	local name file status=0
+	for name in ${!SPARK_@}; do	# SPARK_SEED and the like reach the tests
+		EXTRA+=("$name=${!name}")
+	done
+	EXTRA+=("TESTDIR=$folder/tap" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
+	rm -f "$folder"/t/tap-*
+	for file in "$folder"/source/test/tap/$tap_tests.pl; do
+		while [ "$(jobs -rp | wc -l)" -ge "$((2 * $(nproc)))" ]; do
+			wait -n
+		done
+		run_tap_file "$file" &
+	done
+	wait
+	EXTRA=()
+	cat "$folder"/t/tap-*.log > "$logs/tap.log"
+	[ ! -s "$folder/t/tap-failed" ] || status=1
+	rm -rf "$logs/tap"
 	if [ $status != 0 ]; then
-		rm -rf "$logs/tap"
 		mkdir -p "$logs/tap"
 		cp "$folder"/tap/tmp_check/log/* "$logs/tap/" 2> /dev/null
 	fi
