@@ -62,6 +62,31 @@ S30_a_rejected_withdrawal_never_reaches_the_node(void **state)
 	assert_false(plan(self, &withdrawal->aggregate, &task));
 }
 
+/* A copy of the books cannot know what their other life has sent. */
+static void
+L46_what_another_life_of_the_books_may_have_sent_is_looked_up_first(void **state)
+{
+	BitcoinWorld *self = *state;
+	Uuid		id = withdraw(self, ALICE, OUTSIDE);
+	Withdrawal *withdrawal = stored_withdrawal(self, id);
+	NodeTask	task;
+
+	withdrawal->attempt_no = 1;
+	withdrawal->submitted_at = withdrawal->created_at;
+	withdrawal->submit_deadline = now_of(self);
+	in_memory_put(&self->withdrawals.rows, &withdrawal->aggregate);
+	hear_accepted(self, id);
+	withdrawal = stored_withdrawal(self, id);
+	assert_int_equal(withdrawal->state, WITHDRAWAL_UNKNOWN);
+	assert_true(plan(self, &withdrawal->aggregate, &task));
+	assert_int_equal(task.call.operation, NODE_LOOKUP_PAYMENT);
+	task.call.verdict = PAYMENT_SUCCEEDED;
+	task.call.payment = payment_with('x', 700);
+	answer(self, &task);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_SUCCEEDED);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+}
+
 static void
 S31_the_hash_is_the_key(void **state)
 {
@@ -411,6 +436,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(S29_a_withdrawal_is_reserved_then_paid_then_booked),
 		WORLD_TEST(S30_a_rejected_withdrawal_never_reaches_the_node),
+		WORLD_TEST(L46_what_another_life_of_the_books_may_have_sent_is_looked_up_first),
 		WORLD_TEST(S31_the_hash_is_the_key),
 		WORLD_TEST(S36_a_rejected_one_asked_again_is_a_new_row),
 		WORLD_TEST(S37_requests_that_cannot_be_paid_are_refused),
