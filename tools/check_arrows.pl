@@ -51,8 +51,8 @@ for my $file (sort glob('src/*.c src/*.h src/*/*.c src/*/*.h src/*/*.def'))
 	for (split /\n/, $text{$file})
 	{
 		$line++;
-		push @{ $includes{$file} }, [ $line, $2, $1 eq '"' ]
-		  if /^\s*#\s*include\s*(["<])([^">]+)[">]/;
+		push @{ $includes{$file} }, [ $line, $2 // $3, ($1 // '') eq '"' ]
+		  if /^\s*#\s*include\b\s*(?:(["<])([^">]+)[">]|(\S.*))/;
 	}
 }
 
@@ -115,6 +115,10 @@ sub wrong_include
 	my $ours = exists $text{"src/$name"};
 	my ($target) = $name =~ m{^([^/]+)/};
 
+	return 'a name with a dot for a folder hides whose file it is; name it "<room>/<file>", from src/'
+	  if $name =~ m{(?:^|/)\.\.?/};
+	return 'an include through a macro hides what it is; name the file'
+	  if $name !~ /\.(?:h|c|def)$/ || $name =~ /[\s()]/;
 	return 'only src/postgres/server.h may include postgres.h; include "postgres/server.h"'
 	  if $name eq 'postgres.h' && $file ne 'src/postgres/server.h';
 	return 'libcurl and jansson belong to adapters in src/lightning; put a port between'
@@ -166,6 +170,13 @@ sub foreign
 	return "of another context only messages.h may be included; talk to $target by a message"
 	  if $contexts{$target};
 	return "this room does not know $target/; put a port between";
+}
+
+# A room is one folder: what lay deeper would be seen by nobody here.
+sub check_rooms
+{
+	violation($_, 1, 'lies in a folder of a room; a room has files only')
+	  for sort glob('src/*/*/* src/*/*/*/*');
 }
 
 sub check_includes
@@ -311,6 +322,7 @@ sub check_objects
 	return scalar @objects;
 }
 
+check_rooms();
 check_includes();
 check_errors();
 check_callers();

@@ -104,6 +104,18 @@ plant src/postgres/errors.c '#include "crowdfunding/handlers.h"'
 expect 'the server room that knows a context' 'src/postgres knows no context'
 plant src/crowdfunding/campaign.c '#include "handlers.h"'
 expect 'an include without its room' 'included as "<room>/<file>"'
+plant src/crowdfunding/postgres.c '#include "../auth/account.h"'
+expect 'another context by a way around' 'hides whose file it is'
+plant src/crowdfunding/postgres.c '#include "crowdfunding/./../auth/account.h"'
+expect 'another context by a longer way around' 'hides whose file it is'
+plant src/crowdfunding/postgres.c '#include ACCOUNT_HEADER'
+expect 'an include through a macro' 'through a macro'
+mkdir src/crowdfunding/inner
+echo '#include "auth/account.h"' > src/crowdfunding/inner/rules.h
+expect 'a folder in a room' 'a room has files only'
+sed -i '1i #include "postgres/server.h"' src/crowdfunding/campaign.c
+echo 'int campaign(void); int also(void); int also(void) { return campaign(); }' >> src/crowdfunding/handlers.c
+expect 'an aggregate that calls itself an adapter' 'calls campaign()'
 plant src/crowdfunding/campaign.c 'long time(long *); long now(void) { return time(0); }'
 expect 'a call of the clock' 'calls time()'
 plant src/crowdfunding/campaign.c 'void SPI_finish(void); void leave(void) { SPI_finish(); }'
