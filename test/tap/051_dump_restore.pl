@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -41,7 +42,7 @@ sub diary
 	return $spark->sql('SELECT count(*), count(DISTINCT message_id) FROM public.diary WHERE ' . ($where // 'true'));
 }
 
-# ---- a life: people, money, an author's consumers
+# ---- a life: people, money, an author's consumers; half the way in one lane, half in four
 roles($live);
 $live->sql(<<'END');
 SELECT spark_bus.grant_author('author');
@@ -101,6 +102,7 @@ sub emit
 	return as_author($spark, "SELECT spark_bus.emit('$type', '$key$key_digit', '{\"n\": $number}')");
 }
 
+$live->sql('SELECT spark_ops.set_lanes(4)');
 emit($live, 'shop.returned', $_, 1) for 1 .. 3;		# the first fails, the others wait behind it
 emit($live, 'shop.returned', $_, 2) for 4 .. 5;		# another key flows
 emit($live, 'shop.checked', $_, 3) for 1001 .. 1002;	# dead at once, and one behind
@@ -130,6 +132,7 @@ $w{requested} = withdraw(105);
 emit($live, 'shop.sold', $_, 5) for 231 .. 260;
 emit($live, 'shop.sold', 400, 7);
 $live->as($alice, "SELECT 1 FROM spark.donate('$campaign', 2000, 'two')");
+as_author($live, "SELECT spark_bus.emit('shop.sold', '${key}8', '{\"n\": 700}', deliver_at => clock_timestamp() + interval '5 seconds')");
 my $intent = $live->as($bob, 'SELECT invoice_id FROM spark.deposit(888)');
 $live->sql('SELECT spark_simulator.pay(payment_request) FROM spark_bitcoin.deposits WHERE invoice_id = ' . "'$paid_unseen'");
 my $on_the_way = $live->sql('SELECT count(*) FROM spark_common.undelivered');
@@ -169,8 +172,8 @@ sub check_copy
 	$copy->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark dispatcher' AND datname = current_database()",
 		"$what: a worker serves the copy");
 	$copy->wait_for("SELECT bool_and(lag_messages = 0) FROM spark_ops.bus_status()", "$what: the log drains");
-	$copy->wait_for("SELECT count(*) >= 31 FROM public.diary WHERE consumer = 'notes'", "$what: B34 what was undelivered is handled");
-	is(diary($copy, "consumer = 'notes'"), '31|31', "$what: B34 each once");
+	$copy->wait_for("SELECT count(*) >= 32 FROM public.diary WHERE consumer = 'notes'", "$what: B34 what was undelivered is handled, what was delayed too");
+	is(diary($copy, "consumer = 'notes'"), '32|32', "$what: B34 each once");
 	is($copy->sql("SELECT string_agg(number::text, ' ' ORDER BY at, number) = string_agg(number::text, ' ' ORDER BY number) FROM public.diary WHERE key = '${key}5'"),
 		't', "$what: in the order of their key");
 	is($copy->sql("SELECT count(*) FROM public.diary WHERE number = 300"), '0', "$what: B4 what was only prepared is not in it");
@@ -282,6 +285,45 @@ $third->set('spark.outside', 'on');
 $third->wait_for("SELECT spark_ops.resume_outside('it is wanted') IS NOT NULL", 'and it can be resumed');
 $third->wait_for("SELECT ok FROM spark_ops.health() WHERE check_name = 'node'", 'and works with its node');
 is($third->broken_invariants, '', 'its books verify');
+
+# ---- B33: dumps under load, each a state of its own
+$third->serve();
+$live->sql('CREATE DATABASE busy TEMPLATE shop3');
+my $busy = Spark->around($live->node, 'busy');
+$busy->sql('TRUNCATE public.diary; CREATE TABLE public.sales (n int)');
+$live->serve('busy');
+my $sale = $live->node->basedir . '/sale.sql';
+append_to_file($sale, <<"END");
+\\set n random(1, 1000000)
+\\set k random(1, 9)
+BEGIN;
+INSERT INTO public.sales VALUES (:n);
+SELECT spark_bus.emit('shop.sold', uuid_in(('${key}' || :k)::cstring), jsonb_build_object('n', :n));
+COMMIT;
+END
+my $load = IPC::Run::start([ 'pgbench', '-n', '-c', '3', '-T', '600', '-R', '100', '-f', $sale, '-h', $live->node->host, '-p', $live->node->port, 'busy' ], '>', '/dev/null', '2>', '/dev/null');
+my @dumps;
+for my $round (1 .. 3)
+{
+	my $before = $busy->sql('SELECT count(*) FROM public.sales');
+	$busy->wait_for("SELECT count(*) > $before + 50 FROM public.sales");
+	push @dumps, $live->node->basedir . "/busy$round.dump";
+	run_tool($live, 'pg_dump', '-Fc', '-f', $dumps[-1], 'busy');
+}
+$load->signal('INT');
+$load->finish;
+$busy->serve();
+for my $round (1 .. 3)
+{
+	$other->serve();
+	$other->sql("CREATE DATABASE drained$round");
+	my $drained = Spark->around($other->node, "drained$round");
+	run_tool($drained, 'pg_restore', $round == 2 ? '--jobs=3' : '--jobs=1', '-d', "drained$round", $dumps[$round - 1]);
+	$other->serve("drained$round");
+	$drained->wait_until_drained("B33 dump $round under load drains");
+	is($drained->sql("SELECT (SELECT count(*) FROM public.sales), (SELECT count(*) - count(DISTINCT message_id) FROM public.diary), (SELECT count(*) FROM public.sales) > 50"),
+		$drained->sql("SELECT count(*) FROM public.diary WHERE consumer = 'notes'") . '|0|t', "B33 dump $round: what was sold is noted, once");
+}
 
 $other->stop;
 $live->stop;
