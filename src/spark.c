@@ -10,6 +10,7 @@
 #include "postgres/health.h"
 #include "postgres/launcher.h"
 #include "postgres/outside.h"
+#include "postgres/pressure.h"
 #include "postgres/settings.h"
 #include "postgres/wakeup.h"
 #include "postgres/worker.h"
@@ -55,6 +56,7 @@ request_shared_memory(void)
 	if (earlier_request_hook != NULL)
 		earlier_request_hook();
 	wakeup_shmem_request();
+	pressure_shmem_request();
 	auth_shmem_request();
 }
 
@@ -64,6 +66,7 @@ start_shared_memory(void)
 	if (earlier_startup_hook != NULL)
 		earlier_startup_hook();
 	wakeup_shmem_startup();
+	pressure_shmem_startup();
 	auth_shmem_startup();
 }
 
@@ -105,6 +108,7 @@ void
 _PG_init(void)
 {
 	define_settings();
+	define_pressure_settings();
 	auth_define_settings();
 	bitcoin_define_settings();
 	MarkGUCPrefixReserved("spark");

@@ -14,6 +14,7 @@
 #include "postgres/failure.h"
 #include "postgres/log.h"
 #include "postgres/place.h"
+#include "postgres/pressure.h"
 #include "postgres/relane.h"
 #include "postgres/settings.h"
 #include "postgres/transaction.h"
@@ -437,6 +438,7 @@ run_batch(void *argument)
 	take_place(batch->consumer, batch->lane);
 	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
 		return;
+	pressure_correct_position(&batch->cursor);
 	batch->last = last_readable(batch->consumer);
 	if (batch->last != NO_BARRIER && lane_is_drained(&batch->cursor))
 	{
@@ -458,6 +460,7 @@ run_batch(void *argument)
 	advance(batch, fetched);
 	if (is_worth_storing(batch, fetched, was_open, before))
 		cursor_store(&batch->cursor);
+	pressure_note_position(&batch->cursor);
 	batch->waits_to_enter = batch->last != NO_BARRIER && lane_is_drained(&batch->cursor);
 }
 

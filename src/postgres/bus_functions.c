@@ -20,6 +20,7 @@
 #include "postgres/log.h"
 #include "postgres/outbox.h"
 #include "postgres/ownership.h"
+#include "postgres/pressure.h"
 #include "postgres/statement.h"
 
 #include "utils/jsonb.h"
@@ -131,12 +132,15 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	};
 	message.correlation_id = cause != NULL ? cause->correlation_id : message.id;
 	ownership = become_owner();
-	if (!is_delayed)
-		check(outbox_log()->store(outbox_log(), work, &message, 1));
-	else if (tables_are_current("common"))
+	if (!tables_are_current("common"))
+		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
+	if (is_delayed)
 		delay_message(&message, due, GetUserNameFromId(ownership.user, false));
 	else
-		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
+	{
+		pressure_admit(aggregate_id);
+		check(outbox_log()->store(outbox_log(), work, &message, 1));
+	}
 	become_caller(ownership);
 	PG_RETURN_DATUM(uuid_datum(message.id));
 }

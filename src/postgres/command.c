@@ -12,6 +12,7 @@
 #include "postgres/errors.h"
 #include "postgres/http_front.h"
 #include "postgres/installed.h"
+#include "postgres/pressure.h"
 
 #define MAX_ATTEMPTS 5
 
@@ -65,7 +66,10 @@ bool
 command_runs_again(UnitOfWork *work, Result result, int attempt)
 {
 	if (!failed(result))
+	{
+		pressure_admit_all(work);
 		result = unit_of_work_complete(work);
+	}
 	if (result.code == RESULT_DUPLICATE && attempt < MAX_ATTEMPTS)
 		return true;
 	check(result);

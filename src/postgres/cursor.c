@@ -11,6 +11,7 @@
 #include "postgres/environment.h"
 #include "postgres/log.h"
 #include "postgres/message_rows.h"
+#include "postgres/pressure.h"
 #include "postgres/statement.h"
 
 #include "access/transam.h"
@@ -89,8 +90,8 @@ snapshot_of_now(Arena *arena)
 	return snapshot;
 }
 
-static int64
-number_of_now(int lane)
+int64
+log_number(int lane)
 {
 	Rows		rows = rows_open(lane_statement(&last_number, lane), NO_PARAMETERS);
 	int64		number = 0;
@@ -98,6 +99,7 @@ number_of_now(int lane)
 	if (rows_next(&rows) && row_bool(&rows, 2))
 		number = row_bigint(&rows, 1);
 	rows_close(&rows);
+	pressure_note_head(lane, number);
 	return number;
 }
 
@@ -108,7 +110,7 @@ log_position(int lane, Arena *arena)
 
 	/* The order of these three is the rule. */
 	position.s = snapshot_of_now(arena);
-	position.q = number_of_now(lane);
+	position.q = log_number(lane);
 	position.n = U64FromFullTransactionId(ReadNextFullTransactionId());
 	return position;
 }

@@ -45,6 +45,9 @@ typedef struct LoggedMessage
 	Message		message;
 } LoggedMessage;
 
+/* The last number that was drawn in a lane. */
+extern int64 log_number(int lane);
+
 /* Where a lane stands now; the running transaction counts as not ended. */
 extern LogPosition log_position(int lane, Arena *arena);
 

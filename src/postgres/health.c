@@ -12,6 +12,8 @@
 #include "postgres/environment.h"
 #include "postgres/handler_call.h"
 #include "postgres/installed.h"
+#include "postgres/log.h"
+#include "postgres/pressure.h"
 #include "postgres/rotation.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
@@ -21,7 +23,6 @@
 PG_FUNCTION_INFO_V1(spark_ops_health);
 
 #define MAX_PROBES 8
-#define LONG_BACKLOG 10000
 #define OLD_SNAPSHOT_SECONDS 3600
 
 typedef struct NamedProbe
@@ -135,31 +136,44 @@ put_worker(Answer *answer, List *all)
 		put(answer, "worker", true, psprintf("launcher %d, dispatcher %d, lightning %d", launcher, dispatcher, lightning));
 }
 
+typedef struct Waiting
+{
+	int64		messages;
+	const char *consumer;
+	int			lane;
+} Waiting;
+
+static void
+add_waiting(Waiting *longest, int64 messages, const char *consumer, int lane)
+{
+	if (messages > longest->messages)
+		*longest = (Waiting) {messages, consumer, lane};
+}
+
+/* As it is counted: no row of the log is read. */
 static void
 put_backlog(Answer *answer, List *all, Arena *arena)
 {
-	int64		longest = 0;
-	const char *who = "nobody";
+	Waiting		longest = {0, "nobody", 0};
+	int			lanes = all != NIL ? log_shape()->made : 0;
 	ListCell   *cell;
 
-	foreach(cell, all)
+	for (int lane = 0; lane < lanes; lane++)
 	{
-		const Listener *listener = lfirst(cell);
-		Instant		oldest;
-		Cursor		cursor;
-		int64		lag;
+		Backlog		backlog = pressure_of(lane);
 
-		if (!cursor_load(listener->name, 0, arena, &cursor))
-			continue;
-		lag = cursor_lag(&cursor, listener, arena, &oldest);
-		if (lag > longest)
+		add_waiting(&longest, backlog.messages, backlog.context, lane);
+		foreach(cell, all)
 		{
-			longest = lag;
-			who = listener->name;
+			const Listener *listener = lfirst(cell);
+			Cursor		cursor;
+
+			if (listener->context == NULL && cursor_load(listener->name, lane, arena, &cursor))
+				add_waiting(&longest, pressure_behind(&cursor), listener->name, lane);
 		}
 	}
-	put(answer, "backlog", longest < LONG_BACKLOG,
-		psprintf("%lld messages wait for %s", (long long) longest, who));
+	put(answer, "backlog", lane_soft_limit == 0 || longest.messages < lane_soft_limit,
+		psprintf("%lld messages of lane %d wait for %s", (long long) longest.messages, longest.lane, longest.consumer));
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "postgres/errors.h"
 #include "postgres/installed.h"
 #include "postgres/log.h"
+#include "postgres/pressure.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
 
@@ -52,6 +53,7 @@ log_store(Outbox *self, UnitOfWork *work, const Message *messages, size_t count)
 										param_text(message_destination(message)),
 										param_int(message->depth),
 										param_instant(message->created_at)));
+		pressure_count(lane);
 	}
 	wake_dispatchers_at_commit();
 	return OK;

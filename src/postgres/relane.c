@@ -15,6 +15,7 @@
 #include "postgres/errors.h"
 #include "postgres/log.h"
 #include "postgres/place.h"
+#include "postgres/pressure.h"
 #include "postgres/statement.h"
 #include "postgres/transaction.h"
 #include "postgres/wakeup.h"
@@ -231,9 +232,11 @@ raise_numbers(int made, int64 to)
 {
 	for (int lane = 0; lane < made && to > 0; lane++)
 	{
+		int64		from = log_number(lane);
 		Rows		rows = rows_open(lane_statement(&raise_number, lane), PARAMETERS(param_bigint(to)));
 
 		rows_close(&rows);
+		pressure_note_gap(lane, from, to);
 	}
 }
 
