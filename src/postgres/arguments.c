@@ -7,6 +7,10 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 
+#include "common/json.h"
+
+#include "mb/pg_wchar.h"
+
 #define MAX_KEY_LENGTH 255
 #define MAX_REASON_LENGTH 1000
 #define MAX_LIMIT 500
@@ -31,6 +35,19 @@ arg_uuid(FunctionCallInfo fcinfo, int number, const char *name)
 	return arg_uuid_or_nil(fcinfo, number);
 }
 
+/*
+ * What goes into messages is UTF-8.  A database of another encoding holds texts
+ * that are none: they are refused here, before an event says them to anybody.
+ */
+static const char *
+utf8_required(const char *text, const char *name)
+{
+	if (text != NULL && GetDatabaseEncoding() != PG_UTF8 && !utf8_is_valid(text, strlen(text)))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument %s must be UTF-8; the encoding of this database is %s.",
+			   name, GetDatabaseEncodingName());
+	return text;
+}
+
 const char *
 arg_text_or_null(FunctionCallInfo fcinfo, int number)
 {
@@ -41,7 +58,7 @@ const char *
 arg_text(FunctionCallInfo fcinfo, int number, const char *name)
 {
 	require(fcinfo, number, name);
-	return arg_text_or_null(fcinfo, number);
+	return utf8_required(arg_text_or_null(fcinfo, number), name);
 }
 
 const char *
@@ -76,7 +93,7 @@ arg_sat_or_zero(FunctionCallInfo fcinfo, int number, const char *name)
 const char *
 arg_key_or_null(FunctionCallInfo fcinfo, int number, const char *name)
 {
-	const char *key = arg_text_or_null(fcinfo, number);
+	const char *key = utf8_required(arg_text_or_null(fcinfo, number), name);
 
 	if (key == NULL || key[0] == '\0')
 		return NULL;
