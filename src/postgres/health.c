@@ -128,12 +128,13 @@ put_worker(Answer *answer, List *all)
 		put(answer, "worker", false, "the launcher is missing: is spark preloaded, and is this no standby?");
 	else if (dispatcher == 0)
 		put(answer, "worker", false, "no dispatcher serves this database: name it in spark.databases, and look into the server's log");
-	else if (lightning == 0)
+	else if (lightning == 0 && installed_version("bitcoin") > 0)
 		put(answer, "worker", false, "the Lightning worker is missing: raise max_worker_processes, and look into the server's log");
 	else if (shared != NULL)
 		put(answer, "worker", false, psprintf("raise max_worker_processes: without a worker of their own are %s", shared));
 	else
-		put(answer, "worker", true, psprintf("launcher %d, dispatcher %d, lightning %d", launcher, dispatcher, lightning));
+		put(answer, "worker", true, psprintf("launcher %d, dispatcher %d%s", launcher, dispatcher,
+											 lightning == 0 ? "" : psprintf(", lightning %d", lightning)));
 }
 
 typedef struct Waiting
@@ -271,34 +272,69 @@ lost_books(Arena *arena)
 	return names;
 }
 
+static Statement made_contexts = {
+	.sql = "SELECT context FROM spark_common.installed ORDER BY context",
+	.read_only = true};
+
+/* The contexts whose tables are there, but not as this code wants them. */
+static const char *
+stale_books(Arena *arena)
+{
+	Rows		rows = rows_open(&made_contexts, NO_PARAMETERS);
+	List	   *contexts = NIL;
+	const char *names = "";
+	ListCell   *cell;
+
+	while (rows_next(&rows))
+		contexts = lappend(contexts, (char *) row_text(&rows, 1, arena));
+	rows_close(&rows);
+	foreach(cell, contexts)
+	{
+		if (!tables_are_current(lfirst(cell)))
+			names = arena_printf(arena, "%s%s%s", names, names[0] != '\0' ? ", " : "", (const char *) lfirst(cell));
+	}
+	return names;
+}
+
 static void
-put_versions(Answer *answer, bool installed, Arena *arena)
+put_versions(Answer *answer, Arena *arena)
 {
 	const char *lost = lost_books(arena);
 	Rows		rows = rows_open(&extension_version, NO_PARAMETERS);
 	const char *script = rows_next(&rows) ? row_text(&rows, 1, arena) : "none";
 	bool		same = strcmp(script, SPARK_VERSION) == 0;
+	const char *state = "current";
 
 	rows_close(&rows);
 	if (lost != NULL)
+	{
 		put(answer, "versions", false, psprintf("dropped, restore from a backup: %s", lost));
-	else
-		put(answer, "versions", same && installed,
-			psprintf("library %s, SQL %s, tables %s%s", SPARK_VERSION, script, installed ? "current" : "not current",
-					 !same ? "; run ALTER EXTENSION spark UPDATE" : !installed ? "; run SELECT * FROM spark.install()" : ""));
+		return;
+	}
+	if (installed_version("common") == 0)
+		state = "not there";
+	else if (stale_books(arena)[0] != '\0')
+		state = psprintf("not current: %s", stale_books(arena));
+	put(answer, "versions", same && strcmp(state, "current") == 0,
+		psprintf("library %s, SQL %s, tables %s%s", SPARK_VERSION, script, state,
+				 !same ? "; run ALTER EXTENSION spark UPDATE" :
+				 strcmp(state, "current") == 0 ? "" : "; run SELECT * FROM spark.install()"));
 }
 
 /* What the context that talks to the node says of it. */
 static void
-put_node(Answer *answer, bool installed, Arena *arena)
+put_node(Answer *answer, Arena *arena)
 {
 	static const char *const checks[] = {"node", "node_simulated", "unknown_payments"};
+	bool		alone = tables_are_current("common") && installed_version("bitcoin") == 0;
 	Rows		rows;
 
-	if (!installed)
+	if (!tables_are_current("bitcoin"))
 	{
 		for (size_t i = 0; i < lengthof(checks); i++)
-			put(answer, checks[i], false, "the tables are not there: run SELECT * FROM spark.install()");
+			put(answer, checks[i], alone,
+				alone ? "context bitcoin is not installed in this database"
+				: "the tables are not there: run SELECT * FROM spark.install()");
 		return;
 	}
 	rows = rows_open(&node_health, NO_PARAMETERS);
@@ -308,13 +344,13 @@ put_node(Answer *answer, bool installed, Arena *arena)
 }
 
 static void
-put_probes(Answer *answer, bool installed, Arena *arena)
+put_probes(Answer *answer, Arena *arena)
 {
 	for (int i = 0; i < probe_count; i++)
 	{
 		HealthCheck check = {.ok = false, .detail = "the tables are not there: run SELECT * FROM spark.install()"};
 
-		if (installed)
+		if (tables_are_current("common"))
 			check = probes[i].probe(arena);
 		put(answer, probes[i].name, check.ok, check.detail);
 	}
@@ -324,14 +360,13 @@ Datum
 spark_ops_health(PG_FUNCTION_ARGS)
 {
 	Arena	   *arena = context_arena(CurrentMemoryContext);
-	bool		installed = tables_are_current("common") && tables_are_current("bitcoin");
 	Answer		answer = answers_begin(fcinfo);
 	List	   *all = tables_are_current("common") ? listeners(arena) : NIL;
 
 	put_preload(&answer);
 	put_worker(&answer, all);
-	put_node(&answer, installed, arena);
-	put_probes(&answer, installed, arena);
+	put_node(&answer, arena);
+	put_probes(&answer, arena);
 	put_backlog(&answer, all, arena);
 	put_snapshot(&answer, arena);
 	put_prepared(&answer, arena);
@@ -346,6 +381,6 @@ spark_ops_health(PG_FUNCTION_ARGS)
 		put(&answer, "blocked", true, "there is no bus yet");
 		put(&answer, "rotation", true, "there is no log yet");
 	}
-	put_versions(&answer, installed, arena);
+	put_versions(&answer, arena);
 	return (Datum) 0;
 }

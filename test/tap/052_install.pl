@@ -70,6 +70,12 @@ is($spark->sql('SELECT context, action FROM spark.install(\'{accounting}\')'), "
 refuses("SELECT spark.register('alone', '$Spark::password')", 'SP009', 'what is not installed says so');
 is($spark->sql('SELECT string_agg(consumer, $$,$$) FROM spark_ops.bus_status()'), 'accounting', 'only what is installed listens');
 is($spark->sql('SELECT count(*) FROM spark_ops.health()'), '13', 'health answers');
+is($spark->sql("SELECT string_agg(check_name, ',') FROM spark_ops.health() WHERE NOT ok AND check_name <> 'worker'"), '', 'and misses no other context');
+is($spark->sql('SELECT count(*), bool_and(ok) FROM spark_ops.verify()'), '14|t', 'every invariant is judged');
+is($spark->sql("SELECT string_agg(invariant, ',') FROM spark_ops.verify() WHERE detail LIKE '%not compared: context % is not installed%'"), 'I10,I12,I13,I14', 'but for what only two contexts know');
+$spark->sql('UPDATE spark_common.installed SET version = 99');
+is($spark->sql("SELECT ok, detail LIKE '%not current: accounting, common; run SELECT%' FROM spark_ops.health() WHERE check_name = 'versions'"), 'f|t', 'health names the tables of another version');
+$spark->sql('UPDATE spark_common.installed SET version = 1');
 $spark->sql("SELECT spark_bus.emit('accounting.open_account', '00000000-0000-7000-8000-000000000001', '{}')");
 is($spark->sql('SELECT spark_bus.dispatch()'), '1', 'its messages are handled');
 $spark->serve('shop');
