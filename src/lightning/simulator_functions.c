@@ -38,7 +38,8 @@ simulator_required(void)
 	const char *node = GetConfigOption("spark.lightning_node", true, false);
 
 	if (node != NULL && strcmp(node, "simulator") != 0)
-		refuse(RESULT_REFUSED_NOW, "The setting spark.lightning_node names another node than simulator.");
+		refuse_now("Call it where spark.lightning_node is simulator.",
+				   "The setting spark.lightning_node names another node than simulator.");
 	installed_required("bitcoin");
 }
 

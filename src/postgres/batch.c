@@ -105,7 +105,8 @@ handle(Handling *handling)
 
 	error_context_stack = &callback;
 	if (handling->message->depth > max_depth)
-		refuse(RESULT_REFUSED_NOW, "The message is more than %d hops from its cause.", max_depth);
+		refuse_now("See what goes in a circle; the setting spark.max_depth is the limit.",
+				   "The message is more than %d hops from its cause.", max_depth);
 	if (listener->context != NULL)
 	{
 		handling->work->cause = handling->message;

@@ -185,7 +185,7 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 	refuse_frozen_snapshot();
 	bus_required();
 	if (current_cause() != NULL)
-		refuse(RESULT_REFUSED_NOW, "A handler cannot dispatch.");
+		refuse_now("Call it outside of handlers.", "A handler cannot dispatch.");
 	ownership = become_owner();
 	do
 	{

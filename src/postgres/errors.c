@@ -72,7 +72,7 @@ append_member(StringInfo json, const char *name, const char *value)
 }
 
 static const char *
-http_body(const ResultText *text, const char *detail)
+http_body(const ResultText *text, const char *detail, const char *hint)
 {
 	StringInfoData json;
 
@@ -81,7 +81,7 @@ http_body(const ResultText *text, const char *detail)
 	append_member(&json, "code", text->sqlstate);
 	append_member(&json, "message", text->message);
 	append_member(&json, "details", detail);
-	append_member(&json, "hint", text->hint);
+	append_member(&json, "hint", hint);
 	appendStringInfoChar(&json, '}');
 	return json.data;
 }
@@ -99,53 +99,78 @@ http_head(const ResultText *text, int64 retry_seconds)
 }
 
 static void
-raise_error(Result result)
+raise_error(Result result, const char *special_hint)
 {
 	const ResultText *text = result_text(result.code);
 	const char *detail = result.detail;
+	const char *hint = special_hint != NULL ? special_hint : text->hint;
 
 	if (GetCurrentTransactionNestLevel() == 1 && called_over_http())
 		ereport(ERROR,
 				(errcode(MAKE_SQLSTATE('P', 'G', 'R', 'S', 'T')),
-				 errmsg_internal("%s", http_body(text, detail)),
+				 errmsg_internal("%s", http_body(text, detail, hint)),
 				 errdetail_internal("%s", http_head(text, result.retry_seconds))));
 	ereport(ERROR,
 			(errcode(sqlstate_of(text->sqlstate)),
 			 errmsg_internal("%s", text->message),
 			 detail != NULL ? errdetail_internal("%s", detail) : 0,
-			 errhint("%s", text->hint)));
+			 errhint("%s", hint)));
 }
 
 void
 check(Result result)
 {
 	if (failed(result))
-		raise_error(result);
+		raise_error(result, NULL);
+}
+
+static char *detail_of(const char *format, va_list arguments) pg_attribute_printf(1, 0);
+
+static char *
+detail_of(const char *format, va_list arguments)
+{
+	StringInfoData text;
+	int			needed;
+
+	initStringInfo(&text);
+	for (;;)
+	{
+		va_list		again;
+
+		va_copy(again, arguments);
+		needed = appendStringInfoVA(&text, format, again);
+		va_end(again);
+		if (needed == 0)
+			return text.data;
+		enlargeStringInfo(&text, needed);
+	}
 }
 
 void
 refuse(ResultCode code, const char *detail_format,...)
 {
 	char	   *detail = NULL;
+	va_list		arguments;
 
 	if (detail_format != NULL)
 	{
-		StringInfoData text;
-		va_list		arguments;
-		int			needed;
-
-		initStringInfo(&text);
-		for (;;)
-		{
-			va_start(arguments, detail_format);
-			needed = appendStringInfoVA(&text, detail_format, arguments);
-			va_end(arguments);
-			if (needed == 0)
-				break;
-			enlargeStringInfo(&text, needed);
-		}
-		detail = text.data;
+		va_start(arguments, detail_format);
+		detail = detail_of(detail_format, arguments);
+		va_end(arguments);
 	}
-	raise_error((Result) {code, detail, 0});
+	raise_error((Result) {code, detail, 0}, NULL);
+	pg_unreachable();
+}
+
+void
+refuse_now(const char *hint, const char *detail_format,...)
+{
+	char	   *detail;
+	va_list		arguments;
+
+	va_start(arguments, detail_format);
+	detail = detail_of(detail_format, arguments);
+	va_end(arguments);
+	raise_error((Result) {RESULT_REFUSED_NOW, detail, 0}, hint);
 	pg_unreachable();
 }

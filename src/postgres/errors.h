@@ -19,6 +19,9 @@ extern void check(Result result);
 /* Raises that code; detail NULL or a printf format. */
 pg_noreturn extern void refuse(ResultCode code, const char *detail_format,...) pg_attribute_printf(2, 3);
 
+/* The same for RESULT_REFUSED_NOW: the hint says in which state the call would not be refused. */
+pg_noreturn extern void refuse_now(const char *hint, const char *detail_format,...) pg_attribute_printf(2, 3);
+
 /*
  * From here to the end of the statement, no error writes the statement itself
  * to the log: its text holds a password.

@@ -128,8 +128,7 @@ spark_install(PG_FUNCTION_ARGS)
 	Answer		answer;
 
 	if (creating_extension)
-		refuse(RESULT_REFUSED_NOW, "spark.install() was called within an extension's script."
-			   " Call it after CREATE EXTENSION has ended.");
+		refuse_now("Call it after CREATE EXTENSION has ended.", "spark.install() was called within an extension's script.");
 	if (contexts != NULL)
 		check_names(contexts);
 	PreventCommandIfReadOnly("spark.install()");

@@ -115,7 +115,7 @@ spark_ops_resume_outside(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("spark_ops.resume_outside()");
 	bus_required();
 	if (!acts_outside)
-		refuse(RESULT_REFUSED_NOW, "The setting spark.outside is off: set it on and reload.");
+		refuse_now("Set it on and reload, then call again.", "The setting spark.outside is off.");
 	if (why_outside_is_paused() == NULL)
 		PG_RETURN_VOID();
 	claim_outside();

@@ -250,8 +250,9 @@ refuse_stragglers(List *consumers)
 		const Listener *listener = lfirst(cell);
 
 		if (!has_entered_epoch(listener->name) && !enter_epoch(listener->name))
-			refuse(RESULT_REFUSED_NOW, "Consumer %s has not handled all that was emitted before the last change"
-				   " of lanes; see spark_ops.bus_status().", listener->name);
+			refuse_now("Wait until it has, by spark_ops.bus_status(), then call again.",
+					   "Consumer %s has not handled all that was emitted before the last change"
+					   " of lanes.", listener->name);
 	}
 }
 

@@ -77,7 +77,8 @@ arg_consumer(FunctionCallInfo fcinfo, int number)
 	if (consumer[0] == '\0' || strlen(consumer) > MAX_CONSUMER_LENGTH)
 		refuse(RESULT_INVALID_ARGUMENT, "Argument consumer must have 1 to %d bytes.", MAX_CONSUMER_LENGTH);
 	if (context_consumer(consumer) != NULL)
-		refuse(RESULT_REFUSED_NOW, "Consumer %s is a context of spark.", consumer);
+		refuse_now("Choose a consumer of a name of its own; those of contexts stay as they are.",
+				   "Consumer %s is a context of spark.", consumer);
 	return consumer;
 }
 
@@ -101,6 +102,8 @@ check_handler(Oid function)
 		refuse(RESULT_NOT_ALLOWED, "The caller may not execute the handler.");
 }
 
+static const char one_handler[] = "A command has one handler: unsubscribe that one first, or subscribe an event.";
+
 /* Known types have their kind and, if commands, their handler; others by what was subscribed. */
 static void
 check_kind(const char *consumer, const char *type, const char *kind)
@@ -110,9 +113,9 @@ check_kind(const char *consumer, const char *type, const char *kind)
 	Rows		rows;
 
 	if (known != NULL && known->kind == MESSAGE_COMMAND)
-		refuse(RESULT_REFUSED_NOW, "%s is a command and has its handler.", type);
+		refuse_now(one_handler, "%s is a command and has its handler.", type);
 	if (known != NULL && is_command)
-		refuse(RESULT_REFUSED_NOW, "%s is an event.", type);
+		refuse_now("Subscribe it as an event.", "%s is an event.", type);
 	rows = rows_open(&find_type, PARAMETERS(param_text(type)));
 	while (rows_next(&rows))
 	{
@@ -120,10 +123,10 @@ check_kind(const char *consumer, const char *type, const char *kind)
 		const char *other_kind = row_text(&rows, 2, context_arena(CurTransactionContext));
 
 		if (strcmp(other_kind, kind) != 0)
-			refuse(RESULT_REFUSED_NOW, "%s is subscribed as %s already.", type,
-				   is_command ? "an event" : "a command");
+			refuse_now("Subscribe it as the others do, or after all of them have unsubscribed.",
+					   "%s is subscribed as %s already.", type, is_command ? "an event" : "a command");
 		if (is_command && strcmp(other, consumer) != 0)
-			refuse(RESULT_REFUSED_NOW, "%s is a command and has its handler.", type);
+			refuse_now(one_handler, "%s is a command and has its handler.", type);
 	}
 	rows_close(&rows);
 }
@@ -258,7 +261,8 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 	/* A batch that is running ends first. */
 	take_all_places(consumer);
 	if (count_of(&count_waiting, PARAMETERS(param_text(consumer), param_text(type))) > 0 && !discards)
-		refuse(RESULT_REFUSED_NOW, "Messages are parked or dead for it: retry or drop them first, or give discard => true.");
+		refuse_now("Retry or drop them first, as spark_ops.dead_letters() shows them, or give discard => true.",
+				   "Messages are parked or dead for it.");
 	if (statement_run(&delete_subscription, PARAMETERS(param_text(consumer), param_text(type))) == 0)
 		refuse(RESULT_NOT_FOUND, "Consumer %s has not subscribed %s.", consumer, type);
 	if (discards)

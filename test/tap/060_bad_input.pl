@@ -264,6 +264,7 @@ sub wrong
 	return '' unless $code =~ /^SP/;
 	return 'it repeats too much of what was given' if length("$said->{message}$said->{detail}") > 700;
 	return "the message is no message: $said->{message}" unless $said->{message} =~ /^[a-z].*[^.]$/;
+	return 'the hint does not say in which state' if $code eq 'SP010' && $said->{hint} =~ /Look at the state/;
 	return 'the hint does not say what to do' unless $said->{hint} =~ /^[A-Z].*[.;]$/;
 	return 'the detail does not say what is wrong' if $code =~ /^SP00[16]/ && $said->{detail} !~ /^[A-Z].*[.]$/;
 	return '';
