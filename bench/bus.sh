@@ -111,22 +111,7 @@ bus_latency() {
 
 # The plain queue's worker is a client of its own, beside the one that sends.
 bus_plain_latency() {
-	local pid _
-	[ -x "$folder/t/listener" ] ||
-		cc -O2 -I"$("$pg_config" --includedir)" -o "$folder/t/listener" "$bench/listener.c" -L"$("$pg_config" --libdir)" -lpq ||
-		die 'bench/listener.c does not compile: libpq-dev is needed'
-	{ as_server sh -c 'echo $$ > t/listener.process.pid; exec t/listener dbname=bus > t/listener.out 2>&1'; } 2> /dev/null &
-	disown
-	for _ in $(seq 100); do
-		! grep -qs ready "$folder/t/listener.out" || break
-		sleep 0.1
-	done
+	listener_start bus
 	sql bus "CALL plain.send_slowly($1, 0.005)" > /dev/null
-	for _ in $(seq 100); do
-		[ "$(sql bus 'SELECT count(*) FROM bench.heard')" -lt "$1" ] || break
-		sleep 0.1
-	done
-	pid=$(cat "$folder/t/listener.process.pid")
-	kill "$pid"
-	rm -f "$folder/t/listener.process.pid" "$folder/t/listener.out"
+	listener_stop "$1"
 }

@@ -71,3 +71,30 @@ wait_drained() {
 
 # quotient N FROM TO: N a second between two clocks.
 quotient() { awk -v n="$1" -v a="$2" -v b="$3" 'BEGIN { printf "%.3f\n", n / (b - a > 0.001 ? b - a : 0.001) }'; }
+
+# listener_start DATABASE: the worker of plain.queue, a client; ready on return.
+listener_start() {
+	local _
+	[ -x "$folder/t/listener" ] ||
+		cc -O2 -I"$("$pg_config" --includedir)" -o "$folder/t/listener" "$bench/listener.c" -L"$("$pg_config" --libdir)" -lpq ||
+		die 'bench/listener.c does not compile: libpq-dev is needed'
+	listener_database=$1
+	{ as_server sh -c "echo \$\$ > t/listener.process.pid; exec t/listener dbname=$1 > t/listener.out 2>&1"; } 2> /dev/null &
+	disown
+	for _ in $(seq 100); do
+		! grep -qs ready "$folder/t/listener.out" || break
+		sleep 0.1
+	done
+}
+
+# listener_stop N: as soon as so many are heard.
+listener_stop() {
+	local _ pid
+	for _ in $(seq 100); do
+		[ "$(sql "$listener_database" 'SELECT count(*) FROM bench.heard')" -lt "$1" ] || break
+		sleep 0.1
+	done
+	pid=$(cat "$folder/t/listener.process.pid")
+	kill "$pid"
+	rm -f "$folder/t/listener.process.pid" "$folder/t/listener.out"
+}
