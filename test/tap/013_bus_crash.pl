@@ -133,7 +133,7 @@ for my $mode ('immediate', 'fast')
 # ---- in the middle of a batch
 my $key = 100;
 my $pause = 'PERFORM pg_advisory_xact_lock_shared(4711);';
-for my $how ('kill', 'immediate', 'fast', 'terminate')
+for my $how ('kill', 'kill the postmaster', 'immediate', 'fast', 'terminate')
 {
 	$key++;
 	my $holder = $node->background_psql('postgres', on_error_stop => 0);
@@ -147,6 +147,13 @@ for my $how ('kill', 'immediate', 'fast', 'terminate')
 	{
 		kill('KILL', $pid);
 		wait_until_up();
+	}
+	elsif ($how eq 'kill the postmaster')
+	{
+		$node->kill9;
+		# Its children, who notice by themselves, have to be gone first.
+		my $deadline = time() + $Spark::patience;
+		select(undef, undef, undef, 0.1) until $node->start(fail_ok => 1) || time() > $deadline;
 	}
 	elsif ($how eq 'terminate')
 	{

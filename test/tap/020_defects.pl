@@ -1,8 +1,8 @@
 # 020_defects.pl
 #		The defects of the systems that spark follows, each provoked as it was there
-#		and shown closed, with the figures of its first observation.  D10, D11 and
-#		D22 are of the bus and are tested with it, D24 is one of unit tests and is
-#		tested there.
+#		and shown closed, with the figures of its first observation.  D10 and D22
+#		are of the bus and are tested with it, D24 is one of unit tests and is tested
+#		there.
 use strict;
 use warnings;
 
@@ -233,7 +233,36 @@ for my $level (@Town::levels)
 	is($spark->sql("SELECT count(*), count(DISTINCT aggregate_id) FROM heard WHERE type = 'accounting.withdraw_succeeded'"
 			. " AND payload->>'account_id' = '" . $town->id($payer) . "'"), '60|60', 'and told once');
 }
-$town->books_are_right('D6 to D9');
+
+# ---- D11: a sign-up while the node takes its time over a payment
+{
+	my $payer = $town->person('waiting', 1000);
+	my ($request, $hash) = $town->outside(500);
+	$spark->set('spark.lightning_timeout', "'300s'");
+	$spark->wait_for("SELECT current_setting('spark.lightning_timeout') = '5min'");
+	$town->script($hash, 'never_answer');
+	my $id = $town->withdraw($payer, $request);
+	my $hangs = "SELECT state = 'submitting' FROM spark.invoice('$id')";
+	$spark->wait_for($hangs, 'D11 the node is asked to pay and does not answer', $payer);
+	$spark->wait_for("SELECT count(*) = 1 FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$hash'");
+
+	my $guest = $spark->sign_up('guest');
+	$spark->wait_for("SELECT username = 'guest' FROM spark.dashboard()", 'D11 S44 meanwhile somebody signs up', $guest);
+	$spark->wait_for("SELECT count(*) = 1 FROM spark_accounting.accounts WHERE account_id = '" . $town->id($guest) . "'", 'and has an account in the ledger');
+	my $well = $town->campaign($guest, 'A well of a guest');
+	$town->comes($payer, donation => $town->donate($payer, $well, 100, 'meanwhile'), 'confirmed', 'D11 S44 a donation is booked');
+	$spark->wait_for("SELECT raised_msat = 100000 FROM spark.campaign('$well')", 'and counted');
+	$spark->fund($guest, 10);
+	is($spark->as($guest, 'SELECT available_sat FROM spark.balance()'), '110', 'and a deposit of another is credited');
+	is($spark->as($payer, $hangs), 't', 'D11 all while that call is still waited for');
+
+	$town->script($hash, 'succeed');
+	$town->comes($payer, invoice => $id, 'paid', 'it ends when the node answers');
+	is($town->asked_and_paid($hash), '1|1', 'asked once, paid once');
+	$spark->set('spark.lightning_timeout', "'3s'");
+	$spark->wait_for("SELECT current_setting('spark.lightning_timeout') = '3s'");
+}
+$town->books_are_right('D6 to D11');
 
 # ---- D12: nothing is refused in silence
 {
@@ -382,8 +411,7 @@ $town->books_are_right('D12 to D15, counters are the sums of rows');
 {
 	my $payer = $town->person('crashed', 1000);
 	my ($request, $hash) = $town->outside(300);
-	$spark->node->append_conf('postgresql.conf', 'spark.lightning_timeout = 30');
-	$spark->node->reload;
+	$spark->set('spark.lightning_timeout', "'30s'");
 	$spark->wait_for("SELECT current_setting('spark.lightning_timeout') = '30s'");
 	$town->script($hash, 'bad_reply', '{"fault": "silent"}');
 	my $id = $town->withdraw($payer, $request);

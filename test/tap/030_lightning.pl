@@ -93,6 +93,22 @@ for my $what (sort keys %open)
 }
 balance_is('S38 amounts and fees are charged, every reserve is gone');
 
+# and where it says at last that nothing was paid, everything is given back
+my %lost = (
+	'a lost reply, then a failure' => [160, 'lost_reply', '"at": "ack", "then": "fail"'],
+	'unknown, then a failure' => [161, 'unknown', '"lookup": "pending", "then": "fail", "after_s": 2'],
+	'an HTTP 503, then a failure' => [162, 'bad_reply', '"fault": "http_503", "then": "fail"'],
+	'a failure that takes its time' => [163, 'fail', '"after_s": 2'],
+);
+%rows = map { $_ => [withdraw(@{$lost{$_}})] } sort keys %lost;
+for my $what (sort keys %lost)
+{
+	($id, $hash) = @{$rows{$what}};
+	shows($id, "('failed', 'failed')", "S34 $what: failed");
+	is(payments_of($hash), '0', 'and never paid');
+}
+balance_is('S34 every reserve is given back, nothing is charged');
+
 # ---- L2: success without proof is none
 my @unproven = map { [withdraw(120, 'bad_preimage', "\"kind\": \"$_\"")] } qw(wrong zero missing);
 shows($_->[0], "('pending', 'unknown')", 'L2 without a good preimage it stays reserved') for @unproven;

@@ -123,6 +123,44 @@ D22_bad_payloads_are_refused_with_a_reason(void **state)
 	world_destroy(&world);
 }
 
+/* auth.signed_up, as a later version might have it. */
+typedef struct LaterSignedUp
+{
+	Uuid		account_id;
+	Text		username;
+	Text		language;
+	Integer		invited;
+} LaterSignedUp;
+
+static void
+S51_a_message_of_an_older_version_still_decodes(void **state)
+{
+	static const Field fields[] = {
+		{"account_id", FIELD_KIND_Uuid, false},
+		{"username", FIELD_KIND_Text, false},
+		{"language", FIELD_KIND_Text, true},
+		{"invited", FIELD_KIND_Integer, true},
+	};
+	static const MessageType later = {
+		.name = "auth.signed_up", .kind = MESSAGE_EVENT, .schema_version = 2, .aggregate_type = "account",
+		.size = sizeof(LaterSignedUp), .field_count = 4, .fields = fields};
+	const auth_signed_up old = {.account_id = id_of(7), .username = "a"};
+	World		world;
+	const char *json;
+	const void *payload;
+
+	(void) state;
+	world_init(&world);
+	assert_true(message_layout_is_right(&later));
+	json = message_encode(&auth_signed_up_type, &old, world.arena);
+	assert_ok(message_decode(&later, 1, json, strlen(json), world.arena, &payload));
+	assert_true(uuid_equal(((const LaterSignedUp *) payload)->account_id, id_of(7)));
+	assert_string_equal(((const LaterSignedUp *) payload)->username, "a");
+	assert_null(((const LaterSignedUp *) payload)->language);
+	assert_true(((const LaterSignedUp *) payload)->invited == 0);
+	world_destroy(&world);
+}
+
 static void
 S51_a_newer_schema_version_is_refused(void **state)
 {
@@ -384,6 +422,7 @@ main(void)
 		cmocka_unit_test(S51_every_message_lies_in_memory_as_its_table_says),
 		cmocka_unit_test(S51_what_is_encoded_reads_back_the_same),
 		cmocka_unit_test(D22_bad_payloads_are_refused_with_a_reason),
+		cmocka_unit_test(S51_a_message_of_an_older_version_still_decodes),
 		cmocka_unit_test(S51_a_newer_schema_version_is_refused),
 		cmocka_unit_test(T25_the_json_reader_is_strict),
 		cmocka_unit_test(D20_what_is_loaded_and_not_changed_is_not_written),
