@@ -34,11 +34,10 @@ http_status() {
 	printf '%s\n' "${line%$'\r'}"
 }
 
-# postgrest_start DATABASE [PORT]: sets http_port; its pid is in http/postgrest.process.pid.
+# postgrest_start DATABASE: sets http_port; its pid is in http/postgrest.process.pid.
+# It is told what README.md says, and nothing else.
 postgrest_start() {
-	local admin_port
-	read -r http_port admin_port < <(free_ports 2)
-	http_port=${2:-$http_port}
+	http_port=$(free_ports 1)
 	as_server mkdir -p "$folder/http"
 	cp "$postgrest_binary" "$folder/http/postgrest"
 	chmod 755 "$folder/http/postgrest"
@@ -46,15 +45,13 @@ postgrest_start() {
 		db-uri = "postgres://authenticator@/$1?host=$folder"
 		db-schemas = "spark"
 		db-anon-role = "anon"
-		db-pool = 4
 		jwt-secret = "@$folder/jwt-secret"
 		server-host = "127.0.0.1"
 		server-port = $http_port
-		admin-server-port = $admin_port
 	END
 	as_server sh -c 'echo $$ > http/postgrest.process.pid; exec http/postgrest http/postgrest.conf > http/postgrest.log 2>&1 < /dev/null' &
-	for _ in $(seq 100); do
-		case $(http_status "$admin_port" /ready) in *' 200 '*) return 0 ;; esac
+	for _ in $(seq 600); do
+		case $(http_status "$http_port" /rpc/version) in *' 200 '*) return 0 ;; esac
 		sleep 0.1
 	done
 	warn "dev: PostgREST does not get ready: see $folder/http/postgrest.log"

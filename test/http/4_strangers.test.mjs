@@ -1,5 +1,5 @@
 /*
- * H1, H58: many clients of two people in turn over a pool of four connections:
+ * H1, H58: many clients of two people in turn over a pool of a few connections:
  * no answer ever shows the other's data.
  */
 import { get, ok, signUp } from './harness.mjs';
