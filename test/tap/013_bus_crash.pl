@@ -153,7 +153,11 @@ for my $how ('kill', 'kill the postmaster', 'immediate', 'fast', 'terminate')
 		$node->kill9;
 		# Its children, who notice by themselves, have to be gone first.
 		my $deadline = time() + $Spark::patience;
-		select(undef, undef, undef, 0.1) until $node->start(fail_ok => 1) || time() > $deadline;
+		until ($node->start(fail_ok => 1) || time() > $deadline)
+		{
+			$node->{_pid} = undef;		# it took the file of the dead one for its own
+			select(undef, undef, undef, 0.1);
+		}
 	}
 	elsif ($how eq 'terminate')
 	{
