@@ -98,34 +98,42 @@ insert_account(const Repository *self, UnitOfWork *work, const Aggregate *aggreg
 }
 
 /* Class, strictness and time of opening never change. */
+static int
+put_sums(const void *item, Parameter *row)
+{
+	const LedgerAccount *account = item;
+
+	return PUT_ROW(row,
+				   param_uuid(account->aggregate.id),
+				   param_bigint(account->aggregate.version),
+				   param_bool(account->closed),
+				   param_amount(account->debits_posted),
+				   param_amount(account->credits_posted),
+				   param_amount(account->debits_pending),
+				   param_amount(account->credits_pending),
+				   param_text(account->frozen_reason),
+				   param_instant(account->frozen_at),
+				   param_bigint(account->sequence),
+				   param_bytea(account->seal, SEAL_LENGTH));
+}
+
 static Result
-update_account(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+update_accounts(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
 {
 	static Statement statement = {
-		.sql = "UPDATE spark_accounting.accounts"
-		" SET version = version + 1, closed = $3, debits_posted_msat = $4, credits_posted_msat = $5,"
-		" debits_pending_msat = $6, credits_pending_msat = $7, frozen_reason = $8, frozen_at = $9,"
-		" sequence = $10, seal = $11"
-		" WHERE account_id = $1 AND version = $2"
-	};
-	const LedgerAccount *account = (const LedgerAccount *) aggregate;
-	const Parameter parameters[] = {
-		param_uuid(aggregate->id),
-		param_bigint(aggregate->version),
-		param_bool(account->closed),
-		param_amount(account->debits_posted),
-		param_amount(account->credits_posted),
-		param_amount(account->debits_pending),
-		param_amount(account->credits_pending),
-		param_text(account->frozen_reason),
-		param_instant(account->frozen_at),
-		param_bigint(account->sequence),
-		param_bytea(account->seal, SEAL_LENGTH),
+		.sql = "UPDATE spark_accounting.accounts a"
+		" SET version = a.version + 1, closed = r.closed,"
+		" debits_posted_msat = r.debits_posted_msat, credits_posted_msat = r.credits_posted_msat,"
+		" debits_pending_msat = r.debits_pending_msat, credits_pending_msat = r.credits_pending_msat,"
+		" frozen_reason = r.frozen_reason, frozen_at = r.frozen_at, sequence = r.sequence, seal = r.seal"
+		" FROM rows AS r (id, version, closed, debits_posted_msat, credits_posted_msat, debits_pending_msat,"
+		" credits_pending_msat, frozen_reason, frozen_at, sequence, seal)"
+		" WHERE a.account_id = r.id AND a.version = r.version"
 	};
 
 	(void) self;
 	(void) work;
-	return updated(statement_run(&statement, parameters, lengthof(parameters)));
+	return aggregates_update(&statement, aggregates, count, put_sums);
 }
 
 /* --------------------------------------------------------------- transfers */
@@ -208,74 +216,94 @@ find_end(const TransferRepository *self, Arena *arena, Uuid pending_id, Transfer
 	return OK;
 }
 
+static int
+put_rejection(const void *item, Parameter *row)
+{
+	const Transfer *rejection = item;
+
+	return PUT_ROW(row,
+				   param_uuid(rejection->debit_account_id),
+				   param_uuid(rejection->credit_account_id),
+				   param_amount(rejection->amount),
+				   param_bigint_or_null(rejection->fee_limit.msat, rejection->fee_limit.msat == 0),
+				   param_instant(rejection->created_at),
+				   param_text(transfer_form_name(rejection->form)),
+				   param_text(transfer_purpose_name(rejection->purpose)),
+				   param_text(rejection->key),
+				   param_text(result_text(rejection->refusal)->name));
+}
+
 static Result
-insert_rejection(const Transfer *rejection)
+insert_rejections(const Aggregate *const *rejections, size_t count)
 {
 	static Statement statement = {
 		.sql = "INSERT INTO spark_accounting.rejections"
 		" (debit_account_id, credit_account_id, amount_msat, fee_limit_msat, created_at, form, purpose,"
 		" idempotency_key, reason)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"
-	};
-	const Parameter parameters[] = {
-		param_uuid(rejection->debit_account_id),
-		param_uuid(rejection->credit_account_id),
-		param_amount(rejection->amount),
-		param_bigint_or_null(rejection->fee_limit.msat, rejection->fee_limit.msat == 0),
-		param_instant(rejection->created_at),
-		param_text(transfer_form_name(rejection->form)),
-		param_text(transfer_purpose_name(rejection->purpose)),
-		param_text(rejection->key),
-		param_text(result_text(rejection->refusal)->name),
+		" SELECT * FROM rows ON CONFLICT DO NOTHING"
 	};
 
-	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
+	return aggregates_insert(&statement, rejections, count, put_rejection);
+}
+
+static int
+put_transfer(const void *item, Parameter *row)
+{
+	const Transfer *transfer = item;
+
+	return PUT_ROW(row,
+				   param_uuid(transfer->aggregate.id),
+				   param_uuid(transfer->debit_account_id),
+				   param_uuid(transfer->credit_account_id),
+				   param_amount(transfer->amount),
+				   param_bigint(transfer->sequence),
+				   param_instant(transfer->created_at),
+				   param_text(transfer_form_name(transfer->form)),
+				   param_text(transfer_purpose_name(transfer->purpose)),
+				   param_text(transfer_kind_name(transfer->kind)),
+				   param_text(transfer->key),
+				   param_bytea(transfer->seal, SEAL_LENGTH),
+				   param_bigint_or_null(transfer->fee_limit.msat, transfer->fee_limit.msat == 0),
+				   param_instant(transfer->expires_at),
+				   param_uuid_or_null(transfer->pending_id),
+				   param_uuid_or_null(transfer->linked_id),
+				   param_uuid_or_null(transfer->campaign_id),
+				   param_uuid_or_null(transfer->from_invoice_id),
+				   param_uuid_or_null(transfer->to_invoice_id),
+				   param_text(transfer->reason));
 }
 
 static Result
-insert_row(const Transfer *transfer)
+insert_rows(const Aggregate *const *transfers, size_t count)
 {
 	static Statement statement = {
 		.sql = "INSERT INTO spark_accounting.transfers"
 		" (transfer_id, debit_account_id, credit_account_id, amount_msat, sequence, created_at, form, purpose,"
 		" kind, idempotency_key, seal, fee_limit_msat, expires_at, pending_id, linked_id, campaign_id,"
 		" from_invoice_id, to_invoice_id, reason)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
-		" $17, $18, $19) ON CONFLICT DO NOTHING"
-	};
-	const Parameter parameters[] = {
-		param_uuid(transfer->aggregate.id),
-		param_uuid(transfer->debit_account_id),
-		param_uuid(transfer->credit_account_id),
-		param_amount(transfer->amount),
-		param_bigint(transfer->sequence),
-		param_instant(transfer->created_at),
-		param_text(transfer_form_name(transfer->form)),
-		param_text(transfer_purpose_name(transfer->purpose)),
-		param_text(transfer_kind_name(transfer->kind)),
-		param_text(transfer->key),
-		param_bytea(transfer->seal, SEAL_LENGTH),
-		param_bigint_or_null(transfer->fee_limit.msat, transfer->fee_limit.msat == 0),
-		param_instant(transfer->expires_at),
-		param_uuid_or_null(transfer->pending_id),
-		param_uuid_or_null(transfer->linked_id),
-		param_uuid_or_null(transfer->campaign_id),
-		param_uuid_or_null(transfer->from_invoice_id),
-		param_uuid_or_null(transfer->to_invoice_id),
-		param_text(transfer->reason),
+		" SELECT * FROM rows ON CONFLICT DO NOTHING"
 	};
 
-	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
+	return aggregates_insert(&statement, transfers, count, put_transfer);
 }
 
+/* Transfers, and the memory of refusals, each to its table. */
 static Result
-insert_transfer(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+insert_transfers(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
 {
-	const Transfer *transfer = (const Transfer *) aggregate;
+	const Aggregate **rows = ARENA_ARRAY(work->arena, const Aggregate *, count);
+	const Aggregate **rejections = ARENA_ARRAY(work->arena, const Aggregate *, count);
+	size_t		row_count = 0;
+	size_t		rejection_count = 0;
 
 	(void) self;
-	(void) work;
-	return transfer->refusal == RESULT_OK ? insert_row(transfer) : insert_rejection(transfer);
+	for (size_t i = 0; i < count; i++)
+		if (((const Transfer *) aggregates[i])->refusal == RESULT_OK)
+			rows[row_count++] = aggregates[i];
+		else
+			rejections[rejection_count++] = aggregates[i];
+	TRY(insert_rows(rows, row_count));
+	return insert_rejections(rejections, rejection_count);
 }
 
 static Result
@@ -301,9 +329,11 @@ update_no_transfer(const Repository *self, UnitOfWork *work, const Aggregate *ag
 
 /* ------------------------------------------------------------------- wired */
 
-static const Repository accounts = {&ledger_account_type, load_accounts, insert_account, update_account};
+static const Repository accounts = {
+	&ledger_account_type, load_accounts, insert_account, aggregate_update, NULL, update_accounts
+};
 static const TransferRepository transfers = {
-	{&transfer_type, load_no_transfer, insert_transfer, update_no_transfer},
+	{&transfer_type, load_no_transfer, aggregate_insert, update_no_transfer, insert_transfers, NULL},
 	find_transfer, find_end
 };
 static const SealDigest sha256 = {sha256_digest};

@@ -39,6 +39,15 @@ struct Repository
 	 * RESULT_INTERNAL where there is no such row.
 	 */
 	Result		(*update) (const Repository *self, struct UnitOfWork *work, const Aggregate *aggregate);
+
+	/*
+	 * Optional: the same for many different rows at once, in that order.  After a
+	 * refusal some may have been written: the unit has failed as a whole.
+	 */
+	Result		(*insert_many) (const Repository *self, struct UnitOfWork *work,
+								const Aggregate *const *aggregates, size_t count);
+	Result		(*update_many) (const Repository *self, struct UnitOfWork *work,
+								const Aggregate *const *aggregates, size_t count);
 };
 
 #endif

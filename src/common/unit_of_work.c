@@ -235,6 +235,36 @@ compare_tracked(const void *left, const void *right)
 	return uuid_compare(a->aggregate->id, b->aggregate->id);
 }
 
+static bool
+are_written_alike(const Tracked *a, const Tracked *b)
+{
+	return a->repository == b->repository && (a->image == NULL) == (b->image == NULL);
+}
+
+/* All inserts, or all updates, of one repository. */
+static Result
+write_alike(UnitOfWork *work, Tracked *const *tracked, size_t count)
+{
+	const Repository *repository = tracked[0]->repository;
+	bool		is_new = tracked[0]->image == NULL;
+	const Aggregate **aggregates;
+
+	if (count > 1 && (is_new ? repository->insert_many : repository->update_many) != NULL)
+	{
+		aggregates = ARENA_ARRAY(work->arena, const Aggregate *, count);
+		for (size_t i = 0; i < count; i++)
+			aggregates[i] = tracked[i]->aggregate;
+		return is_new ? repository->insert_many(repository, work, aggregates, count)
+			: repository->update_many(repository, work, aggregates, count);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (is_new)
+			TRY(repository->insert(repository, work, tracked[i]->aggregate));
+		else
+			TRY(repository->update(repository, work, tracked[i]->aggregate));
+	return OK;
+}
+
 static Result
 write_aggregates(UnitOfWork *work)
 {
@@ -251,14 +281,11 @@ write_aggregates(UnitOfWork *work)
 		if (must_be_written(tracked))
 			changed[count++] = tracked;
 	qsort(changed, count, sizeof(Tracked *), compare_tracked);
-	for (size_t i = 0; i < count; i++)
+	for (size_t begin = 0, end; begin < count; begin = end)
 	{
-		const Repository *repository = changed[i]->repository;
-
-		if (changed[i]->image == NULL)
-			TRY(repository->insert(repository, work, changed[i]->aggregate));
-		else
-			TRY(repository->update(repository, work, changed[i]->aggregate));
+		for (end = begin + 1; end < count && are_written_alike(changed[begin], changed[end]);)
+			end++;
+		TRY(write_alike(work, changed + begin, end - begin));
 	}
 	return OK;
 }

@@ -127,27 +127,34 @@ insert_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggre
 }
 
 /* Owner, goal and texts never change. */
+static int
+put_total(const void *item, Parameter *row)
+{
+	const Campaign *campaign = item;
+
+	return PUT_ROW(row,
+				   param_uuid(campaign->aggregate.id),
+				   param_bigint(campaign->aggregate.version),
+				   param_text(campaign_status_name(campaign->status)),
+				   param_amount(campaign->raised),
+				   param_bigint(campaign->donation_count),
+				   param_bool(campaign->goal_reached));
+}
+
 static Result
-update_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+update_campaigns(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
 {
 	static Statement statement = {
-		.sql = "UPDATE spark_crowdfunding.campaigns"
-		" SET version = version + 1, status = $3, raised_msat = $4, donation_count = $5, goal_reached = $6"
-		" WHERE campaign_id = $1 AND version = $2"
-	};
-	const Campaign *campaign = (const Campaign *) aggregate;
-	const Parameter parameters[] = {
-		param_uuid(aggregate->id),
-		param_bigint(aggregate->version),
-		param_text(campaign_status_name(campaign->status)),
-		param_amount(campaign->raised),
-		param_bigint(campaign->donation_count),
-		param_bool(campaign->goal_reached),
+		.sql = "UPDATE spark_crowdfunding.campaigns c"
+		" SET version = c.version + 1, status = r.status, raised_msat = r.raised_msat,"
+		" donation_count = r.donation_count, goal_reached = r.goal_reached"
+		" FROM rows AS r (id, version, status, raised_msat, donation_count, goal_reached)"
+		" WHERE c.campaign_id = r.id AND c.version = r.version"
 	};
 
 	(void) self;
 	(void) work;
-	return updated(statement_run(&statement, parameters, lengthof(parameters)));
+	return aggregates_update(&statement, aggregates, count, put_total);
 }
 
 /* -------------------------------------------------------------- donations */
@@ -225,34 +232,42 @@ insert_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggre
 }
 
 /* All but what became of it never changes. */
+static int
+put_decision(const void *item, Parameter *row)
+{
+	const Donation *donation = item;
+
+	return PUT_ROW(row,
+				   param_uuid(donation->aggregate.id),
+				   param_bigint(donation->aggregate.version),
+				   param_text(donation_status_name(donation->status)),
+				   param_text(donation->reason),
+				   param_instant(donation->decided_at));
+}
+
 static Result
-update_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+update_donations(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
 {
 	static Statement statement = {
-		.sql = "UPDATE spark_crowdfunding.donations"
-		" SET version = version + 1, status = $3, reason = $4, decided_at = $5"
-		" WHERE donation_id = $1 AND version = $2"
-	};
-	const Donation *donation = (const Donation *) aggregate;
-	const Parameter parameters[] = {
-		param_uuid(aggregate->id),
-		param_bigint(aggregate->version),
-		param_text(donation_status_name(donation->status)),
-		param_text(donation->reason),
-		param_instant(donation->decided_at),
+		.sql = "UPDATE spark_crowdfunding.donations d"
+		" SET version = d.version + 1, status = r.status, reason = r.reason, decided_at = r.decided_at"
+		" FROM rows AS r (id, version, status, reason, decided_at)"
+		" WHERE d.donation_id = r.id AND d.version = r.version"
 	};
 
 	(void) self;
 	(void) work;
-	return updated(statement_run(&statement, parameters, lengthof(parameters)));
+	return aggregates_update(&statement, aggregates, count, put_decision);
 }
 
 /* ------------------------------------------------------------------ wired */
 
 static const Repository creators = {&creator_type, load_creators, insert_creator, update_creator};
-static const Repository campaigns = {&campaign_type, load_campaigns, insert_campaign, update_campaign};
+static const Repository campaigns = {
+	&campaign_type, load_campaigns, insert_campaign, aggregate_update, NULL, update_campaigns
+};
 static const DonationRepository donations = {
-	{&donation_type, load_donations, insert_donation, update_donation},
+	{&donation_type, load_donations, insert_donation, aggregate_update, NULL, update_donations},
 	find_donation_by_key
 };
 

@@ -60,30 +60,37 @@ insert_overview(const Repository *self, UnitOfWork *work, const Aggregate *aggre
 	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
+static int
+put_sums(const void *item, Parameter *row)
+{
+	const Overview *overview = item;
+
+	return PUT_ROW(row,
+				   param_uuid(overview->aggregate.id),
+				   param_bigint(overview->aggregate.version),
+				   param_text(overview->username),
+				   param_amount(overview->posted),
+				   param_amount(overview->reserved),
+				   param_amount(overview->raised),
+				   param_amount(overview->donated),
+				   param_bigint(overview->campaign_count));
+}
+
 static Result
-update_overview(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+update_overviews(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
 {
 	static Statement statement = {
-		.sql = "UPDATE spark_dashboard.overviews"
-		" SET version = version + 1, username = $3, posted_msat = $4, reserved_msat = $5,"
-		" raised_msat = $6, donated_msat = $7, campaign_count = $8"
-		" WHERE account_id = $1 AND version = $2"
-	};
-	const Overview *overview = (const Overview *) aggregate;
-	const Parameter parameters[] = {
-		param_uuid(aggregate->id),
-		param_bigint(aggregate->version),
-		param_text(overview->username),
-		param_amount(overview->posted),
-		param_amount(overview->reserved),
-		param_amount(overview->raised),
-		param_amount(overview->donated),
-		param_bigint(overview->campaign_count),
+		.sql = "UPDATE spark_dashboard.overviews o"
+		" SET version = o.version + 1, username = r.username, posted_msat = r.posted_msat,"
+		" reserved_msat = r.reserved_msat, raised_msat = r.raised_msat, donated_msat = r.donated_msat,"
+		" campaign_count = r.campaign_count"
+		" FROM rows AS r (id, version, username, posted_msat, reserved_msat, raised_msat, donated_msat, campaign_count)"
+		" WHERE o.account_id = r.id AND o.version = r.version"
 	};
 
 	(void) self;
 	(void) work;
-	return updated(statement_run(&statement, parameters, lengthof(parameters)));
+	return aggregates_update(&statement, aggregates, count, put_sums);
 }
 
 /* -------------------------------------------------------------- campaigns */
@@ -136,30 +143,36 @@ insert_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggre
 	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
+static int
+put_total(const void *item, Parameter *row)
+{
+	const OwnCampaign *campaign = item;
+
+	return PUT_ROW(row,
+				   param_uuid(campaign->aggregate.id),
+				   param_bigint(campaign->aggregate.version),
+				   param_text(campaign->title),
+				   param_text(campaign->status),
+				   param_amount(campaign->goal),
+				   param_amount(campaign->raised),
+				   param_bigint(campaign->donation_count),
+				   param_instant(campaign->created_at));
+}
+
 static Result
-update_campaign(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+update_campaigns(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
 {
 	static Statement statement = {
-		.sql = "UPDATE spark_dashboard.campaigns"
-		" SET version = version + 1, title = $3, status = $4, goal_msat = $5,"
-		" raised_msat = $6, donation_count = $7, created_at = $8"
-		" WHERE campaign_id = $1 AND version = $2"
-	};
-	const OwnCampaign *campaign = (const OwnCampaign *) aggregate;
-	const Parameter parameters[] = {
-		param_uuid(aggregate->id),
-		param_bigint(aggregate->version),
-		param_text(campaign->title),
-		param_text(campaign->status),
-		param_amount(campaign->goal),
-		param_amount(campaign->raised),
-		param_bigint(campaign->donation_count),
-		param_instant(campaign->created_at),
+		.sql = "UPDATE spark_dashboard.campaigns c"
+		" SET version = c.version + 1, title = r.title, status = r.status, goal_msat = r.goal_msat,"
+		" raised_msat = r.raised_msat, donation_count = r.donation_count, created_at = r.created_at"
+		" FROM rows AS r (id, version, title, status, goal_msat, raised_msat, donation_count, created_at)"
+		" WHERE c.campaign_id = r.id AND c.version = r.version"
 	};
 
 	(void) self;
 	(void) work;
-	return updated(statement_run(&statement, parameters, lengthof(parameters)));
+	return aggregates_update(&statement, aggregates, count, put_total);
 }
 
 /* -------------------------------------------------------------- movements */
@@ -192,34 +205,43 @@ read_movement(const Rows *rows, Arena *arena)
 
 DEFINE_LOAD(load_movements, MOVEMENTS_BY_ID, read_movement)
 
+static int
+put_movement(const void *item, Parameter *row)
+{
+	const Movement *movement = item;
+
+	return PUT_ROW(row,
+				   param_uuid(movement->aggregate.id),
+				   param_text(movement_state_name(movement->state)),
+				   param_amount(movement->amount),
+				   param_uuid(movement->payer.account_id),
+				   param_text(movement->payer.kind),
+				   param_uuid_or_null(movement->payer.invoice_id),
+				   param_uuid(movement->payee.account_id),
+				   param_text(movement->payee.kind),
+				   param_uuid_or_null(movement->payee.invoice_id),
+				   param_uuid_or_null(movement->campaign_id),
+				   param_instant(movement->created_at),
+				   param_instant(movement->posted_at));
+}
+
 static Result
-insert_movement(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+insert_movements(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
 {
 	static Statement statement = {
 		.sql = "INSERT INTO spark_dashboard.movements"
 		" (transfer_id, version, state, amount_msat, payer_id, payer_kind, payer_invoice_id,"
 		" payee_id, payee_kind, payee_invoice_id, campaign_id, created_at, posted_at)"
-		" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING"
-	};
-	const Movement *movement = (const Movement *) aggregate;
-	const Parameter parameters[] = {
-		param_uuid(aggregate->id),
-		param_text(movement_state_name(movement->state)),
-		param_amount(movement->amount),
-		param_uuid(movement->payer.account_id),
-		param_text(movement->payer.kind),
-		param_uuid_or_null(movement->payer.invoice_id),
-		param_uuid(movement->payee.account_id),
-		param_text(movement->payee.kind),
-		param_uuid_or_null(movement->payee.invoice_id),
-		param_uuid_or_null(movement->campaign_id),
-		param_instant(movement->created_at),
-		param_instant(movement->posted_at),
+		" SELECT id, 1, state, amount_msat, payer_id, payer_kind, payer_invoice_id,"
+		" payee_id, payee_kind, payee_invoice_id, campaign_id, created_at, posted_at"
+		" FROM rows AS r (id, state, amount_msat, payer_id, payer_kind, payer_invoice_id,"
+		" payee_id, payee_kind, payee_invoice_id, campaign_id, created_at, posted_at)"
+		" ON CONFLICT DO NOTHING"
 	};
 
 	(void) self;
 	(void) work;
-	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
+	return aggregates_insert(&statement, aggregates, count, put_movement);
 }
 
 /* Who pays whom for what never changes. */
@@ -270,23 +292,29 @@ load_donations(const Repository *self, UnitOfWork *work, const Uuid *ids, size_t
 	return aggregates_load(self, work, &statement, ids, count, read_donation, found);
 }
 
+static int
+put_donation(const void *item, Parameter *row)
+{
+	const CountedDonation *donation = item;
+
+	return PUT_ROW(row,
+				   param_uuid(donation->aggregate.id),
+				   param_uuid(donation->campaign_id),
+				   param_amount(donation->amount));
+}
+
 static Result
-insert_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+insert_donations(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
 {
 	static Statement statement = {
 		.sql = "INSERT INTO spark_dashboard.counted_donations (donation_id, campaign_id, amount_msat)"
-		" VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-	};
-	const CountedDonation *donation = (const CountedDonation *) aggregate;
-	const Parameter parameters[] = {
-		param_uuid(aggregate->id),
-		param_uuid(donation->campaign_id),
-		param_amount(donation->amount),
+		" SELECT id, campaign_id, amount_msat FROM rows AS r (id, campaign_id, amount_msat)"
+		" ON CONFLICT DO NOTHING"
 	};
 
 	(void) self;
 	(void) work;
-	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
+	return aggregates_insert(&statement, aggregates, count, put_donation);
 }
 
 static Result
@@ -300,10 +328,18 @@ update_donation(const Repository *self, UnitOfWork *work, const Aggregate *aggre
 
 /* ------------------------------------------------------------------ wired */
 
-static const Repository overviews = {&overview_type, load_overviews, insert_overview, update_overview};
-static const Repository campaigns = {&own_campaign_type, load_campaigns, insert_campaign, update_campaign};
-static const Repository movements = {&movement_type, load_movements, insert_movement, update_movement};
-static const Repository donations = {&counted_donation_type, load_donations, insert_donation, update_donation};
+static const Repository overviews = {
+	&overview_type, load_overviews, insert_overview, aggregate_update, NULL, update_overviews
+};
+static const Repository campaigns = {
+	&own_campaign_type, load_campaigns, insert_campaign, aggregate_update, NULL, update_campaigns
+};
+static const Repository movements = {
+	&movement_type, load_movements, aggregate_insert, update_movement, insert_movements, NULL
+};
+static const Repository donations = {
+	&counted_donation_type, load_donations, aggregate_insert, update_donation, insert_donations, NULL
+};
 
 const Dashboard dashboard = {&overviews, &campaigns, &movements, &donations};
 const Consumer dashboard_consumer = DASHBOARD_CONSUMER(&dashboard);

@@ -48,6 +48,32 @@ only_aggregate(const AggregateType *type, Rows rows, Arena *arena, AggregateRead
 }
 
 Result
+aggregates_insert(Statement *statement, const Aggregate *const *aggregates, size_t count, RowWriter put)
+{
+	return statement_run_rows(statement, (const void *const *) aggregates, count, put) == count
+		? OK : FAIL(DUPLICATE);
+}
+
+Result
+aggregates_update(Statement *statement, const Aggregate *const *aggregates, size_t count, RowWriter put)
+{
+	return statement_run_rows(statement, (const void *const *) aggregates, count, put) == count
+		? OK : FAIL_BECAUSE(INTERNAL, "A row was changed or removed under its lock.");
+}
+
+Result
+aggregate_insert(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	return self->insert_many(self, work, &aggregate, 1);
+}
+
+Result
+aggregate_update(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
+{
+	return self->update_many(self, work, &aggregate, 1);
+}
+
+Result
 inserted(uint64 rows)
 {
 	return rows == 1 ? OK : FAIL(DUPLICATE);

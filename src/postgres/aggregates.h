@@ -43,6 +43,19 @@ extern Aggregate *aggregate_of_row(const AggregateType *type, const Rows *rows, 
 /* The first of those rows, which end here; NULL where there is none. */
 extern Aggregate *only_aggregate(const AggregateType *type, Rows rows, Arena *arena, AggregateReader read);
 
+/*
+ * Repository.insert_many and update_many, where rows of a batch are many: one
+ * statement over the rows that put() writes (statement.h).
+ */
+extern Result aggregates_insert(Statement *statement, const Aggregate *const *aggregates, size_t count,
+								RowWriter put) MUST_CHECK;
+extern Result aggregates_update(Statement *statement, const Aggregate *const *aggregates, size_t count,
+								RowWriter put) MUST_CHECK;
+
+/* Repository.insert and update of such a repository: many of one. */
+extern Result aggregate_insert(const Repository *self, UnitOfWork *work, const Aggregate *aggregate) MUST_CHECK;
+extern Result aggregate_update(const Repository *self, UnitOfWork *work, const Aggregate *aggregate) MUST_CHECK;
+
 /* Repository.insert: OK where the INSERT .. ON CONFLICT DO NOTHING wrote its row, else DUPLICATE. */
 extern Result inserted(uint64 rows) MUST_CHECK;
 

@@ -13,8 +13,8 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-
-#define MAX_PARAMETERS 32
+#include "utils/queryenvironment.h"
+#include "utils/tuplestore.h"
 
 static Statement *prepared;
 
@@ -184,6 +184,63 @@ statement_run(Statement *statement, const Parameter *parameters, int count)
 
 	SPI_connect();
 	execute(statement, parameters, count);
+	processed = SPI_processed;
+	SPI_finish();
+	return processed;
+}
+
+/*
+ * The values of all rows as the relation "rows" of this statement alone.  That
+ * costs little beside one array a column, and the plan needs no parameters.
+ */
+static void
+register_rows(const void *const *items, size_t count, RowWriter put)
+{
+	EphemeralNamedRelation relation = palloc0(sizeof(EphemeralNamedRelationData));
+	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
+	Parameter	row[MAX_PARAMETERS];
+	Datum		values[MAX_PARAMETERS];
+	bool		nulls[MAX_PARAMETERS];
+	int			columns = 0;
+	TupleDesc	description = NULL;
+
+	for (size_t i = 0; i < count; i++)
+	{
+		columns = put(items[i], row);
+		Assert(columns <= MAX_PARAMETERS);
+		if (description == NULL)
+			description = CreateTemplateTupleDesc(columns);
+		for (int c = 0; c < columns; c++)
+		{
+			if (i == 0)
+				TupleDescInitEntry(description, (AttrNumber) (c + 1), psprintf("value%d", c + 1), row[c].type, -1, 0);
+			values[c] = row[c].value;
+			nulls[c] = row[c].is_null;
+		}
+		tuplestore_putvalues(store, description, values, nulls);
+	}
+	relation->md.name = "rows";
+	relation->md.tupdesc = description;
+	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+	/* As for one row: the plan is kept, and finds its rows by index. */
+	relation->md.enrtuples = 1;
+	relation->reldata = store;
+	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("the rows of a statement of spark could not be named")));
+}
+
+uint64
+statement_run_rows(Statement *statement, const void *const *items, size_t count, RowWriter put)
+{
+	uint64		processed;
+
+	if (count == 0)
+		return 0;
+	SPI_connect();
+	register_rows(items, count, put);
+	execute(statement, NO_PARAMETERS);
 	processed = SPI_processed;
 	SPI_finish();
 	return processed;

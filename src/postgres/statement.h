@@ -72,6 +72,24 @@ extern Parameter param_bytea(const uint8_t *bytes, size_t length);
 /* Runs it; how many rows it touched or returned. */
 extern uint64 statement_run(Statement *statement, const Parameter *parameters, int count);
 
+/*
+ * Runs it for many rows of values at once, each row written by put(); in the
+ * statement they are the relation rows, in that order.
+ *
+ *		"INSERT INTO .. SELECT id, name FROM rows AS r (id, name)"
+ *
+ * Checks of the table are then prepared once, not once a row.
+ */
+#define MAX_PARAMETERS 32
+
+typedef int (*RowWriter) (const void *item, Parameter *row);	/* how many values */
+
+#define PUT_ROW(row, ...) \
+	(memcpy((row), (const Parameter[]) {__VA_ARGS__}, sizeof((const Parameter[]) {__VA_ARGS__})), \
+	 (int) (sizeof((const Parameter[]) {__VA_ARGS__}) / sizeof(Parameter)))
+
+extern uint64 statement_run_rows(Statement *statement, const void *const *items, size_t count, RowWriter put);
+
 /* Runs it and stands before the first row. */
 extern Rows rows_open(Statement *statement, const Parameter *parameters, int count);
 

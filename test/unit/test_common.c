@@ -341,6 +341,72 @@ after_complete_a_unit_looks_again(void **state)
 	world_destroy(&world);
 }
 
+/* Written in groups; what was said of each. */
+static char written[100];
+
+static Result
+write_group(const char *verb, const Aggregate *const *aggregates, size_t count)
+{
+	strcat(written, verb);
+	for (size_t i = 0; i < count; i++)
+	{
+		assert_true(i == 0 || uuid_compare(aggregates[i - 1]->id, aggregates[i]->id) < 0);
+		strcat(written, aggregates[i]->type == &thing_type ? "t" : "o");
+	}
+	strcat(written, " ");
+	return OK;
+}
+
+static Result
+insert_group(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
+{
+	return write_group("+", aggregates, count);
+}
+
+static Result
+update_group(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
+{
+	return write_group("=", aggregates, count);
+}
+
+static void
+many_rows_of_a_kind_are_written_at_once_new_ones_first(void **state)
+{
+	World		world;
+	InMemoryRepository things;
+	InMemoryRepository others;
+	UnitOfWork *work;
+
+	(void) state;
+	world_init(&world);
+	things = in_memory_repository(&world, &thing_type);
+	others = in_memory_repository(&world, &other_type);
+	things.repository.insert_many = others.repository.insert_many = insert_group;
+	things.repository.update_many = update_group;
+	work = world_work(&world, NULL);
+	for (uint64_t number = 8; number > 0; number--)
+	{
+		const InMemoryRepository *rows = number % 2 == 0 ? &things : &others;
+		Thing	   *thing = ARENA_NEW(world.arena, Thing);
+
+		*thing = (Thing) {{rows->repository.type, id_of(number), 0}, 3};
+		if (number < 6)
+			unit_of_work_add(work, &rows->repository, &thing->aggregate);
+		else
+		{
+			in_memory_put((InMemoryRepository *) rows, &thing->aggregate);
+			find_thing(work, (InMemoryRepository *) rows, number)->value++;
+		}
+	}
+	written[0] = '\0';
+	assert_ok(unit_of_work_complete(work));
+	/* the one changed other went by itself */
+	assert_string_equal(written, "+tt +ooo =tt ");
+	assert_int_equal(others.updates, 1);
+	assert_int_equal(things.inserts + others.inserts + things.updates, 0);
+	world_destroy(&world);
+}
+
 static void
 S41_aggregates_are_written_before_messages_and_failure_stores_none(void **state)
 {
@@ -430,6 +496,7 @@ main(void)
 		cmocka_unit_test(many_are_loaded_by_one_statement_in_the_order_of_ids),
 		cmocka_unit_test(what_is_not_there_is_looked_for_once),
 		cmocka_unit_test(after_complete_a_unit_looks_again),
+		cmocka_unit_test(many_rows_of_a_kind_are_written_at_once_new_ones_first),
 		cmocka_unit_test(S41_aggregates_are_written_before_messages_and_failure_stores_none),
 		cmocka_unit_test(a_message_names_its_cause_and_the_chain),
 		cmocka_unit_test(a_command_has_one_handler_and_an_event_any_number),
