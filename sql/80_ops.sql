@@ -142,6 +142,18 @@ Returns nothing.
 Errors: SP001 no such number; SP010 a consumer has not handled all from before the last change;
   55P03 a transaction that has emitted messages stays open.';
 
+CREATE FUNCTION spark_ops.resync(consumer text, reason text) RETURNS void
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_resync';
+COMMENT ON FUNCTION spark_ops.resync(text, text) IS
+'Has a consumer that was detached begin anew.
+
+consumer: one that stood still for longer than spark.subscriber_max_lag while the log was full of what
+  it had not heard. It hears what commits from now on; what it has missed is its author''s to make good.
+reason: why, 1 to 1,000 bytes; recorded in spark_common.operator_log.
+Returns nothing.
+Errors: SP001 invalid argument; SP002 unknown consumer; SP009 not installed; SP010 it is not detached.';
+
 CREATE FUNCTION spark_ops.lanes() RETURNS int
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_lanes';

@@ -8,6 +8,7 @@
 
 #include "postgres/answers.h"
 #include "postgres/consumers.h"
+#include "postgres/detach.h"
 #include "postgres/cursor.h"
 #include "postgres/environment.h"
 #include "postgres/handler_call.h"
@@ -219,6 +220,8 @@ put_paused(Answer *answer, List *all)
 		/* What is missing is looked up; the rest the workers have told. */
 		if (listener->context != NULL || find_handlers(listener, &why) != NULL)
 			why = counters.paused[0] != '\0' ? counters.paused : NULL;
+		if (listener->context == NULL && is_detached(listener->name))
+			why = "it is detached, as it kept the log from being emptied: mend it, and call spark_ops.resync()";
 		if (why != NULL)
 			detail = psprintf("%s%s%s: %s", detail != NULL ? detail : "", detail != NULL ? "; " : "",
 							  listener->name, why);

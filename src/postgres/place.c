@@ -9,16 +9,24 @@
 #include "common/hashfn.h"
 #include "storage/lock.h"
 
-void
-take_place(const char *consumer, int lane)
+static LOCKTAG
+tag_of(const char *consumer, int lane)
 {
 	LOCKTAG		tag;
 	uint32		hash = DatumGetUInt32(hash_any((const unsigned char *) consumer, (int) strlen(consumer)));
 
-	/* First this: handlers need it later, and a change of lanes takes places with it held. */
-	(void) log_shape_for_writing();
 	/* The fourth field keeps clear of the advisory locks of users, which have 1 and 2. */
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, hash, (uint32) lane, 3);
+	return tag;
+}
+
+void
+take_place(const char *consumer, int lane)
+{
+	LOCKTAG		tag = tag_of(consumer, lane);
+
+	/* First this: handlers need it later, and a change of lanes takes places with it held. */
+	(void) log_shape_for_writing();
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
@@ -29,4 +37,19 @@ take_all_places(const char *consumer)
 
 	for (int lane = 0; lane < made; lane++)
 		take_place(consumer, lane);
+}
+
+bool
+take_all_places_if_free(const char *consumer)
+{
+	int			made = log_shape_for_writing()->made;
+
+	for (int lane = 0; lane < made; lane++)
+	{
+		LOCKTAG		tag = tag_of(consumer, lane);
+
+		if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+			return false;
+	}
+	return true;
 }

@@ -19,4 +19,7 @@ extern void take_place(const char *consumer, int lane);
 /* The same for all lanes, in their order; with none of them taken before. */
 extern void take_all_places(const char *consumer);
 
+/* The same without waiting; false where one is taken: the others are kept to the end, too. */
+extern bool take_all_places_if_free(const char *consumer);
+
 #endif

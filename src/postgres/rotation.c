@@ -14,6 +14,7 @@
  */
 #include "postgres/rotation.h"
 
+#include "postgres/detach.h"
 #include "postgres/environment.h"
 #include "postgres/log.h"
 #include "postgres/settings.h"
@@ -81,24 +82,39 @@ lock_if_free(const char *table_name, LOCKMODE mode)
 	return OidIsValid(table) && ConditionalLockRelationOid(table, mode);
 }
 
-/* NULL: it is empty now; else why not. */
+/* A consumer that has not delivered all of it; NULL: there is none. */
+static const char *
+reader_of(int lane, int segment, Arena *arena)
+{
+	Rows		rows = rows_open(segment_statement(&find_reader, lane, segment), NO_PARAMETERS);
+	const char *reader = rows_next(&rows) ? row_text(&rows, 1, arena) : NULL;
+
+	rows_close(&rows);
+	return reader;
+}
+
+/*
+ * NULL: it is empty now; else why not.  Looks for a reader before it asks for the
+ * lock, as the lock alone would be written to the log of the server each time;
+ * and again under the lock, as only that counts.
+ */
 static const char *
 empty_segment(int lane, int segment)
 {
-	const char *reader = NULL;
-	Rows		rows;
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	const char *reader = reader_of(lane, segment, arena);
 
+	if (reader != NULL && !detach_if_gone(reader))
+		return psprintf("consumer %s has not delivered it", reader);
 	if (!lock_if_free("subscription", ShareLock))
 		return "somebody subscribes";
 	if (!lock_if_free(psprintf("outbox_%d_%d", lane, segment), AccessExclusiveLock))
 		return "its lock is held by a transaction, a dump or a vacuum";
-	rows = rows_open(segment_statement(&find_reader, lane, segment), NO_PARAMETERS);
-	if (rows_next(&rows))
-		reader = psprintf("consumer %s has not delivered it", row_text(&rows, 1, context_arena(CurrentMemoryContext)));
-	rows_close(&rows);
-	if (reader == NULL)
-		(void) statement_run(segment_statement(&empty, lane, segment), NO_PARAMETERS);
-	return reader;
+	reader = reader_of(lane, segment, arena);
+	if (reader != NULL)
+		return psprintf("consumer %s has not delivered it", reader);
+	(void) statement_run(segment_statement(&empty, lane, segment), NO_PARAMETERS);
+	return NULL;
 }
 
 static bool
@@ -111,12 +127,11 @@ is_due_to_be_left(int64 size, double age)
 static const char *
 holder_of(int lane, int segment, Arena *arena)
 {
-	Rows		rows = rows_open(segment_statement(&find_reader, lane, segment), NO_PARAMETERS);
-	const char *holder;
+	const char *holder = reader_of(lane, segment, arena);
+	Rows		rows;
 
-	if (rows_next(&rows))
-		return arena_printf(arena, "consumer %s has not delivered it", row_text(&rows, 1, arena));
-	rows_close(&rows);
+	if (holder != NULL)
+		return arena_printf(arena, "consumer %s has not delivered it", holder);
 	rows = rows_open(segment_statement(&find_locker, lane, segment), NO_PARAMETERS);
 	holder = rows_next(&rows) ? arena_printf(arena, "process %d, or a prepared transaction, holds a lock on it",
 											 row_int(&rows, 1)) : NULL;

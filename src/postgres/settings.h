@@ -11,6 +11,7 @@ extern int	dispatchers;		/* 0: one a lane */
 extern int	segment_size;		/* kB */
 extern int	segment_age;		/* s */
 extern int	segment_retention;	/* s */
+extern int	subscriber_max_lag; /* s; 0: a consumer may stay behind for ever */
 extern int	dispatch_naptime;	/* ms */
 extern int	dispatch_batch_size;	/* messages */
 extern int	retry_base_delay;	/* ms */

@@ -12,6 +12,7 @@
 #include "postgres/bus_functions.h"
 #include "postgres/consumers.h"
 #include "postgres/cursor.h"
+#include "postgres/detach.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/handler_call.h"
@@ -268,7 +269,10 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 	if (discards)
 		discard(consumer, type);
 	if (count_of(&count_subscriptions, PARAMETERS(param_text(consumer))) == 0)
+	{
 		end_in_epoch(consumer);
+		forget_detached(consumer);
+	}
 	wake_dispatchers_at_commit();
 	become_caller(ownership);
 	PG_RETURN_VOID();

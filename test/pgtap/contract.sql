@@ -47,6 +47,7 @@ INSERT INTO promised VALUES
 	('spark_ops', 'trial_balance', '-', '', 'setof (account_class, accounts, debits_posted_msat, credits_posted_msat, debits_pending_msat, credits_pending_msat)'),
 	('spark_ops', 'verify', '-', '', 'setof (invariant, ok, detail)'),
 	('spark_ops', 'health', '-', '', 'setof (check_name, ok, detail)'),
+	('spark_ops', 'resync', 'c', 'consumer text, reason text', 'void'),
 	('spark_ops', 'set_lanes', 'c', 'lanes integer', 'void'),
 	('spark_ops', 'lanes', '-', '', 'integer'),
 	('spark_ops', 'grant_operator', 'c', 'operator regrole', 'void'),

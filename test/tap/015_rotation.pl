@@ -98,5 +98,24 @@ $emitter->quit;
 all_heard('B33 and nothing is lost by it');
 
 is($spark->sql('SELECT count(*) FROM spark_ops.dead_letters()'), '0', 'no message is dead');
+
+# ---- B36: one that is gone for good
+is(($spark->try_sql("SELECT spark_ops.resync('ear', 'why not')"))[0], 'SP010', 'who is not detached cannot begin anew');
+$spark->set('spark.subscriber_max_lag', '3');
+$spark->sql('ALTER FUNCTION hear(spark_bus.message) RENAME TO deaf');
+my $missed = $last + 1;
+for (1 .. 600)
+{
+	ring(1, 300);
+	last if $spark->sql('SELECT count(*) FROM spark_common.detached') > 0;
+}
+$spark->wait_for("SELECT detail LIKE '%ear: it is detached%' FROM spark_ops.health() WHERE check_name = 'paused' AND NOT ok", 'B36 health names who was detached');
+$spark->wait_for("SELECT count(*) FILTER (WHERE pg_relation_size('spark_common.outbox_0_' || s) > 0) <= 1 FROM generate_series(0, 2) s", 'B36 and the log is emptied');
+is($spark->sql("SELECT count(*) FROM spark_common.operator_log WHERE action = 'detach' AND consumer = 'ear'"), '1', 'the gap is recorded');
+$spark->sql('ALTER FUNCTION deaf(spark_bus.message) RENAME TO hear');
+$spark->sql("SELECT spark_ops.resync('ear', 'it is mended, and has read the books')");
+ring(1, 10);
+$spark->wait_for("SELECT max(number) = $last FROM heard", 'B36 it hears what comes from now on');
+is($spark->sql("SELECT count(*) FROM heard WHERE number = $missed"), '0', 'and nothing of what it has missed');
 $spark->stop;
 done_testing();

@@ -180,6 +180,8 @@ my %table = (
 	'spark_ops.node_health' => { by => 'operator' },
 	'spark_ops.pause_outside' => { by => 'operator', writes => 1, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.resume_outside' => { by => 'operator', writes => undef, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
+	'spark_ops.resync' => { by => 'operator', writes => 1, consumer => [ refused('SP010', "'failing'"), texts('SP002', "'nobody'", "''") ],
+		reason => [ refused('SP010', "'a reason'"), texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.set_lanes' => { by => 'operator', writes => undef, lanes => [ 1, refused('SP001', $null, 3, 63), counts(1, 64) ] },
 	'spark_ops.lanes' => { by => 'operator' },
 	'spark_ops.grant_operator' => { by => 'postgres', writes => 1, operator => [ "'operator'", roles() ] },

@@ -139,6 +139,13 @@ CREATE UNIQUE INDEX subscription_one_handler_of_a_command
 	ON spark_common.subscription (message_type) WHERE kind = 'command';
 COMMENT ON TABLE spark_common.subscription IS 'Handlers of others, by name: an oid does not survive a restore';
 
+CREATE TABLE spark_common.detached (
+	consumer text PRIMARY KEY,
+	heard_until timestamptz NOT NULL,
+	detached_at timestamptz NOT NULL
+);
+COMMENT ON TABLE spark_common.detached IS 'Consumers that stood still for too long: what came since, they will not hear';
+
 -- A parked message waits for its retry; those behind it of the same key wait
 -- for it.  Whole copies, so that the log can be rotated freely.
 CREATE TABLE spark_common.retry (
@@ -221,6 +228,7 @@ ALTER TABLE spark_common.consumer_epoch ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.lane_segment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.cursor_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.subscription ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.detached ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.delayed ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.retry ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.dead_letter ENABLE ROW LEVEL SECURITY;
