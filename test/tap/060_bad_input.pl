@@ -86,6 +86,7 @@ my $carols_transfer = made('carol', "transfer_id FROM spark.statement(1)");
 $spark->sql("SET ROLE author; SELECT spark_bus.subscribe('failing', 'test.fails', 'public.fail', 1)");
 my $letter = "'" . $spark->sql("SET ROLE author; SELECT spark_bus.emit('test.fails', $unknown_id, '{}')") . "'";
 $spark->wait_for("SELECT count(*) = 1 FROM spark_ops.dead_letters()");
+$spark->sql("INSERT INTO spark_common.detached VALUES ('failing', now(), now())");
 $spark->wait_for("SELECT status = 'paid' FROM spark.invoices(1)", undef, $token{carol});
 
 sub made
@@ -180,8 +181,8 @@ my %table = (
 	'spark_ops.node_health' => { by => 'operator' },
 	'spark_ops.pause_outside' => { by => 'operator', writes => 1, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.resume_outside' => { by => 'operator', writes => undef, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
-	'spark_ops.resync' => { by => 'operator', writes => 1, consumer => [ refused('SP010', "'failing'"), texts('SP002', "'nobody'", "''") ],
-		reason => [ refused('SP010', "'a reason'"), texts('SP001', "''", "'  '", $megabyte) ] },
+	'spark_ops.resync' => { by => 'operator', writes => 1, twice => 'SP010', consumer => [ "'failing'", texts('SP002', "''", "'nonsense'", $megabyte) ],
+		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.set_lanes' => { by => 'operator', writes => undef, lanes => [ 1, refused('SP001', $null, 3, 63), counts(1, 64) ] },
 	'spark_ops.lanes' => { by => 'operator' },
 	'spark_ops.grant_operator' => { by => 'postgres', writes => 1, operator => [ "'operator'", roles() ] },
