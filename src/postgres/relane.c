@@ -10,6 +10,7 @@
  */
 #include "postgres/relane.h"
 
+#include "postgres/brief_lock.h"
 #include "postgres/consumers.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
@@ -17,14 +18,12 @@
 #include "postgres/place.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
-#include "postgres/transaction.h"
 #include "postgres/wakeup.h"
 
 #include "access/xact.h"
-#include "storage/lmgr.h"
 
 #define LOCK_TRIES 30
-#define LOCK_WAIT "1000"		/* ms: so long, at most, emitters wait behind us */
+#define LOCK_WAIT 1000			/* ms: so long, at most, emitters wait behind us */
 
 static Statement find_entered = {
 	.sql = "SELECT pg_catalog.max(epoch) FROM spark_common.consumer_epoch WHERE consumer = $1"};
@@ -185,28 +184,14 @@ end_in_epoch(const char *consumer)
 
 /* ---------------------------------------------------------------- changing */
 
-static void
-lock_shape(void *argument)
-{
-	(void) argument;
-	(void) set_config_option("lock_timeout", LOCK_WAIT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
-	LockRelationOid(log_shape_table(), ExclusiveLock);
-}
-
 /* Waits a second at a time, and lets emitters through in between. */
 static void
 wait_for_emitters(void)
 {
 	for (int i = 0; i < LOCK_TRIES; i++)
 	{
-		int			level = NewGUCNestLevel();
-		ErrorData  *error = try_in_subtransaction(lock_shape, NULL);
-
-		AtEOXact_GUC(true, level);
-		if (error == NULL)
+		if (lock_briefly(log_shape_table(), ExclusiveLock, LOCK_WAIT))
 			return;
-		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-			ReThrowError(error);
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(100000L);
 	}

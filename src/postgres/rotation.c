@@ -9,11 +9,12 @@
  * left, so that a dump which took its snapshot then has taken its locks, too.
  *
  * Who locks what: first SHARE on spark_common.subscription, so that no new
- * cursor is on its way, then ACCESS EXCLUSIVE on the segment.  Both are taken
- * only if they are free.
+ * cursor is on its way, then ACCESS EXCLUSIVE on the segment.  Neither is waited
+ * for longer than a tenth of a second: readers wait behind us for so long.
  */
 #include "postgres/rotation.h"
 
+#include "postgres/brief_lock.h"
 #include "postgres/detach.h"
 #include "postgres/environment.h"
 #include "postgres/log.h"
@@ -21,10 +22,10 @@
 #include "postgres/statement.h"
 
 #include "catalog/namespace.h"
-#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
 #define OBSTACLE_SECONDS 60
+#define LOCK_WAIT 100			/* ms */
 
 static Statement find_since = {
 	.sql = "SELECT since FROM spark_common.lane_segment WHERE lane = $1"};
@@ -75,11 +76,11 @@ age_of_current(int lane)
 }
 
 static bool
-lock_if_free(const char *table_name, LOCKMODE mode)
+lock_table(const char *table_name, LOCKMODE mode)
 {
 	Oid			table = get_relname_relid(table_name, get_namespace_oid("spark_common", false));
 
-	return OidIsValid(table) && ConditionalLockRelationOid(table, mode);
+	return OidIsValid(table) && lock_briefly(table, mode, LOCK_WAIT);
 }
 
 /* A consumer that has not delivered all of it; NULL: there is none. */
@@ -106,9 +107,9 @@ empty_segment(int lane, int segment)
 
 	if (reader != NULL && !detach_if_gone(reader))
 		return psprintf("consumer %s has not delivered it", reader);
-	if (!lock_if_free("subscription", ShareLock))
+	if (!lock_table("subscription", ShareLock))
 		return "somebody subscribes";
-	if (!lock_if_free(psprintf("outbox_%d_%d", lane, segment), AccessExclusiveLock))
+	if (!lock_table(psprintf("outbox_%d_%d", lane, segment), AccessExclusiveLock))
 		return "its lock is held by a transaction, a dump or a vacuum";
 	reader = reader_of(lane, segment, arena);
 	if (reader != NULL)

@@ -24,7 +24,7 @@ typedef struct Rotation
 
 /*
  * One step of a lane, in the transaction of the caller, which should end at
- * once: it holds the lock of what it emptied.  Never waits for a lock.
+ * once: it holds the lock of what it emptied.  Waits for no lock for long.
  */
 extern Rotation rotate_lane(int lane);
 
