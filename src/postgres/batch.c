@@ -83,8 +83,10 @@ name_the_message(void *argument)
 	char		id[UUID_TEXT_LENGTH + 1];
 
 	uuid_format(handling->message->id, id);
-	errcontext("spark consumer \"%s\" handling %s %s", handling->batch->consumer,
-			   handling->message->type_name, id);
+	errcontext("spark consumer \"%s\" handling %s %s%s%s", handling->batch->consumer,
+			   handling->message->type_name, id,
+			   handling->message->traceparent != NULL ? ", traceparent " : "",
+			   handling->message->traceparent != NULL ? handling->message->traceparent : "");
 }
 
 static const Handler *
@@ -216,25 +218,32 @@ static void
 handle_together(Batch *batch)
 {
 	UnitOfWork *work = unit_of_work_new(batch->arena, server_ports(), NULL);
-	Instant		end = {server_time().microseconds + BATCH_MICROSECONDS};
+	Instant		now = server_time();
+	Instant		end = {now.microseconds + BATCH_MICROSECONDS};
 
 	if (batch->listener->context != NULL)
 		lock_touched(batch, work);
+	now = server_time();
 	for (int i = 0; i < batch->count; i++)
 	{
 		LoggedMessage *logged = &batch->messages[i];
 		Handling	handling = {batch, work, &logged->message};
+		bool		waits = is_shut(batch, logged->message.aggregate_id);
+		Instant		begun = now;
 
 		CHECK_FOR_INTERRUPTS();
-		if (is_shut(batch, logged->message.aggregate_id))
+		if (waits)
 			park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
 		else
-		{
 			handle(&handling);
+		now = server_time();
+		if (!waits)
+		{
+			times_note(&batch->times, begun, now);
 			batch->handled++;
 		}
 		batch->done++;
-		if (instant_before(end, server_time()))
+		if (instant_before(end, now))
 			cut(batch, i + 1);
 	}
 	complete(batch, work);
@@ -282,11 +291,13 @@ handle_or_park(Batch *batch, LoggedMessage *logged)
 {
 	Message    *message = &logged->message;
 	Handling	handling = {batch, NULL, message};
+	Instant		begun = server_time();
 	ErrorData  *error = try_in_subtransaction(handle_alone, &handling);
 	bool		hopeless;
 
 	if (error == NULL)
 	{
+		times_note(&batch->times, begun, server_time());
 		batch->handled++;
 		failure_forget(batch->consumer);
 		return true;
@@ -435,6 +446,7 @@ run_batch(void *argument)
 
 	batch->arena = context_arena(CurrentMemoryContext);
 	batch->done = batch->handled = 0;
+	batch->times = (HandlerTimes) {0};
 	batch->was_cut = batch->waits_to_enter = false;
 	take_place(batch->consumer, batch->lane);
 	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
@@ -482,6 +494,7 @@ run_retry(void *argument)
 	Batch	   *batch = &retry->batch;
 	Parked	   *parked = &retry->parked;
 	Handling	handling = {batch, NULL, &parked->message};
+	Instant		begun = server_time();
 	bool		hopeless;
 
 	batch->arena = context_arena(CurrentMemoryContext);
@@ -493,6 +506,7 @@ run_retry(void *argument)
 	retry->error = try_in_subtransaction(handle_alone, &handling);
 	if (retry->error == NULL)
 	{
+		times_note(&batch->times, begun, server_time());
 		unpark(batch->consumer, parked);
 		failure_forget(batch->consumer);
 		batch->handled = batch->done = 1;

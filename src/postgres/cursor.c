@@ -64,6 +64,10 @@ static LaneStatement count_rest = {
 	.pattern = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM spark_common.outbox_%1$d"
 	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3)"};
 
+static LaneStatement find_oldest = {
+	.pattern = "SELECT created_at FROM spark_common.outbox_%1$d"
+	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3) ORDER BY seq LIMIT 1"};
+
 static LaneStatement count_stragglers = {
 	.pattern = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM pg_catalog.unnest($3) AS straggler (xid)"
 	" CROSS JOIN LATERAL (SELECT created_at" STRAGGLERS "OFFSET 0) rows"};
@@ -329,4 +333,17 @@ cursor_lag(const Cursor *cursor, const Listener *listener, Arena *arena, Instant
 							   param_xids(xids, xid_count, arena), wanted, name), &lag, oldest);
 	add_counted(lane_statement(&count_rest, cursor->lane), PARAMETERS(param_bigint(Max(done, cursor->from.q)), wanted, name), &lag, oldest);
 	return lag;
+}
+
+Instant
+cursor_oldest(const Cursor *cursor, const Listener *listener)
+{
+	int64		done = cursor->is_open ? Max(cursor->pos, cursor->from.q) : cursor->from.q;
+	Rows		rows = rows_open(lane_statement(&find_oldest, cursor->lane),
+								 PARAMETERS(param_bigint(done), param_texts(listener->wanted, (size_t) listener->wanted_count),
+											param_text(addressee(listener))));
+	Instant		oldest = rows_next(&rows) ? row_instant(&rows, 1) : INSTANT_NONE;
+
+	rows_close(&rows);
+	return oldest;
 }
