@@ -228,21 +228,18 @@ handle_together(Batch *batch)
 	{
 		LoggedMessage *logged = &batch->messages[i];
 		Handling	handling = {batch, work, &logged->message};
-		bool		waits = is_shut(batch, logged->message.aggregate_id);
-		Instant		begun = now;
 
 		CHECK_FOR_INTERRUPTS();
-		if (waits)
+		if (is_shut(batch, logged->message.aggregate_id))
 			park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
 		else
-			handle(&handling);
-		now = server_time();
-		if (!waits)
 		{
-			times_note(&batch->times, begun, now);
+			handle(&handling);
 			batch->handled++;
+			times_note(&batch->times, now, server_time());
 		}
 		batch->done++;
+		now = server_time();
 		if (instant_before(end, now))
 			cut(batch, i + 1);
 	}
