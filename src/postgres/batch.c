@@ -18,6 +18,7 @@
 #include "postgres/pressure.h"
 #include "postgres/relane.h"
 #include "postgres/settings.h"
+#include "postgres/test_point.h"
 #include "postgres/transaction.h"
 #include "postgres/wakeup.h"
 
@@ -107,6 +108,7 @@ handle(Handling *handling)
 	const Listener *listener = handling->batch->listener;
 
 	error_context_stack = &callback;
+	TEST_POINT("handle");
 	if (handling->message->depth > max_depth)
 		refuse_now("See what goes in a circle; the setting spark.max_depth is the limit.",
 				   "The message is more than %d hops from its cause.", max_depth);
@@ -123,6 +125,7 @@ handle(Handling *handling)
 		if (handler != NULL)
 			call_handler(handler, handling->message);
 	}
+	TEST_POINT("handled");
 	error_context_stack = callback.previous;
 }
 
@@ -333,7 +336,9 @@ handle_or_park(Batch *batch, LoggedMessage *logged)
 	if (lost_handlers(batch))
 		return false;
 	hopeless = is_hopeless(batch, message);
+	TEST_POINT("park");
 	park_failed(batch->listener, batch->lane, logged->seq, message, error, hopeless);
+	TEST_POINT("parked");
 	shut(batch, message->aggregate_id);
 	if (!hopeless)
 		failure_note(batch->consumer, message->aggregate_id, error);
@@ -492,6 +497,7 @@ run_batch(void *argument)
 	before = batch->cursor.from.q;
 	was_open = batch->cursor.is_open;
 	fetched = batch->count = fetch_batch(batch);
+	TEST_POINT("fetched");
 	if (fetched > 0 && !is_expected(batch, &batch->messages[0].message))
 		return;
 	if (fetched > 0)
@@ -541,7 +547,9 @@ run_retry(void *argument)
 	if (retry->error == NULL)
 	{
 		times_note(&batch->times, begun, server_time());
+		TEST_POINT("unpark");
 		unpark(batch->consumer, parked);
+		TEST_POINT("unparked");
 		failure_forget(batch->consumer);
 		batch->handled = batch->done = 1;
 		return;

@@ -16,6 +16,7 @@
 
 #include "postgres/environment.h"
 #include "postgres/errors.h"
+#include "postgres/test_point.h"
 
 #include "mb/pg_wchar.h"
 #include "storage/ipc.h"
@@ -198,8 +199,14 @@ static void
 on_transaction_end(XactEvent event, void *argument)
 {
 	(void) argument;
+	if (event == XACT_EVENT_PRE_COMMIT && wakes_dispatchers)
+		TEST_POINT("commit");
 	if (event == XACT_EVENT_COMMIT && (wakes_dispatchers || wakes_lightning || wakes_everything))
+	{
+		TEST_POINT("committed");
 		wake(wakes_dispatchers, wakes_lightning, wakes_everything);
+		TEST_POINT("woken");
+	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
 		wakes_dispatchers = wakes_lightning = wakes_everything = false;
