@@ -5,7 +5,6 @@
  */
 #include "postgres/server.h"
 
-#include "postgres/careful.h"
 #include "postgres/command.h"
 #include "postgres/consumers.h"
 #include "postgres/health.h"
@@ -68,7 +67,6 @@ start_shared_memory(void)
 		earlier_startup_hook();
 	wakeup_shmem_startup();
 	pressure_shmem_startup();
-	careful_startup();
 	auth_shmem_startup();
 }
 

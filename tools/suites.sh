@@ -164,17 +164,10 @@ run_tap_file() {
 
 # The files have servers of their own and are mostly waiting: two a processor at once.
 suite_tap() {
-	local SPARK_POINTS=	# where 018 finds the library with points
 	compgen -G "$project/test/tap/*.pl" > /dev/null || { skip tap 'no test/tap/*.pl yet'; return; }
 	[ -f "$drivers/perl/PostgreSQL/Test/Cluster.pm" ] || { skip tap 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
 	need_server || { report tap 0 1; return; }
 	as_server mkdir -p "$folder/tap"
-	if [ -z "${SPARK_INSTALLED:-}" ]; then
-		logged points make -C "$project" --no-print-directory -j"$(nproc)" PG_CONFIG="$pg_config" points || { report tap 0 1; return; }
-		SPARK_POINTS=$folder/points
-		mkdir -p "$SPARK_POINTS"
-		cp "$project/build/points/spark.so" "$SPARK_POINTS/"
-	fi
 	EXTRA=()
 	local name file status=0 running=()
 	for name in ${!SPARK_@}; do	# SPARK_SEED and the like reach the tests

@@ -9,7 +9,6 @@
  */
 #include "postgres/batch.h"
 
-#include "postgres/careful.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/failure.h"
@@ -18,7 +17,6 @@
 #include "postgres/pressure.h"
 #include "postgres/relane.h"
 #include "postgres/settings.h"
-#include "postgres/test_point.h"
 #include "postgres/transaction.h"
 #include "postgres/wakeup.h"
 
@@ -85,10 +83,8 @@ name_the_message(void *argument)
 	char		id[UUID_TEXT_LENGTH + 1];
 
 	uuid_format(handling->message->id, id);
-	errcontext("spark consumer \"%s\" handling %s %s%s%s", handling->batch->consumer,
-			   handling->message->type_name, id,
-			   handling->message->traceparent != NULL ? ", traceparent " : "",
-			   handling->message->traceparent != NULL ? handling->message->traceparent : "");
+	errcontext("spark consumer \"%s\" handling %s %s", handling->batch->consumer,
+			   handling->message->type_name, id);
 }
 
 static const Handler *
@@ -108,7 +104,6 @@ handle(Handling *handling)
 	const Listener *listener = handling->batch->listener;
 
 	error_context_stack = &callback;
-	TEST_POINT("handle");
 	if (handling->message->depth > max_depth)
 		refuse_now("See what goes in a circle; the setting spark.max_depth is the limit.",
 				   "The message is more than %d hops from its cause.", max_depth);
@@ -125,7 +120,6 @@ handle(Handling *handling)
 		if (handler != NULL)
 			call_handler(handler, handling->message);
 	}
-	TEST_POINT("handled");
 	error_context_stack = callback.previous;
 }
 
@@ -156,34 +150,6 @@ handle_alone(void *argument)
 	complete(handling->batch, handling->work);
 	/* A deferred constraint must fail here, not at the commit of all. */
 	make_constraints_immediate();
-}
-
-static bool
-has_crashed_enough(const Batch *batch)
-{
-	return batch->crashes >= crash_attempts;
-}
-
-/* NULL, or why not; one that crashes the server is not even tried. */
-static ErrorData *
-try_to_handle(Handling *handling)
-{
-	if (has_crashed_enough(handling->batch))
-		return error_of_crashes(handling->batch->crashes);
-	return try_in_subtransaction(handle_alone, handling);
-}
-
-static bool
-is_hopeless(const Batch *batch, const Message *message)
-{
-	return has_crashed_enough(batch) || message_is_hopeless(batch->listener, message, batch->arena);
-}
-
-/* With care, only the message that was announced is handled. */
-static bool
-is_expected(const Batch *batch, const Message *message)
-{
-	return uuid_is_nil(batch->announced) || uuid_equal(batch->announced, message->id);
 }
 
 /* ------------------------------------------------------------------ batch */
@@ -250,12 +216,10 @@ static void
 handle_together(Batch *batch)
 {
 	UnitOfWork *work = unit_of_work_new(batch->arena, server_ports(), NULL);
-	Instant		now = server_time();
-	Instant		end = {now.microseconds + BATCH_MICROSECONDS};
+	Instant		end = {server_time().microseconds + BATCH_MICROSECONDS};
 
 	if (batch->listener->context != NULL)
 		lock_touched(batch, work);
-	now = server_time();
 	for (int i = 0; i < batch->count; i++)
 	{
 		LoggedMessage *logged = &batch->messages[i];
@@ -268,11 +232,9 @@ handle_together(Batch *batch)
 		{
 			handle(&handling);
 			batch->handled++;
-			times_note(&batch->times, now, server_time());
 		}
 		batch->done++;
-		now = server_time();
-		if (instant_before(end, now))
+		if (instant_before(end, server_time()))
 			cut(batch, i + 1);
 	}
 	complete(batch, work);
@@ -297,12 +259,12 @@ find_innocent(Batch *batch, bool *handled)
 		CHECK_FOR_INTERRUPTS();
 		if (is_shut(batch, message->aggregate_id))
 			continue;
-		error = try_to_handle(&handling);
+		error = try_in_subtransaction(handle_alone, &handling);
 		if (error != NULL && failure_class(error) != FAILURE_OF_MESSAGE)
 			ReThrowError(error);
 		*handled = error == NULL;
 		if (error == NULL || !failure_explains(batch->consumer, error) ||
-			is_hopeless(batch, message))
+			message_is_hopeless(batch->listener, message, batch->arena))
 			innocent = i;
 		else
 		{
@@ -320,13 +282,11 @@ handle_or_park(Batch *batch, LoggedMessage *logged)
 {
 	Message    *message = &logged->message;
 	Handling	handling = {batch, NULL, message};
-	Instant		begun = server_time();
-	ErrorData  *error = try_to_handle(&handling);
+	ErrorData  *error = try_in_subtransaction(handle_alone, &handling);
 	bool		hopeless;
 
 	if (error == NULL)
 	{
-		times_note(&batch->times, begun, server_time());
 		batch->handled++;
 		failure_forget(batch->consumer);
 		return true;
@@ -335,10 +295,8 @@ handle_or_park(Batch *batch, LoggedMessage *logged)
 		ReThrowError(error);
 	if (lost_handlers(batch))
 		return false;
-	hopeless = is_hopeless(batch, message);
-	TEST_POINT("park");
+	hopeless = message_is_hopeless(batch->listener, message, batch->arena);
 	park_failed(batch->listener, batch->lane, logged->seq, message, error, hopeless);
-	TEST_POINT("parked");
 	shut(batch, message->aggregate_id);
 	if (!hopeless)
 		failure_note(batch->consumer, message->aggregate_id, error);
@@ -467,21 +425,6 @@ fetch_batch(Batch *batch)
 	return fetch_window(batch);
 }
 
-/* False where it has nothing to read. */
-static bool
-begin_batch(Batch *batch)
-{
-	batch->arena = context_arena(CurrentMemoryContext);
-	batch->done = batch->handled = 0;
-	batch->times = (HandlerTimes) {0};
-	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
-		return false;
-	pressure_correct_position(&batch->cursor);
-	batch->last = last_readable(batch->consumer);
-	batch->waits_to_enter = batch->last != NO_BARRIER && lane_is_drained(&batch->cursor);
-	return !batch->waits_to_enter;
-}
-
 void
 run_batch(void *argument)
 {
@@ -490,16 +433,22 @@ run_batch(void *argument)
 	int64		before;
 	int			fetched;
 
+	batch->arena = context_arena(CurrentMemoryContext);
+	batch->done = batch->handled = 0;
 	batch->was_cut = batch->waits_to_enter = false;
 	take_place(batch->consumer, batch->lane);
-	if (!begin_batch(batch))
+	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
 		return;
+	pressure_correct_position(&batch->cursor);
+	batch->last = last_readable(batch->consumer);
+	if (batch->last != NO_BARRIER && lane_is_drained(&batch->cursor))
+	{
+		batch->waits_to_enter = true;
+		return;
+	}
 	before = batch->cursor.from.q;
 	was_open = batch->cursor.is_open;
 	fetched = batch->count = fetch_batch(batch);
-	TEST_POINT("fetched");
-	if (fetched > 0 && !is_expected(batch, &batch->messages[0].message))
-		return;
 	if (fetched > 0)
 	{
 		cut(batch, bearable_count(batch));
@@ -533,23 +482,18 @@ run_retry(void *argument)
 	Batch	   *batch = &retry->batch;
 	Parked	   *parked = &retry->parked;
 	Handling	handling = {batch, NULL, &parked->message};
-	Instant		begun = server_time();
 	bool		hopeless;
 
 	batch->arena = context_arena(CurrentMemoryContext);
 	batch->handled = batch->done = 0;
 	take_place(batch->consumer, batch->lane);
-	retry->found = find_listener(batch) && next_parked(batch->consumer, batch->lane, batch->arena, parked) &&
-		is_expected(batch, &parked->message);
+	retry->found = find_listener(batch) && next_parked(batch->consumer, batch->lane, batch->arena, parked);
 	if (!retry->found)
 		return;
-	retry->error = try_to_handle(&handling);
+	retry->error = try_in_subtransaction(handle_alone, &handling);
 	if (retry->error == NULL)
 	{
-		times_note(&batch->times, begun, server_time());
-		TEST_POINT("unpark");
 		unpark(batch->consumer, parked);
-		TEST_POINT("unparked");
 		failure_forget(batch->consumer);
 		batch->handled = batch->done = 1;
 		return;
@@ -561,7 +505,7 @@ run_retry(void *argument)
 		retry->found = false;
 		return;
 	}
-	hopeless = is_hopeless(batch, &parked->message);
+	hopeless = message_is_hopeless(batch->listener, &parked->message, batch->arena);
 	if (!hopeless && failure_explains(batch->consumer, retry->error))
 	{
 		postpone(batch->consumer, parked, retry->error);
@@ -571,41 +515,4 @@ run_retry(void *argument)
 	park_again(batch->listener, parked, retry->error, hopeless);
 	if (!hopeless)
 		failure_note(batch->consumer, parked->message.aggregate_id, retry->error);
-}
-
-/* ---------------------------------------------------------------- with care */
-
-/* Without taking the place: a suspect may have to wait, and somebody else may be quicker. */
-void
-run_announcing(void *argument)
-{
-	Trial	   *trial = argument;
-	Batch	   *batch = &trial->retry.batch;
-	Parked	   *parked = &trial->retry.parked;
-
-	trial->found = false;
-	batch->arena = context_arena(CurrentMemoryContext);
-	if (!find_listener(batch))
-		return;
-	trial->is_parked = next_parked(batch->consumer, batch->lane, batch->arena, parked);
-	trial->found = trial->is_parked || (begin_batch(batch) && fetch_batch(batch) > 0);
-	if (!trial->found)
-	{
-		end_of_care(batch->consumer, batch->lane);
-		return;
-	}
-	batch->announced = trial->is_parked ? parked->message.id : batch->messages[0].message.id;
-	batch->crashes = begin_trial(batch->consumer, batch->lane, batch->announced);
-}
-
-void
-run_trial(void *argument)
-{
-	Trial	   *trial = argument;
-
-	if (trial->is_parked)
-		run_retry(&trial->retry);
-	else
-		run_batch(&trial->retry.batch);
-	end_trial(trial->retry.batch.consumer, trial->retry.batch.announced);
 }

@@ -15,7 +15,6 @@
 
 #include "postgres/cursor.h"
 #include "postgres/handler_call.h"
-#include "postgres/handler_times.h"
 #include "postgres/parking.h"
 
 #define MAX_WHY 512
@@ -27,8 +26,6 @@ typedef struct Batch
 	int			lane;
 	int			limit;
 	bool		isolated;		/* each message in a subtransaction */
-	Uuid		announced;		/* not nil: this one or none */
-	int			crashes;		/* that the announced one has cost */
 	Arena	   *arena;			/* of this batch */
 	const Listener *listener;	/* as it is subscribed now */
 	const Handler *handlers;	/* of a user's consumer */
@@ -41,7 +38,6 @@ typedef struct Batch
 	int64		last;			/* number that may be read; NO_BARRIER: all */
 	int			done;			/* handled, parked, or put behind */
 	int			handled;
-	HandlerTimes times;			/* of what was handled */
 	bool		was_cut;		/* it had more than fits in one transaction */
 	bool		waits_to_enter; /* this lane has nothing more of before a change of lanes */
 } Batch;
@@ -54,14 +50,6 @@ typedef struct Retry
 	ErrorData  *error;			/* of the handler */
 } Retry;
 
-/* One message that is handled with care (postgres/careful.h). */
-typedef struct Trial
-{
-	Retry		retry;			/* its batch is that of a message of the log, too */
-	bool		is_parked;
-	bool		found;
-} Trial;
-
 /*
  * Handles the next messages of the log: together, or where the batch is
  * isolated, each by itself, parking what fails.  Argument: a Batch.
@@ -70,12 +58,6 @@ extern void run_batch(void *argument);
 
 /* Takes the next parked message that is due, and handles it.  Argument: a Retry. */
 extern void run_retry(void *argument);
-
-/* Announces the next message, parked and due or of the log.  Argument: a Trial. */
-extern void run_announcing(void *argument);
-
-/* Handles the announced message, if it is still the next.  Argument: the Trial. */
-extern void run_trial(void *argument);
 
 /*
  * Lets the consumer into the next epoch of the lanes, if all are drained; by

@@ -13,7 +13,6 @@
 #include "postgres/message_rows.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
-#include "postgres/test_point.h"
 
 #include "access/transam.h"
 #include "utils/fmgroids.h"
@@ -64,10 +63,6 @@ static LaneStatement fetch_stragglers = {
 static LaneStatement count_rest = {
 	.pattern = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM spark_common.outbox_%1$d"
 	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3)"};
-
-static LaneStatement find_oldest = {
-	.pattern = "SELECT created_at FROM spark_common.outbox_%1$d"
-	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3) ORDER BY seq LIMIT 1"};
 
 static LaneStatement count_stragglers = {
 	.pattern = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM pg_catalog.unnest($3) AS straggler (xid)"
@@ -185,14 +180,9 @@ cursor_store(const Cursor *cursor)
 									param_bigint_or_null(cursor->to.q, !cursor->is_open),
 									cursor->is_open ? param_xid(cursor->to.n) : param_typed(XID8OID, NULL),
 									param_bigint(cursor->pos)));
-	TEST_POINT("cursor_stored");
 	if (gen % KEPT_GENERATIONS == 0)
-	{
-		TEST_POINT("trim");
 		(void) statement_run(&trim_cursor, PARAMETERS(param_text(cursor->consumer), param_int(cursor->lane),
 													  param_bigint(gen - KEPT_GENERATIONS)));
-		TEST_POINT("trimmed");
-	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 }
@@ -222,9 +212,7 @@ cursor_open(Cursor *cursor, Arena *arena)
 {
 	if (cursor->is_open)
 		return;
-	TEST_POINT("snapshot");
 	cursor->to = log_position(cursor->lane, arena);
-	TEST_POINT("snapshot_taken");
 	cursor->is_open = true;
 	cursor->pos = 0;
 }
@@ -341,17 +329,4 @@ cursor_lag(const Cursor *cursor, const Listener *listener, Arena *arena, Instant
 							   param_xids(xids, xid_count, arena), wanted, name), &lag, oldest);
 	add_counted(lane_statement(&count_rest, cursor->lane), PARAMETERS(param_bigint(Max(done, cursor->from.q)), wanted, name), &lag, oldest);
 	return lag;
-}
-
-Instant
-cursor_oldest(const Cursor *cursor, const Listener *listener)
-{
-	int64		done = cursor->is_open ? Max(cursor->pos, cursor->from.q) : cursor->from.q;
-	Rows		rows = rows_open(lane_statement(&find_oldest, cursor->lane),
-								 PARAMETERS(param_bigint(done), param_texts(listener->wanted, (size_t) listener->wanted_count),
-											param_text(addressee(listener))));
-	Instant		oldest = rows_next(&rows) ? row_instant(&rows, 1) : INSTANT_NONE;
-
-	rows_close(&rows);
-	return oldest;
 }

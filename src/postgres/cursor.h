@@ -73,12 +73,6 @@ extern void cursor_close(Cursor *cursor);
 /* Writes it as the next generation: with the effects, in their transaction. */
 extern void cursor_store(const Cursor *cursor);
 
-/*
- * When about the first message was written that waits for a listener: by index,
- * of those that were not running when its window began.
- */
-extern Instant cursor_oldest(const Cursor *cursor, const Listener *listener);
-
 /* How many messages a listener has not handled, and when the oldest was written. */
 extern int64 cursor_lag(const Cursor *cursor, const Listener *listener, Arena *arena, Instant *oldest);
 

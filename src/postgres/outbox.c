@@ -15,7 +15,6 @@
 #include "postgres/log.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
-#include "postgres/test_point.h"
 #include "postgres/wakeup.h"
 
 static SegmentStatement append = {
@@ -77,10 +76,8 @@ log_store(Outbox *self, UnitOfWork *work, const Message *messages, size_t count)
 		return FAIL(NOT_INSTALLED);
 	shape = log_shape_for_writing();
 	(void) GetTopFullTransactionId();
-	TEST_POINT("insert");
 	for (int lane = 0; lane < shape->lanes; lane++)
 		append_to_lane(shape, lane, messages, count);
-	TEST_POINT("inserted");
 	wake_dispatchers_at_commit();
 	return OK;
 }

@@ -8,7 +8,6 @@
 #include "postgres/worker.h"
 
 #include "pgstat.h"
-#include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/pmsignal.h"
@@ -17,12 +16,9 @@
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
-/* So often a call is cancelled before its worker is ended. */
-#define TIMES_CANCELLED 3
-
 static TimeoutId time_limit;
 static bool time_limit_is_registered;
-static volatile sig_atomic_t times_up;
+static volatile sig_atomic_t time_is_up;
 
 ErrorData *
 try_in_subtransaction(Act act, void *argument)
@@ -151,12 +147,9 @@ try_in_plain_transaction(Act act, void *argument)
 static void
 on_time_limit(void)
 {
-	times_up++;
+	time_is_up = true;
 	InterruptPending = true;
 	QueryCancelPending = true;
-	/* What catches that and goes on, goes with its worker. */
-	if (times_up > TIMES_CANCELLED && MyBgworkerEntry != NULL)
-		ProcDiePending = true;
 	SetLatch(MyLatch);
 }
 
@@ -166,8 +159,8 @@ time_limit_begin(int milliseconds)
 	if (!time_limit_is_registered)
 		time_limit = RegisterTimeout(USER_TIMEOUT, on_time_limit);
 	time_limit_is_registered = true;
-	times_up = 0;
-	enable_timeout_every(time_limit, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds), milliseconds);
+	time_is_up = false;
+	enable_timeout_after(time_limit, milliseconds);
 }
 
 bool
@@ -175,7 +168,7 @@ time_limit_end(void)
 {
 	if (time_limit_is_registered)
 		disable_timeout(time_limit, false);
-	if (times_up > 0)
+	if (time_is_up)
 		QueryCancelPending = false;
-	return times_up > 0;
+	return time_is_up;
 }

@@ -14,9 +14,7 @@
 
 #include "postgres/worker.h"
 
-#include "postgres/environment.h"
 #include "postgres/errors.h"
-#include "postgres/test_point.h"
 
 #include "mb/pg_wchar.h"
 #include "storage/ipc.h"
@@ -199,14 +197,8 @@ static void
 on_transaction_end(XactEvent event, void *argument)
 {
 	(void) argument;
-	if (event == XACT_EVENT_PRE_COMMIT && wakes_dispatchers)
-		TEST_POINT("commit");
 	if (event == XACT_EVENT_COMMIT && (wakes_dispatchers || wakes_lightning || wakes_everything))
-	{
-		TEST_POINT("committed");
 		wake(wakes_dispatchers, wakes_lightning, wakes_everything);
-		TEST_POINT("woken");
-	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
 		wakes_dispatchers = wakes_lightning = wakes_everything = false;
@@ -287,41 +279,9 @@ counters_of(const char *consumer)
 	return &unused->counters;
 }
 
-/* Slices that nobody has counted in are empty. */
-static int64
-recent_count(const Recent *recent, int64 slice)
-{
-	return slice > recent->slice - RECENT_SLICES && slice <= recent->slice ? recent->counts[slice % RECENT_SLICES] : 0;
-}
-
-static void
-recent_add(Recent *recent, int64 slice, int64 count)
-{
-	int64		first = Max(recent->slice + 1, slice - RECENT_SLICES + 1);
-
-	for (int64 empty = first; empty <= slice; empty++)
-		recent->counts[empty % RECENT_SLICES] = 0;
-	recent->slice = Max(recent->slice, slice);
-	recent->counts[recent->slice % RECENT_SLICES] += (int32) count;
-}
-
-/* The running slice counts for as much of it as has passed. */
-double
-recent_rate(const Recent *recent)
-{
-	double		now = (double) server_time().microseconds / MICROSECONDS_PER_SECOND;
-	int64		slice = (int64) (now / SLICE_SECONDS);
-	int64		count = 0;
-
-	for (int i = 0; i < RECENT_SLICES; i++)
-		count += recent_count(recent, slice - i);
-	return (double) count / (now - (double) (slice - RECENT_SLICES + 1) * SLICE_SECONDS);
-}
-
 void
-count_handled(const char *consumer, int lane, int64 handled, const HandlerTimes *times)
+count_handled(const char *consumer, int lane, int64 handled)
 {
-	int64		slice = server_time().microseconds / MICROSECONDS_PER_SECOND / SLICE_SECONDS;
 	ConsumerCounters *counters;
 
 	if (shared == NULL || handled == 0)
@@ -329,12 +289,7 @@ count_handled(const char *consumer, int lane, int64 handled, const HandlerTimes 
 	SpinLockAcquire(&shared->lock);
 	counters = counters_of(consumer);
 	if (counters != NULL)
-	{
 		counters->handled[lane] += handled;
-		counters->batches[lane]++;
-		recent_add(&counters->recent[lane], slice, handled);
-		times_add(&counters->times, times);
-	}
 	SpinLockRelease(&shared->lock);
 }
 
