@@ -63,8 +63,7 @@ bus_contexts() {
 	local begin end before messages
 	wait_drained bus
 	before=$(bus_handled)
-	sql bus "SELECT count(bench.donate(bench.donor(), 1 + i % 100)) FROM generate_series(1, $2) i" > /dev/null
-	begin=$(clock bus)
+	backlog bus 'bench.donate(bench.donor(), 1 + i % 100)' "$2"
 	wait_drained bus
 	messages=$(($(bus_handled) - before))
 	record bus "backlog of donations, messages" 0 "$1" spark "$(quotient "$messages" "$begin" "$drained_at")" messages/s

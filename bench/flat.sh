@@ -11,11 +11,10 @@ bench_flat() {
 # Milliseconds between two clocks.
 flat_span() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f\n", (b - a) * 1000 }'; }
 
-# flat_backlog DATABASE STATEMENT: what it asks for at one moment, handled: sets $span.
+# flat_backlog DATABASE CALL ROWS: all asked for at one moment, handled: sets $span.
 flat_backlog() {
 	local begin
-	sql "$1" "$2" > /dev/null
-	begin=$(clock "$1")
+	backlog "$@"
 	wait_drained "$1"
 	span=$(flat_span "$begin" "$drained_at")
 }
@@ -27,7 +26,7 @@ flat_probe() {
 	local span
 	record flat "$3, acknowledged" 0 "$4" "$5" "$(sql "$1" "CALL bench.time_donations(200, $2, NULL)")" ms
 	wait_drained "$1"
-	flat_backlog "$1" "SELECT count(bench.donate(bench.donor(), $2)) FROM generate_series(1, 1000)"
+	flat_backlog "$1" "bench.donate(bench.donor(), $2)" 1000
 	record flat "$3, backlog of 1,000 handled" 0 "$4" "$5" "$span" ms
 }
 
@@ -61,7 +60,7 @@ flat_donations() {
 # ---- the ledger
 
 flat_ledger() {
-	local round span transfers='SELECT count(bench.transfer(bench.donor(), 1 + i % 100)) FROM generate_series(1, 2000) i'
+	local round span
 	bench_database ledger_young '{accounting}'
 	bench_database ledger_old '{accounting}'
 	progress "flat: filling a ledger with $1 rows"
@@ -76,9 +75,9 @@ flat_ledger() {
 	sql ledger_old 'VACUUM ANALYZE'
 	for round in $(seq "$((rounds * 2 + 1))"); do
 		progress "flat: ledgers of few and of $1 rows, round $round"
-		flat_backlog ledger_young "$transfers"
+		flat_backlog ledger_young 'bench.transfer(bench.donor(), 1 + i % 100)' 2000
 		record flat "ledger of $1 rows, backlog of 2,000" 0 "$round" 'few rows' "$span" ms
-		flat_backlog ledger_old "$transfers"
+		flat_backlog ledger_old 'bench.transfer(bench.donor(), 1 + i % 100)' 2000
 		record flat "ledger of $1 rows, backlog of 2,000" 0 "$round" spark "$span" ms
 	done
 }

@@ -39,8 +39,7 @@ ledger_batches() {
 	payee='1 + i % 100'
 	[ "$2" = false ] || what='backlog, one payee' payee=1
 	wait_drained ledger
-	sql ledger "SELECT count(bench.transfer(bench.donor(), $payee)) FROM generate_series(1, $3) i" > /dev/null
-	begin=$(clock ledger)
+	backlog ledger "bench.transfer(bench.donor(), $payee)" "$3"
 	wait_drained ledger
 	record ledger "$what" 0 "$1" spark "$(quotient "$3" "$begin" "$drained_at")" transfers/s
 	begin=$(clock ledger)

@@ -69,6 +69,14 @@ wait_drained() {
 	drained_at=$(sql "$1" 'SELECT extract(epoch FROM max(at)) FROM spark_common.cursor_log')
 }
 
+# backlog DATABASE CALL ROWS: makes that call for each of the rows in one
+# transaction; sets $begin to the time just before its COMMIT. The worker may be
+# done before a further question for the time is answered.
+backlog() {
+	begin=$(sql "$1" "SELECT count($2), extract(epoch FROM clock_timestamp()) FROM generate_series(1, $3) i")
+	begin=${begin#*|}
+}
+
 # quotient N FROM TO: N a second between two clocks.
 quotient() { awk -v n="$1" -v a="$2" -v b="$3" 'BEGIN { printf "%.3f\n", n / (b - a > 0.001 ? b - a : 0.001) }'; }
 

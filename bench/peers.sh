@@ -344,7 +344,7 @@ peers_held() {
 
 peers_backlog() {
 	local system most
-	most=$(quick_or 20000 1000000)
+	most=$(quick_or 50000 1000000)
 	for system in $systems; do
 		progress "peers: $system: a backlog of $most"
 		peers_empty

@@ -70,13 +70,15 @@ BEGIN
 		PERFORM spark_bus.emit('bench.' || what, gen_random_uuid(), bench.payload(i));
 	END LOOP;
 END $$;
--- The workers drain it; one look each 20 ms, at the place of the cursor alone.
+-- The workers drain it; one look each 20 ms, at the place of the cursor, and
+-- only behind all that was drawn at what is left of late commits.
 CREATE PROCEDURE bench.spark_drain() LANGUAGE plpgsql AS $$
 DECLARE
 	target bigint := (SELECT last_value FROM spark_common.outbox_0_seq);
 BEGIN
 	WHILE target > (SELECT greatest(q1, pos) FROM spark_common.cursor_log
-			WHERE consumer = 'bench' AND lane = 0 ORDER BY gen DESC LIMIT 1) LOOP
+			WHERE consumer = 'bench' AND lane = 0 ORDER BY gen DESC LIMIT 1)
+		OR EXISTS (SELECT FROM spark_ops.bus_status() WHERE lag_messages > 0) LOOP
 		COMMIT;
 		PERFORM pg_sleep(0.02);
 	END LOOP;

@@ -46,7 +46,7 @@ FROM (VALUES
 		'd emit to handler, p99', 'spark', 'd emit to handler, p99', 'graphile-worker', 'ms', false, 0.333),
 	('(e) snapshot held: CPU, last sixth against first',
 		'e snapshot held, last sixth', 'spark', 'e snapshot held, first sixth', 'spark', 'CPU', false, 1.2),
-	('(e) backlog of 1,000,000 (quick: 20,000): rate, against that without',
+	('(e) backlog of 1,000,000 (quick: 50,000): rate, against that without',
 		'e backlog: long', 'spark', 'e backlog: none', 'spark', '/s', true, 0.9),
 	('(f) writer held in another database: p50, against none',
 		'f writer held elsewhere, p50', 'spark', 'f no writer elsewhere, p50', 'spark', 'ms', false, 1.2),
