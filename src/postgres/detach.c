@@ -96,7 +96,7 @@ spark_ops_resync(PG_FUNCTION_ARGS)
 	take_all_places(consumer);
 	heard_until = instant_of(&find_detached, consumer);
 	if (instant_is_none(heard_until))
-		refuse(RESULT_REFUSED_NOW, "Consumer %s is not detached.", consumer);
+		refuse_now("Nothing is to be done: it hears what it wants.", "Consumer %s is not detached.", consumer);
 	forget_detached(consumer);
 	begin_in_epoch(consumer);
 	put_down("resync", consumer, reason, heard_until);
