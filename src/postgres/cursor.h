@@ -43,7 +43,6 @@ typedef struct LoggedMessage
 {
 	int64		seq;
 	Message		message;
-	Datum		payload;		/* its payload as jsonb, for handlers of others */
 } LoggedMessage;
 
 /* The last number that was drawn in a lane. */

@@ -6,9 +6,6 @@
  * context: it can switch to no other role and leaves nothing behind that would
  * run as the worker.  Settings it changes are undone after the call.  On an
  * error the server's abort of the (sub)transaction restores user and settings.
- *
- * Settings cost more than an ordinary handler: in a run of calls those of all
- * are made once, on a level below that of each call.
  */
 #include "postgres/handler_call.h"
 
@@ -78,7 +75,7 @@ find_handler(const UserSubscription *subscription, Handler *handler)
 	return NULL;
 }
 
-Handler *
+const Handler *
 find_handlers(const Listener *listener, const char **why_not)
 {
 	Handler    *handlers = palloc0(sizeof(Handler) * Max(listener->subscription_count, 1));
@@ -92,11 +89,10 @@ find_handlers(const Listener *listener, const char **why_not)
 	return handlers;
 }
 
-static Datum
-message_datum(const Message *message, Datum payload)
+Datum
+message_datum(const Message *message)
 {
-	TupleDesc	description = lookup_rowtype_tupdesc(message_row_type(), -1);
-	Datum		row;
+	TupleDesc	description = lookup_rowtype_tupdesc_copy(message_row_type(), -1);
 	Datum		values[10];
 	bool		nulls[10] = {false};
 
@@ -104,7 +100,7 @@ message_datum(const Message *message, Datum payload)
 	values[1] = CStringGetTextDatum(message->type_name);
 	values[2] = CStringGetTextDatum(message->aggregate_type);
 	values[3] = uuid_datum(message->aggregate_id);
-	values[4] = payload;
+	values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json));
 	values[5] = Int32GetDatum(message->schema_version);
 	values[6] = uuid_datum(message->correlation_id);
 	values[7] = uuid_datum(message->causation_id);
@@ -112,67 +108,55 @@ message_datum(const Message *message, Datum payload)
 	nulls[8] = message->traceparent == NULL;
 	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(message->traceparent);
 	values[9] = TimestampTzGetDatum(timestamp_from_instant(message->created_at));
-	row = HeapTupleGetDatum(heap_form_tuple(description, values, nulls));
-	ReleaseTupleDesc(description);
-	return row;
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
 }
 
 /* What it returns is nothing: functions of language sql say so by NULL. */
 static void
-call_function(FmgrInfo *function, Datum argument)
+call_function(Oid function, Datum argument)
 {
 	LOCAL_FCINFO(call, 1);
+	FmgrInfo	info;
 
-	InitFunctionCallInfoData(*call, function, 1, InvalidOid, NULL, NULL);
+	fmgr_info(function, &info);
+	InitFunctionCallInfoData(*call, &info, 1, InvalidOid, NULL, NULL);
 	call->args[0].value = argument;
 	call->args[0].isnull = false;
 	(void) FunctionCallInvoke(call);
 }
 
-/* Until the level of settings ends, with whatever the handler itself sets. */
+/* For this call alone; taken back with whatever the handler itself sets. */
 static void
-set_for_calls(const char *name, const char *value)
+set_for_call(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
-int
-begin_calls(void)
-{
-	int			nest_level = NewGUCNestLevel();
-
-	set_for_calls("search_path", "public, pg_temp");
-	/* In a session: who dispatches lends the handler no identity. */
-	set_for_calls("spark.token", "");
-	return nest_level;
-}
-
-/* As after an abort: also what a handler meant to stay is taken back. */
-void
-end_calls(int run)
-{
-	AtEOXact_GUC(false, run);
-}
-
 static void
-as_role(const Handler *handler, FmgrInfo *function, const Message *message, Datum payload)
+as_role(const Handler *handler, const Message *message)
 {
 	Oid			user;
 	int			security;
+	int			nest_level = NewGUCNestLevel();
 
 	GetUserIdAndSecContext(&user, &security);
+	set_for_call("search_path", "public, pg_temp");
+	/* In a session: who dispatches lends the handler no identity. */
+	set_for_call("spark.token", "");
 	SetUserIdAndSecContext(handler->role,
 						   security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	/* What earlier messages of the batch have written is there for this one. */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	call_function(function, message_datum(message, payload));
+	call_function(handler->function, message_datum(message));
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
+	/* As after an abort: also what the handler meant to stay is taken back. */
+	AtEOXact_GUC(false, nest_level);
 }
 
-static void
-call_in_time(const Handler *handler, FmgrInfo *function, const Message *message, Datum payload)
+void
+call_handler(const Handler *handler, const Message *message)
 {
 	const Message *outer = cause;
 
@@ -180,7 +164,7 @@ call_in_time(const Handler *handler, FmgrInfo *function, const Message *message,
 	time_limit_begin(handler_timeout);
 	PG_TRY();
 	{
-		as_role(handler, function, message, payload);
+		as_role(handler, message);
 		(void) time_limit_end();
 	}
 	PG_CATCH();
@@ -192,27 +176,4 @@ call_in_time(const Handler *handler, FmgrInfo *function, const Message *message,
 	}
 	PG_END_TRY();
 	cause = outer;
-}
-
-void
-call_handler(Handler *handler, const Message *message)
-{
-	int			run = begin_calls();
-	FmgrInfo	function;
-
-	fmgr_info(handler->function, &function);
-	call_in_time(handler, &function, message,
-				 DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json)));
-	end_calls(run);
-}
-
-void
-call_handler_in_run(Handler *handler, const Message *message, Datum payload)
-{
-	int			own_settings = NewGUCNestLevel();
-
-	if (!OidIsValid(handler->kept.fn_oid))
-		fmgr_info(handler->function, &handler->kept);
-	call_in_time(handler, &handler->kept, message, payload);
-	end_calls(own_settings);
 }

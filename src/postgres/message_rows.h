@@ -10,9 +10,6 @@
 
 #include "common/message.h"
 
-/* The payload among them. */
-#define PAYLOAD_COLUMN 4
-
 #define MESSAGE_COLUMNS \
 	"id, aggregatetype, aggregateid, type, payload, schemaversion," \
 	" correlationid, causationid, traceparent, depth, created_at"
