@@ -673,6 +673,9 @@ apply_answer(const Bitcoin *context, UnitOfWork *work, const NodeTask *task, con
 			return apply_to_withdrawal(context, work, task, standing);
 		case NODE_IDENTIFY:
 		case NODE_SETTLED_SINCE:
+		case NODE_BALANCE:
+		case NODE_LIST_PAYMENTS:
+		case NODE_LIST_INVOICES:
 			break;
 	}
 	return FAIL_BECAUSE(INTERNAL, "The answer is about no row.");

@@ -32,14 +32,52 @@ typedef struct Bytes32
 
 typedef enum NodeOperation
 {
-	NODE_IDENTIFY,				/* who are you, on which network, are you ready */
+	NODE_IDENTIFY,				/* who are you, on which network, are you ready; health too */
 	NODE_CREATE_INVOICE,
 	NODE_LOOKUP_INVOICE,
 	NODE_CANCEL_INVOICE,
 	NODE_SETTLED_SINCE,			/* hints: what was paid, and which payments moved; may miss and repeat */
 	NODE_PAY,					/* never repeated blindly */
-	NODE_LOOKUP_PAYMENT
+	NODE_LOOKUP_PAYMENT,
+	NODE_BALANCE,				/* what it has; where capabilities say that it tells */
+	NODE_LIST_PAYMENTS,			/* a page of those it made, for the comparison with the books; likewise */
+	NODE_LIST_INVOICES			/* a page of those it issued; likewise */
 } NodeOperation;
+
+/* When a failure that a look-up tells is believed. */
+typedef enum FailureRule
+{
+	FAILURE_IS_FINAL,			/* at once: LND, eclair, phoenixd, the simulator */
+	FAILURE_AFTER_EXPIRY,		/* once the node cannot start an attempt any more and the invoice has run out: Core Lightning */
+	FAILURE_IS_WEAK				/* a day after that, with an alarm: LNbits, which knows only its own rows */
+} FailureRule;
+
+/* When "I do not know this payment" is believed; never before the submitter's time is over. */
+typedef enum NotFoundRule
+{
+	NOT_FOUND_AFTER_DELAY,		/* after spark.lightning_not_found_delay: LND, phoenixd, the simulator */
+	NOT_FOUND_AFTER_EXPIRY,		/* once, besides, no attempt can start any more and the invoice has run out: Core Lightning */
+	NOT_FOUND_TWICE				/* said twice, that delay apart: eclair, LNbits */
+} NotFoundRule;
+
+/*
+ * What kind of node it is.  Set when the port is made; an adapter may correct
+ * it while an identification is under way (the version decides), never else.
+ */
+typedef struct NodeCapabilities
+{
+	bool		has_create_key;	/* creating with the same key again gives the same invoice */
+	bool		is_exact;		/* takes amounts in msat; else whole satoshi only */
+	bool		pays_amountless;	/* pays a request that names no amount */
+	bool		can_cancel_invoice;
+	bool		has_fee_cap;	/* takes the highest fee; else it must be reserved by the node's own rule */
+	bool		refuses_second_payment;	/* of a hash that is under way or paid */
+	bool		tells_balance;
+	bool		lists_payments;
+	bool		lists_invoices;
+	FailureRule failure_rule;
+	NotFoundRule not_found_rule;
+} NodeCapabilities;
 
 /* Why a payment failed for good. */
 typedef enum NodeFailure
@@ -66,6 +104,13 @@ typedef struct NodePayment
 	Instant		created_at;		/* of the node's record, or none */
 	const char *reference;		/* the node's name of its record, or NULL */
 } NodePayment;
+
+/* What a node has.  Negative or absurd: a lie that the caller must stand. */
+typedef struct NodeBalance
+{
+	Amount		local;			/* ours to spend; what payments under way have taken is no part of it */
+	Amount		in_flight;		/* taken by payments under way; zero where the node does not tell */
+} NodeBalance;
 
 typedef enum SubmitAnswer
 {
@@ -109,7 +154,29 @@ typedef struct NodeIdentity
 	const char *network;		/* "regtest", "bitcoin", .. */
 	const char *node_id;		/* public key, 66 hex digits */
 	bool		ready;			/* unlocked, synced, can pay and be paid */
+	const char *version;		/* the node's own words, or NULL */
+	int64_t		keeps_seconds;	/* for how long it remembers payments; 0: for ever, or it does not say */
+	const char *warning;		/* what an operator should know of this node or version: static text, or NULL */
 } NodeIdentity;
+
+/* A line of a list; the judging of what it says is the caller's. */
+typedef struct ListedPayment
+{
+	Bytes32		payment_hash;
+	PaymentAnswer state;		/* PENDING, SUCCEEDED or FAILED */
+	Amount		amount;			/* without fee */
+	Amount		fee;
+	Instant		created_at;		/* or none */
+} ListedPayment;
+
+typedef struct ListedInvoice
+{
+	Bytes32		payment_hash;
+	InvoiceAnswer state;
+	Amount		amount;			/* asked for; zero: none was named */
+	Amount		received;		/* settled: what came */
+	Instant		created_at;		/* or none */
+} ListedInvoice;
 
 typedef struct NodeCall NodeCall;
 
@@ -127,11 +194,12 @@ struct NodeCall
 	const char *payment_request;	/* PAY */
 	const char *memo;			/* CREATE_INVOICE */
 	int64_t		seconds;		/* CREATE_INVOICE: expiry; PAY: how long new attempts may start */
-	int64_t		cursor;			/* SETTLED_SINCE */
+	int64_t		cursor;			/* SETTLED_SINCE; LIST_*: 0 for the first page, then next_cursor */
+	Instant		since;			/* LIST_*: made at that moment or later; more may be told */
 
 	/* What is answered, once done. */
 	bool		done;
-	bool		answered;		/* IDENTIFY, CREATE_INVOICE, SETTLED_SINCE: there is an answer at all */
+	bool		answered;		/* IDENTIFY, CREATE_INVOICE, SETTLED_SINCE, BALANCE, LIST_*: there is an answer at all */
 	NodeIdentity identity;		/* IDENTIFY */
 	const char *created;		/* CREATE_INVOICE: the payment request */
 	SubmitAnswer submit;		/* PAY */
@@ -139,14 +207,20 @@ struct NodeCall
 	NodeFailure failure;		/* PAY, LOOKUP_PAYMENT */
 	NodePayment payment;		/* PAY, LOOKUP_PAYMENT */
 	InvoiceAnswer invoice;		/* LOOKUP_INVOICE */
-	Amount		received;		/* LOOKUP_INVOICE, settled */
+	Amount		received;		/* LOOKUP_INVOICE, settled: what came, before any receive_fee */
+	Amount		receive_fee;	/* LOOKUP_INVOICE, settled: what the node kept of it for itself */
 	Bytes32		preimage;		/* LOOKUP_INVOICE, settled */
 	CancelAnswer cancel;		/* CANCEL_INVOICE */
 	const Bytes32 *settled;		/* SETTLED_SINCE: hashes of invoices that were paid */
 	size_t		settled_count;
 	const Bytes32 *moved;		/* SETTLED_SINCE: hashes of payments that a look may find elsewhere now */
 	size_t		moved_count;
-	int64_t		next_cursor;
+	int64_t		next_cursor;	/* SETTLED_SINCE, LIST_* */
+	NodeBalance balance;		/* BALANCE */
+	const ListedPayment *payments;	/* LIST_PAYMENTS */
+	const ListedInvoice *invoices;	/* LIST_INVOICES */
+	size_t		listed_count;	/* of either */
+	bool		has_more;		/* LIST_*: another page may follow next_cursor */
 	const char *words;			/* the node's own, for operators: hostile text, or NULL */
 
 	void	   *state;			/* the adapter's */
@@ -158,6 +232,7 @@ typedef struct LightningNode LightningNode;
 struct LightningNode
 {
 	const char *name;			/* as in spark.lightning_node */
+	NodeCapabilities capabilities;
 
 	/* Begins the call.  It may be done at once.  The caller keeps it alive until released. */
 	void		(*start) (LightningNode *self, NodeCall *call);

@@ -641,6 +641,11 @@ simulator_give_up(NodeCall *call)
 	call->failure = NODE_FAILURE_NONE;
 	call->payment = (NodePayment) {.has_preimage = false};
 	call->received = AMOUNT_ZERO;
+	call->receive_fee = AMOUNT_ZERO;
+	call->payments = NULL;
+	call->invoices = NULL;
+	call->listed_count = 0;
+	call->has_more = false;
 	memset(&call->preimage, 0, sizeof(Bytes32));
 	call->words = NULL;
 	call->done = true;

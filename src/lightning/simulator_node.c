@@ -16,6 +16,7 @@
 #include "lightning/bytes32.h"
 #include "lightning/public_key.h"
 #include "lightning/simulator_invoices.h"
+#include "lightning/simulator_lists.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
 #include "postgres/transaction.h"
@@ -268,6 +269,7 @@ act_identify(NodeAct *act)
 		.network = bolt11_network_name(SIMULATOR_NETWORK),
 		.node_id = public_key_hex(call->arena, key.public_key),
 		.ready = true,
+		.version = "simulator",
 	};
 	call->answered = true;
 	call->done = true;
@@ -315,6 +317,15 @@ act_in_transaction(void *argument)
 			break;
 		case NODE_LOOKUP_PAYMENT:
 			act_look_up_payment(act);
+			break;
+		case NODE_BALANCE:
+			simulator_tell_balance(call);
+			break;
+		case NODE_LIST_PAYMENTS:
+			simulator_tell_payments(call, act->now, act->arena);
+			break;
+		case NODE_LIST_INVOICES:
+			simulator_tell_invoices(call, act->now, act->arena);
 			break;
 	}
 }
@@ -439,6 +450,19 @@ simulator_node(void)
 	static SimulatorNode node = {
 		.node = {
 			.name = "simulator",
+			.capabilities = {
+				.has_create_key = true,
+				.is_exact = true,
+				.pays_amountless = true,
+				.can_cancel_invoice = true,
+				.has_fee_cap = true,
+				.refuses_second_payment = true,
+				.tells_balance = true,
+				.lists_payments = true,
+				.lists_invoices = true,
+				.failure_rule = FAILURE_IS_FINAL,
+				.not_found_rule = NOT_FOUND_AFTER_DELAY,
+			},
 			.start = node_start,
 			.progress = node_progress,
 			.next = node_next,

@@ -1,0 +1,141 @@
+/*
+ * simulator_lists.c
+ *		What the simulated node tells of all that it has done.
+ *
+ * A page is so many rows in the order of their making; its cursor counts rows.
+ * Rows are only added, so that none moves from one page to another.
+ */
+#include "postgres/server.h"
+
+#include "lightning/simulator_lists.h"
+
+#include "lightning/bytes32.h"
+#include "postgres/statement.h"
+
+#define PAGE 100
+
+void
+simulator_tell_balance(NodeCall *call)
+{
+	static Statement statement = {
+		.sql = "SELECT (SELECT coalesce(sum(received_msat), 0) FROM spark_bitcoin.simulator_invoices"
+		"   WHERE owner = 'node' AND settled_at IS NOT NULL)::bigint,"
+		" (SELECT coalesce(sum(amount_msat + fee_msat), 0) FROM spark_bitcoin.simulator_payments"
+		"   WHERE succeeded)::bigint,"
+		" (SELECT coalesce(sum(amount_msat + max_fee_msat), 0) FROM spark_bitcoin.simulator_payments"
+		"   WHERE NOT closed AND created_at IS NOT NULL)::bigint"
+	};
+	Rows		rows = rows_open(&statement, NO_PARAMETERS);
+
+	call->answered = rows_next(&rows);
+	if (call->answered)
+	{
+		call->balance.in_flight = row_amount(&rows, 3);
+		call->balance.local.msat = row_bigint(&rows, 1) - row_bigint(&rows, 2) - row_bigint(&rows, 3);
+	}
+	rows_close(&rows);
+	call->done = true;
+}
+
+/* One row a page asks for beyond its own tells whether there is another page. */
+static size_t
+read_page(Statement *statement, NodeCall *call, Arena *arena, Bytes32 *hashes, int32 *numbers)
+{
+	Rows		rows = rows_open(statement, PARAMETERS(param_instant(call->since), param_bigint(call->cursor),
+													   param_int(PAGE + 1)));
+	size_t		count = 0;
+
+	while (rows_next(&rows))
+	{
+		if (count == PAGE)
+		{
+			call->has_more = true;
+			break;
+		}
+		(void) !bytes32_parse(row_text(&rows, 1, arena), &hashes[count]);
+		numbers[count++] = row_int(&rows, 2);
+	}
+	rows_close(&rows);
+	call->next_cursor = call->cursor + (int64_t) count;
+	call->answered = true;
+	call->done = true;
+	return count;
+}
+
+/* False where a look-up would not find it. */
+static bool
+tell_attempt(const SimulatedPayment *attempt, Instant now, Arena *arena, ListedPayment *listed)
+{
+	NodeCall	look = {.operation = NODE_LOOKUP_PAYMENT, .arena = arena, .verdict = PAYMENT_PENDING};
+
+	simulator_look_up_payment(attempt, 1, now, &look);
+	if (look.verdict == PAYMENT_NOT_FOUND)
+		return false;
+	*listed = (ListedPayment) {
+		.payment_hash = attempt->payment_hash,
+		.state = look.verdict == PAYMENT_UNAVAILABLE ? PAYMENT_PENDING : look.verdict,
+		.amount = attempt->amount,
+		.fee = look.payment.fee,
+		.created_at = attempt->created_at,
+	};
+	return true;
+}
+
+void
+simulator_tell_payments(NodeCall *call, Instant now, Arena *arena)
+{
+	static Statement statement = {
+		.sql = "SELECT payment_hash, attempt FROM spark_bitcoin.simulator_payments"
+		" WHERE $1 IS NULL OR called_at >= $1 ORDER BY called_at, payment_hash, attempt OFFSET $2 LIMIT $3"
+	};
+	Bytes32		hashes[PAGE];
+	int32		attempts[PAGE];
+	size_t		count = read_page(&statement, call, arena, hashes, attempts);
+	ListedPayment *listed = ARENA_ARRAY(call->arena, ListedPayment, Max(count, 1));
+
+	for (size_t i = 0; i < count; i++)
+	{
+		SimulatorScripts scripts = simulator_load_scripts(hashes[i], false, arena);
+		SimulatorPayments payments = simulator_load_payments(hashes[i], &scripts, false, now, arena);
+
+		for (size_t j = 0; j < payments.count; j++)
+			if (payments.attempts[j].attempt == attempts[i] &&
+				tell_attempt(&payments.attempts[j], now, arena, &listed[call->listed_count]))
+				call->listed_count++;
+	}
+	call->payments = listed;
+}
+
+void
+simulator_tell_invoices(NodeCall *call, Instant now, Arena *arena)
+{
+	static Statement statement = {
+		.sql = "SELECT payment_hash, 0 FROM spark_bitcoin.simulator_invoices"
+		" WHERE owner = 'node' AND ($1 IS NULL OR created_at >= $1)"
+		" ORDER BY created_at, payment_hash OFFSET $2 LIMIT $3"
+	};
+	Bytes32		hashes[PAGE];
+	int32		unused[PAGE];
+	size_t		count = read_page(&statement, call, arena, hashes, unused);
+	ListedInvoice *listed = ARENA_ARRAY(call->arena, ListedInvoice, Max(count, 1));
+
+	for (size_t i = 0; i < count; i++)
+	{
+		SimulatorScripts scripts = simulator_load_scripts(hashes[i], false, arena);
+		SimulatorInvoice *found = simulator_find_invoice(hashes[i], &scripts, LOCK_NOTHING, arena);
+		NodeCall	look = {.operation = NODE_LOOKUP_INVOICE, .arena = arena, .invoice = INVOICE_OPEN};
+
+		if (found == NULL)
+			continue;
+		(void) simulator_follow_invoice(&found->invoice, scripts.scripts, scripts.count, now);
+		simulator_look_up_invoice(&found->invoice, now, &look);
+		listed[call->listed_count++] = (ListedInvoice) {
+			.payment_hash = hashes[i],
+			.state = look.invoice,
+			.amount = found->invoice.amount,
+			.received = look.received,
+			.created_at = found->invoice.created_at,
+		};
+	}
+	call->invoices = listed;
+}
