@@ -103,6 +103,46 @@ after: the invoice_id of the last row of the page before; NULL: the first page.
 Returns invoices, amounts in millisatoshi.
 Errors: SP001 limit_ out of range; SP002 unknown after; SP003 not signed in; SP009 not installed.';
 
+CREATE TYPE spark.decoded_invoice AS (
+	network				text,
+	amount_msat			bigint,
+	payment_hash		text,
+	payee				text,
+	description			text,
+	description_hash	text,
+	created_at			timestamptz,
+	expires_at			timestamptz,
+	min_final_cltv		bigint,
+	route_hints			int,
+	fallbacks			int,
+	features			int[]
+);
+COMMENT ON TYPE spark.decoded_invoice IS
+'What a Lightning invoice says.
+
+network: bitcoin, testnet, signet or regtest.
+amount_msat: in millisatoshi; NULL: the payer chooses.
+payment_hash, description_hash: 64 hex digits; payee: the public key of the node that signed, 66.
+description: a text of the payee''s choice, trusted in nothing; NULL where there is description_hash.
+created_at, expires_at: the latter at most the end of the year 9999.
+min_final_cltv: blocks that the last hop must leave.
+route_hints, fallbacks: how many there are.
+features: the numbers of the bits that are set, even ones required.';
+
+CREATE FUNCTION spark.decode_invoice(payment_request text)
+RETURNS spark.decoded_invoice
+LANGUAGE C STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'spark_lightning_decode_invoice';
+COMMENT ON FUNCTION spark.decode_invoice(text) IS
+'Shows what a Lightning invoice says, once its signature was checked.
+
+payment_request: BOLT 11, with or without lightning: before it; of any network and any age.
+It is open to anybody. That the payee signed it is all that is proven: not who that is, nor that it
+  can still be paid.
+Returns the parts of the invoice, the amount in millisatoshi.
+Errors: SP001 no payment_request, or a description that the encoding of this database cannot write;
+  SP400 malformed, and the detail says how.';
+
 CREATE FUNCTION spark_ops.node_health()
 RETURNS TABLE (check_name text, ok boolean, detail text)
 LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 3
@@ -119,4 +159,5 @@ REVOKE ALL ON FUNCTION spark.verify_deposit(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.withdraw(text, bigint, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.invoice(uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.invoices(int, uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION spark.decode_invoice(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.node_health() FROM PUBLIC;

@@ -6,6 +6,8 @@
 
 #include "postgres/environment.h"
 
+#include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 
 static void
@@ -97,6 +99,17 @@ answer_instant(Answer *answer, Instant instant)
 {
 	put(answer, TimestampTzGetDatum(instant_is_none(instant) ? 0 : timestamp_from_instant(instant)),
 		instant_is_none(instant));
+}
+
+void
+answer_ints(Answer *answer, const int32 *values, size_t count)
+{
+	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
+
+	for (size_t i = 0; i < count; i++)
+		elements[i] = Int32GetDatum(values[i]);
+	put(answer, PointerGetDatum(construct_array(elements, (int) count, INT4OID, sizeof(int32), true, TYPALIGN_INT)),
+		false);
 }
 
 void

@@ -45,6 +45,7 @@ extern void answer_int(Answer *answer, int32 value);
 extern void answer_bool(Answer *answer, bool value);
 extern void answer_double(Answer *answer, double value);
 extern void answer_instant(Answer *answer, Instant instant);	/* none: NULL */
+extern void answer_ints(Answer *answer, const int32 *values, size_t count);	/* int[] */
 extern void answer_null(Answer *answer);
 
 /* The finished row as a Datum. */

@@ -28,6 +28,7 @@ async function functions(person)
 		balance: { good: [200] },
 		statement: { good: [200] },
 		dashboard: { good: [200] },
+		decode_invoice: { open: true, args: async () => ({ payment_request: await sql('SELECT spark_simulator.make_invoice(1)') }), good: [200] },
 		register: { open: true, writes: true, args: () => ({ username: `matrix_${names++}`, password }), good: [201] },
 		login: { open: true, writes: true, args: () => ({ username: person.name, password }), good: [200] },
 		create_campaign: { writes: true, args: () => ({ title: 'N', description: '', goal_sat: 1 }), good: [201] },

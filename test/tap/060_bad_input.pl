@@ -142,6 +142,8 @@ my %table = (
 	'spark.invoice' => { by => 'alice', protected => 1, invoice_id => [ $deposit, required_id('SP002', $carols_deposit) ] },
 	'spark.invoices' => { by => 'alice', protected => 1, pages($carols_deposit) },
 
+	'spark.decode_invoice' => { by => 'alice', payment_request => [ $outside, requests() ] },
+
 	'spark.balance' => { by => 'alice', protected => 1 },
 	'spark.statement' => { by => 'alice', protected => 1, pages($carols_transfer, $deposit) },
 	'spark.dashboard' => { by => 'alice', protected => 1 },
