@@ -74,6 +74,8 @@ typedef struct Handling
 	Batch	   *batch;
 	UnitOfWork *work;
 	Message    *message;
+	bool		in_run;			/* of calls, see handler_call.h */
+	Datum		payload;		/* as jsonb, where in_run */
 } Handling;
 
 static void
@@ -87,7 +89,7 @@ name_the_message(void *argument)
 			   handling->message->type_name, id);
 }
 
-static const Handler *
+static Handler *
 handler_for(const Batch *batch, const char *message_type)
 {
 	for (int i = 0; i < batch->listener->subscription_count; i++)
@@ -114,10 +116,12 @@ handle(Handling *handling)
 	}
 	else
 	{
-		const Handler *handler = handler_for(handling->batch, handling->message->type_name);
+		Handler    *handler = handler_for(handling->batch, handling->message->type_name);
 
 		/* None: it was parked, or addressed to it, before that type was unsubscribed. */
-		if (handler != NULL)
+		if (handler != NULL && handling->in_run)
+			call_handler_in_run(handler, handling->message, handling->payload);
+		else if (handler != NULL)
 			call_handler(handler, handling->message);
 	}
 	error_context_stack = callback.previous;
@@ -212,31 +216,46 @@ cut(Batch *batch, int count)
 	batch->count = count;
 }
 
+/* Handles it, or parks it, which is no business of the handlers' settings. */
+static void
+handle_or_queue(Batch *batch, UnitOfWork *work, LoggedMessage *logged, int *run)
+{
+	bool		in_run = batch->listener->context == NULL;
+	Handling	handling = {batch, work, &logged->message, in_run, logged->payload};
+
+	if (is_shut(batch, logged->message.aggregate_id))
+	{
+		if (*run != 0)
+			end_calls(*run);
+		*run = 0;
+		park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
+		return;
+	}
+	if (in_run && *run == 0)
+		*run = begin_calls();
+	handle(&handling);
+	batch->handled++;
+}
+
 static void
 handle_together(Batch *batch)
 {
 	UnitOfWork *work = unit_of_work_new(batch->arena, server_ports(), NULL);
 	Instant		end = {server_time().microseconds + BATCH_MICROSECONDS};
+	int			run = 0;		/* of calls that goes on; 0: none */
 
 	if (batch->listener->context != NULL)
 		lock_touched(batch, work);
 	for (int i = 0; i < batch->count; i++)
 	{
-		LoggedMessage *logged = &batch->messages[i];
-		Handling	handling = {batch, work, &logged->message};
-
 		CHECK_FOR_INTERRUPTS();
-		if (is_shut(batch, logged->message.aggregate_id))
-			park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
-		else
-		{
-			handle(&handling);
-			batch->handled++;
-		}
+		handle_or_queue(batch, work, &batch->messages[i], &run);
 		batch->done++;
 		if (instant_before(end, server_time()))
 			cut(batch, i + 1);
 	}
+	if (run != 0)
+		end_calls(run);
 	complete(batch, work);
 }
 

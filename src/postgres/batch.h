@@ -28,7 +28,7 @@ typedef struct Batch
 	bool		isolated;		/* each message in a subtransaction */
 	Arena	   *arena;			/* of this batch */
 	const Listener *listener;	/* as it is subscribed now */
-	const Handler *handlers;	/* of a user's consumer */
+	Handler    *handlers;	/* of a user's consumer */
 	char		why_not[MAX_WHY];	/* a handler, role or right is missing; else empty */
 	Cursor		cursor;
 	LoggedMessage *messages;

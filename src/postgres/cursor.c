@@ -239,8 +239,8 @@ param_xids(const uint64_t *xids, size_t count, Arena *arena)
 }
 
 static int
-read_rows(Statement *statement, const Parameter *parameters, int parameter_count, Arena *arena,
-		  LoggedMessage *messages)
+read_rows(const Listener *listener, Statement *statement, const Parameter *parameters, int parameter_count,
+		  Arena *arena, LoggedMessage *messages)
 {
 	Rows		rows = rows_open(statement, parameters, parameter_count);
 	int			count = 0;
@@ -251,6 +251,7 @@ read_rows(Statement *statement, const Parameter *parameters, int parameter_count
 
 		logged->seq = row_bigint(&rows, 1);
 		logged->message = message_of_row(&rows, 2, arena);
+		logged->payload = listener->context == NULL ? row_jsonb(&rows, 2 + PAYLOAD_COLUMN) : (Datum) 0;
 	}
 	rows_close(&rows);
 	return count;
@@ -280,13 +281,13 @@ cursor_fetch(const Cursor *cursor, const Listener *listener, int64 last, int lim
 		size_t		xid_count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &cursor->to.s, &xids);
 
 		if (xid_count > 0)
-			count = read_rows(lane_statement(&fetch_stragglers, cursor->lane),
+			count = read_rows(listener, lane_statement(&fetch_stragglers, cursor->lane),
 							  PARAMETERS(param_bigint(cursor->pos), param_bigint(Min(cursor->from.q, last)),
 										 param_xids(xids, xid_count, arena), wanted, name, param_bigint(limit)),
 							  arena, messages);
 	}
 	if (count < limit && cursor->to.q > cursor->from.q)
-		count += read_rows(lane_statement(&fetch_rest, cursor->lane),
+		count += read_rows(listener, lane_statement(&fetch_rest, cursor->lane),
 						   PARAMETERS(param_bigint(Max(cursor->pos, cursor->from.q)),
 									  param_bigint(Min(cursor->to.q, last)),
 									  param_snapshot(arena, &cursor->to.s), wanted, name, param_bigint(limit - count)),

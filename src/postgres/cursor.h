@@ -43,6 +43,7 @@ typedef struct LoggedMessage
 {
 	int64		seq;
 	Message		message;
+	Datum		payload;		/* its payload as jsonb, for handlers of others */
 } LoggedMessage;
 
 /* The last number that was drawn in a lane. */

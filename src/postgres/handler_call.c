@@ -6,6 +6,9 @@
  * context: it can switch to no other role and leaves nothing behind that would
  * run as the worker.  Settings it changes are undone after the call.  On an
  * error the server's abort of the (sub)transaction restores user and settings.
+ *
+ * Settings cost more than an ordinary handler: in a run of calls those of all
+ * are made once, on a level below that of each call.
  */
 #include "postgres/handler_call.h"
 
@@ -75,7 +78,7 @@ find_handler(const UserSubscription *subscription, Handler *handler)
 	return NULL;
 }
 
-const Handler *
+Handler *
 find_handlers(const Listener *listener, const char **why_not)
 {
 	Handler    *handlers = palloc0(sizeof(Handler) * Max(listener->subscription_count, 1));
@@ -89,10 +92,11 @@ find_handlers(const Listener *listener, const char **why_not)
 	return handlers;
 }
 
-Datum
-message_datum(const Message *message)
+static Datum
+message_datum(const Message *message, Datum payload)
 {
-	TupleDesc	description = lookup_rowtype_tupdesc_copy(message_row_type(), -1);
+	TupleDesc	description = lookup_rowtype_tupdesc(message_row_type(), -1);
+	Datum		row;
 	Datum		values[10];
 	bool		nulls[10] = {false};
 
@@ -100,7 +104,7 @@ message_datum(const Message *message)
 	values[1] = CStringGetTextDatum(message->type_name);
 	values[2] = CStringGetTextDatum(message->aggregate_type);
 	values[3] = uuid_datum(message->aggregate_id);
-	values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json));
+	values[4] = payload;
 	values[5] = Int32GetDatum(message->schema_version);
 	values[6] = uuid_datum(message->correlation_id);
 	values[7] = uuid_datum(message->causation_id);
@@ -108,55 +112,67 @@ message_datum(const Message *message)
 	nulls[8] = message->traceparent == NULL;
 	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(message->traceparent);
 	values[9] = TimestampTzGetDatum(timestamp_from_instant(message->created_at));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls));
+	row = HeapTupleGetDatum(heap_form_tuple(description, values, nulls));
+	ReleaseTupleDesc(description);
+	return row;
 }
 
 /* What it returns is nothing: functions of language sql say so by NULL. */
 static void
-call_function(Oid function, Datum argument)
+call_function(FmgrInfo *function, Datum argument)
 {
 	LOCAL_FCINFO(call, 1);
-	FmgrInfo	info;
 
-	fmgr_info(function, &info);
-	InitFunctionCallInfoData(*call, &info, 1, InvalidOid, NULL, NULL);
+	InitFunctionCallInfoData(*call, function, 1, InvalidOid, NULL, NULL);
 	call->args[0].value = argument;
 	call->args[0].isnull = false;
 	(void) FunctionCallInvoke(call);
 }
 
-/* For this call alone; taken back with whatever the handler itself sets. */
+/* Until the level of settings ends, with whatever the handler itself sets. */
 static void
-set_for_call(const char *name, const char *value)
+set_for_calls(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+int
+begin_calls(void)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	set_for_calls("search_path", "public, pg_temp");
+	/* In a session: who dispatches lends the handler no identity. */
+	set_for_calls("spark.token", "");
+	return nest_level;
+}
+
+/* As after an abort: also what a handler meant to stay is taken back. */
+void
+end_calls(int run)
+{
+	AtEOXact_GUC(false, run);
+}
+
 static void
-as_role(const Handler *handler, const Message *message)
+as_role(const Handler *handler, FmgrInfo *function, const Message *message, Datum payload)
 {
 	Oid			user;
 	int			security;
-	int			nest_level = NewGUCNestLevel();
 
 	GetUserIdAndSecContext(&user, &security);
-	set_for_call("search_path", "public, pg_temp");
-	/* In a session: who dispatches lends the handler no identity. */
-	set_for_call("spark.token", "");
 	SetUserIdAndSecContext(handler->role,
 						   security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	/* What earlier messages of the batch have written is there for this one. */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	call_function(handler->function, message_datum(message));
+	call_function(function, message_datum(message, payload));
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
-	/* As after an abort: also what the handler meant to stay is taken back. */
-	AtEOXact_GUC(false, nest_level);
 }
 
-void
-call_handler(const Handler *handler, const Message *message)
+static void
+call_in_time(const Handler *handler, FmgrInfo *function, const Message *message, Datum payload)
 {
 	const Message *outer = cause;
 
@@ -164,7 +180,7 @@ call_handler(const Handler *handler, const Message *message)
 	time_limit_begin(handler_timeout);
 	PG_TRY();
 	{
-		as_role(handler, message);
+		as_role(handler, function, message, payload);
 		(void) time_limit_end();
 	}
 	PG_CATCH();
@@ -176,4 +192,27 @@ call_handler(const Handler *handler, const Message *message)
 	}
 	PG_END_TRY();
 	cause = outer;
+}
+
+void
+call_handler(Handler *handler, const Message *message)
+{
+	int			run = begin_calls();
+	FmgrInfo	function;
+
+	fmgr_info(handler->function, &function);
+	call_in_time(handler, &function, message,
+				 DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json)));
+	end_calls(run);
+}
+
+void
+call_handler_in_run(Handler *handler, const Message *message, Datum payload)
+{
+	int			own_settings = NewGUCNestLevel();
+
+	if (!OidIsValid(handler->kept.fn_oid))
+		fmgr_info(handler->function, &handler->kept);
+	call_in_time(handler, &handler->kept, message, payload);
+	end_calls(own_settings);
 }

@@ -17,13 +17,14 @@ typedef struct Handler
 {
 	Oid			function;
 	Oid			role;
+	FmgrInfo	kept;			/* of the function, once it was called in such a run */
 } Handler;
 
 /*
  * Finds the handler of each subscription.  NULL, and why not, where a function,
  * a role or a right is missing: then nothing is called and nobody is blamed.
  */
-extern const Handler *find_handlers(const Listener *listener, const char **why_not);
+extern Handler *find_handlers(const Listener *listener, const char **why_not);
 
 /* The right of a role to call it, with the schema it stands in. */
 extern bool may_call(Oid function, Oid schema, Oid role);
@@ -32,7 +33,18 @@ extern bool may_call(Oid function, Oid schema, Oid role);
  * Calls it for that message, as its role, under a restricted security context,
  * within spark.handler_timeout.  What it emits is caused by the message.
  */
-extern void call_handler(const Handler *handler, const Message *message);
+extern void call_handler(Handler *handler, const Message *message);
+
+/*
+ * For a run of calls in one transaction, without a subtransaction round each:
+ * settings are made once, what a call needs of the function is kept.  Until the
+ * run ends nothing may be called that does not stand the handlers' search_path;
+ * an error must end the transaction.  The payload is that of the message, as jsonb.  The handler, and the current memory
+ * context, must live as long as the run.
+ */
+extern int	begin_calls(void);
+extern void end_calls(int run);
+extern void call_handler_in_run(Handler *handler, const Message *message, Datum payload);
 
 /* The message whose handler is running, or NULL. */
 extern const Message *current_cause(void);
@@ -40,7 +52,5 @@ extern const Message *current_cause(void);
 /* The type spark_bus.message in this database; InvalidOid where it is missing. */
 extern Oid	message_row_type(void);
 
-/* A message as a value of that type. */
-extern Datum message_datum(const Message *message);
 
 #endif

@@ -12,7 +12,7 @@ message_of_row(const Rows *rows, int first, Arena *arena)
 		.aggregate_type = row_text(rows, first + 1, arena),
 		.aggregate_id = row_uuid(rows, first + 2),
 		.type_name = row_text(rows, first + 3, arena),
-		.payload_json = row_text(rows, first + 4, arena),
+		.payload_json = row_text(rows, first + PAYLOAD_COLUMN, arena),
 		.schema_version = row_int(rows, first + 5),
 		.correlation_id = row_uuid(rows, first + 6),
 		.causation_id = row_uuid(rows, first + 7),

@@ -10,6 +10,9 @@
 
 #include "common/message.h"
 
+/* The payload among them. */
+#define PAYLOAD_COLUMN 4
+
 #define MESSAGE_COLUMNS \
 	"id, aggregatetype, aggregateid, type, payload, schemaversion," \
 	" correlationid, causationid, traceparent, depth, created_at"

@@ -315,6 +315,15 @@ row_text(const Rows *rows, int column, Arena *arena)
 	return arena_text(arena, SPI_getvalue(rows->table->vals[rows->position - 1], rows->table->tupdesc, column));
 }
 
+Datum
+row_jsonb(const Rows *rows, int column)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+
+	return SPI_datumTransfer(datum, false, -1);
+}
+
 int64
 row_bigint(const Rows *rows, int column)
 {

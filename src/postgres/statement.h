@@ -106,6 +106,7 @@ extern int32 row_int(const Rows *rows, int column); /* NULL: 0 */
 extern int	row_smallint(const Rows *rows, int column); /* NULL: 0 */
 extern double row_double(const Rows *rows, int column); /* NULL: 0 */
 extern bool row_bool(const Rows *rows, int column); /* NULL: false */
+extern Datum row_jsonb(const Rows *rows, int column);	/* a copy, not NULL */
 extern Instant row_instant(const Rows *rows, int column);	/* NULL: none */
 
 /* Exactly so many bytes, NULL: zeros; SP900 where the column holds another number of them. */
