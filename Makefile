@@ -31,9 +31,10 @@ DATA = $(filter-out $(SCRIPT),$(wildcard sql/$(EXTENSION)--*--*.sql))
 DATA_built = $(SCRIPT)
 
 # A library is linked where a source includes it.
-uses = $(shell grep -lsE '^\#include <$(1)' $(SOURCES) /dev/null)
+uses = $(shell grep -lsE '^\#include <$(1)' $(SOURCES) $(wildcard src/*/*.h) /dev/null)
 LIBRARIES := $(if $(call uses,secp256k1),-lsecp256k1) $(if $(call uses,sodium),-lsodium) \
-	$(if $(call uses,curl/),-lcurl) $(if $(call uses,jansson),-ljansson)
+	$(if $(call uses,curl/),-lcurl) $(if $(call uses,jansson),-ljansson) \
+	$(if $(call uses,openssl/),-lssl -lcrypto)
 
 PG_CPPFLAGS = -Isrc -DSPARK_VERSION=\"$(EXTVERSION)\"
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-declaration-after-statement \

@@ -8,7 +8,8 @@
 #	common	src/common/
 #	pure	rules, handlers, ports, messages of a context; codecs and the
 #			simulator's core in lightning/: C11, common/ and libc only
-#	library	an adapter of libsodium, libsecp256k1, libcurl or jansson, no server
+#	library	an adapter of libsodium, libsecp256k1, libcurl, jansson or OpenSSL, or
+#			what stands on lightning/http.h, which is one; no server
 #	server	postgres*.{c,h}, functions*.{c,h}, and what includes "postgres/..."
 #			first: the only files that may know the server
 #
@@ -31,7 +32,9 @@ my $pure_calls = qr/^(?:mem(?:cpy|move|set|cmp|chr)|str(?:len|nlen|cmp|ncmp|chr|
 	|v?snprintf|stpcpy|strto(?:l|ll|ul|ull|imax|umax)|qsort|bsearch|isalpha|isalnum|isdigit|isxdigit|isspace
 	|tolower|toupper|__ctype_\w+_loc|__isoc\w+|__assert_fail|abort
 	|__(?:mem|v?snprintf|str)\w*_chk|__stack_chk_fail|__asan_\w+|__ubsan_\w+|__(?:u?div|u?mod|mul)ti3|_GLOBAL_OFFSET_TABLE_)$/x;
-my $libraries = qr{^(?:sodium|secp256k1\w*|curl/\w+|jansson)(?:\.h)?$};
+my $libraries = qr{^(?:sodium|secp256k1\w*|curl/\w+|jansson|openssl/\w+)(?:\.h)?$};
+# Whoever talks to a node stands on libcurl, one file further.
+my $on_libraries = qr{^lightning/(?:http|http_reader|http_node)\.h$};
 # The one place that takes memory from libc: the arena that tests hand in.
 my %may_also_call = ('build/unit/src/common/arena.o' => qr{^(?:calloc|free)$});
 my ($longest_file, $longest_function) = (700, 60);
@@ -83,7 +86,7 @@ sub kind
 	return 'pure' if pure_by_name($file);
 	return 'server' if $file =~ m{/(?:postgres|functions)\w*\.[ch]$};
 	return 'server' if @names && $names[0] =~ m{^postgres/};
-	return 'library' if grep { $_ =~ $libraries } @names;
+	return 'library' if grep { $_ =~ $libraries || $_ =~ $on_libraries } @names;
 	return 'pure';
 }
 my %kind = map { $_ => kind($_) } keys %text;
@@ -122,7 +125,9 @@ sub wrong_include
 	return 'only src/postgres/server.h may include postgres.h; include "postgres/server.h"'
 	  if $name eq 'postgres.h' && $file ne 'src/postgres/server.h';
 	return 'libcurl and jansson belong to adapters in src/lightning; put a port between'
-	  if $name =~ m{^(?:curl/|jansson)} && ($room ne 'lightning' || $kind !~ /^(?:library|server)$/);
+	  if $name =~ m{^(?:curl/|jansson|openssl/)} && ($room ne 'lightning' || $kind !~ /^(?:library|server)$/);
+	return 'libcurl is known by src/lightning/http*.[ch] alone; start an exchange of lightning/http.h'
+	  if $name =~ m{^(?:curl/|openssl/)} && $file !~ m{^src/lightning/http\w*\.[ch]$};
 	return 'libsodium and libsecp256k1 belong to adapters in src/auth and src/lightning; put a port between'
 	  if $name =~ m{^(?:sodium|secp256k1)} && ($room !~ /^(?:auth|lightning)$/ || $kind !~ /^(?:library|server)$/);
 	return 'our own headers are included as "<room>/<file>", from src/'

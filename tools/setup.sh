@@ -8,8 +8,9 @@ packages() {
 		libtap-parser-sourcehandler-pgtap-perl libipc-run-perl libcmocka-dev \
 		libsodium-dev libsecp256k1-dev qrencode
 	# Only when the sources ask for them.
-	! grep -qs '^#include <curl/' "$project"/src/*/*.c || echo libcurl4-openssl-dev
-	! grep -qs '^#include <jansson' "$project"/src/*/*.c || echo libjansson-dev
+	! grep -qs '^#include <curl/' "$project"/src/*/*.[ch] || echo libcurl4-openssl-dev
+	! grep -qs '^#include <openssl/' "$project"/src/*/*.[ch] || echo libssl-dev
+	! grep -qs '^#include <jansson' "$project"/src/*/*.[ch] || echo libjansson-dev
 	have node || echo nodejs
 	have npm || echo npm
 	# What README.md and the demo show over HTTP.
