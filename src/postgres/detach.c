@@ -100,6 +100,7 @@ spark_ops_resync(PG_FUNCTION_ARGS)
 	forget_detached(consumer);
 	begin_in_epoch(consumer);
 	put_down("resync", consumer, reason, heard_until);
-	wake_dispatchers_at_commit();
+	/* Else its pause could outlast spark.subscriber_max_lag. */
+	wake_everything_at_commit();
 	PG_RETURN_VOID();
 }

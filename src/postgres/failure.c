@@ -196,6 +196,13 @@ failure_look_again(const char *consumer)
 	memory_of(consumer)->until = INSTANT_NONE;
 }
 
+void
+failure_look_again_at_all(void)
+{
+	for (int i = 0; i < memory_count; i++)
+		memories[i].until = INSTANT_NONE;
+}
+
 long
 failure_pause(const char *consumer)
 {

@@ -46,6 +46,9 @@ extern void failure_found(const char *consumer);
 /* Ends the pause: somebody asks for a look now. */
 extern void failure_look_again(const char *consumer);
 
+/* The same for all consumers of this process. */
+extern void failure_look_again_at_all(void);
+
 /* Milliseconds it still has to wait; 0: go on. */
 extern long failure_pause(const char *consumer);
 

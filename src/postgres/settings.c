@@ -43,7 +43,7 @@ define_settings(void)
 	define_text("spark.trusted_proxies", "Names the login roles of HTTP fronts whose request claims are believed.",
 				&trusted_proxies, PGC_SIGHUP, GUC_LIST_INPUT);
 	define_integer("spark.dispatch_naptime", "Sets the longest wait of a dispatcher between two looks at the log.",
-				   &dispatch_naptime, 1000, 10, 60000, PGC_SIGHUP, GUC_UNIT_MS);
+				   &dispatch_naptime, 1000, 10, 3600000, PGC_SIGHUP, GUC_UNIT_MS);
 	define_integer("spark.dispatchers", "Sets how many dispatchers share the lanes of the log; 0: one a lane.",
 				   &dispatchers, 0, 0, 64, PGC_SIGHUP, 0);
 	define_integer("spark.dispatch_batch_size", "Sets the most messages that are handled in one transaction.",

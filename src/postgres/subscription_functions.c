@@ -233,7 +233,7 @@ spark_bus_subscribe(PG_FUNCTION_ARGS)
 									param_text(get_func_name(handler)),
 									param_text(GetUserNameFromId(caller, false)),
 									param_int(max_attempts)));
-	wake_dispatchers_at_commit();
+	wake_everything_at_commit();
 	become_caller(ownership);
 	PG_RETURN_VOID();
 }

@@ -7,6 +7,9 @@
  * than a walk of a few dozen entries.  A slot's latch is a pointer into shared
  * memory of the server (MyProc); it is cleared before its process leaves.
  *
+ * A latch alone is no message: each wait for a lock resets it, whatever it was
+ * set for.  So a worker's slot remembers that it was woken, until it asks.
+ *
  * The transaction callback is registered once a backend.  It must not fail, so
  * it only walks and sets latches.
  */
@@ -34,6 +37,7 @@ typedef struct WorkerSlot
 	Oid			database;
 	int			pid;
 	Latch	   *latch;
+	Woken		woken;			/* since it was last asked */
 	char		name[NAMEDATALEN];
 } WorkerSlot;
 
@@ -53,6 +57,7 @@ typedef struct Shared
 } Shared;
 
 static Shared *shared;
+static WorkerSlot *my_slot;		/* of this process, where it is a worker */
 static bool callback_is_registered;
 static bool wakes_dispatchers;
 static bool wakes_lightning;
@@ -97,6 +102,7 @@ unregister_worker(int code, Datum argument)
 	slot->used = false;
 	slot->latch = NULL;
 	SpinLockRelease(&shared->lock);
+	my_slot = NULL;
 }
 
 void
@@ -117,9 +123,11 @@ register_worker(WorkerKind kind, const char *name)
 		slot->database = MyDatabaseId;
 		slot->pid = MyProcPid;
 		slot->latch = &MyProc->procLatch;
+		slot->woken = WOKEN_NOT;
 		strlcpy(slot->name, name, NAMEDATALEN);
 	}
 	SpinLockRelease(&shared->lock);
+	my_slot = slot;
 	/* Without a slot it is never woken and lives by its poll. */
 	if (slot != NULL)
 		before_shmem_exit(unregister_worker, PointerGetDatum(slot));
@@ -187,10 +195,27 @@ wake(bool dispatchers, bool lightning, bool everything)
 	SpinLockAcquire(&shared->lock);
 	for (int i = 0; i < MAX_WORKERS; i++)
 		if (is_wanted(&shared->workers[i], dispatchers, lightning, everything))
+		{
+			shared->workers[i].woken = Max(shared->workers[i].woken, everything ? WOKEN_ANEW : WOKEN_FOR_WORK);
 			latches[count++] = shared->workers[i].latch;
+		}
 	SpinLockRelease(&shared->lock);
 	for (int i = 0; i < count; i++)
 		SetLatch(latches[i]);
+}
+
+Woken
+was_woken(void)
+{
+	Woken		woken;
+
+	if (my_slot == NULL)
+		return WOKEN_NOT;
+	SpinLockAcquire(&shared->lock);
+	woken = my_slot->woken;
+	my_slot->woken = WOKEN_NOT;
+	SpinLockRelease(&shared->lock);
+	return woken;
 }
 
 static void

@@ -41,7 +41,7 @@ extern int	worker_pid(WorkerKind kind, const char *name);
 /* Once this transaction has committed: dispatchers and consumers look at the log. */
 extern void wake_dispatchers_at_commit(void);
 
-/* Once this transaction has committed: everything looks anew (tables came or went). */
+/* Once this transaction has committed: everything looks anew, and pauses end (tables or handlers came or went). */
 extern void wake_everything_at_commit(void);
 
 /* The end of each transaction of this backend is seen from now on; once is enough. */
@@ -49,6 +49,20 @@ extern void watch_transaction_end(void);
 
 /* At once, from a worker: its own database's worker of that kind. */
 extern void wake_worker(WorkerKind kind);
+
+typedef enum Woken
+{
+	WOKEN_NOT,
+	WOKEN_FOR_WORK,				/* something was emitted */
+	WOKEN_ANEW					/* by wake_everything_at_commit() */
+} Woken;
+
+/*
+ * Whether this worker was woken since it last asked.  To be asked before the
+ * tables are read, and again before it sleeps: a wait for a lock in between has
+ * taken the latch's word.
+ */
+extern Woken was_woken(void);
 
 /* Counts for spark_ops.bus_status(), a consumer of this database each. */
 typedef struct ConsumerCounters

@@ -14,6 +14,7 @@
 #include "postgres/children.h"
 #include "postgres/dispatch_task.h"
 #include "postgres/environment.h"
+#include "postgres/failure.h"
 #include "postgres/installed.h"
 #include "postgres/outside.h"
 #include "postgres/rebase.h"
@@ -240,7 +241,17 @@ wait_for_work(const WorkerTask *task, long milliseconds)
 		(void) WaitLatchOrSocket(MyLatch, events | WL_SOCKET_READABLE, descriptor, milliseconds, PG_WAIT_EXTENSION);
 	else
 		(void) WaitLatch(MyLatch, events, milliseconds, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
+}
+
+/* True if so; what has changed may be what a consumer pauses for. */
+static bool
+is_woken(void)
+{
+	Woken		woken = was_woken();
+
+	if (woken == WOKEN_ANEW)
+		failure_look_again_at_all();
+	return woken != WOKEN_NOT;
 }
 
 static void
@@ -255,6 +266,9 @@ work(const WorkerTask *task)
 
 		MemoryContextReset(context);
 		MemoryContextSwitchTo(context);
+		/* Whatever comes from here on is a reason for one more turn. */
+		ResetLatch(MyLatch);
+		(void) is_woken();
 		CHECK_FOR_INTERRUPTS();
 		reload_settings();
 		if (is_ready(task, &wait))
@@ -264,7 +278,7 @@ work(const WorkerTask *task)
 		}
 		else
 			has_begun = false;
-		if (wait > 0)
+		if (wait > 0 && !is_woken())
 			wait_for_work(task, wait);
 	}
 }

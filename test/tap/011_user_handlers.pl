@@ -342,9 +342,8 @@ $bus->comes('slow', 307, '1,2,3', 'B16: and ends');
 $holder->quit;
 
 # ---- waking
-$spark->sql("ALTER SYSTEM SET spark.dispatch_naptime = '60s'");
-$spark->sql('SELECT pg_reload_conf()');
-my $began = time;
+# Longer than a test has patience.
+$spark->set('spark.dispatch_naptime', "'1h'");
 for my $n (1 .. 3)
 {
 	$bus->emit('shop.done', 308, $n);
@@ -353,7 +352,6 @@ for my $n (1 .. 3)
 		. $bus->emission('shop.done', 309, 7) . '; ROLLBACK TO b; COMMIT');
 	$bus->comes('plain', 309, join(',', 1 .. $n), "B28: also for what a subtransaction has emitted: $n");
 }
-cmp_ok(time - $began, '<', 60, 'B28: none of them waited for the poll');
 $spark->sql('ALTER SYSTEM RESET spark.dispatch_naptime');
 $spark->sql('SELECT pg_reload_conf()');
 # Rows that nobody announced.
