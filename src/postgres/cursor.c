@@ -25,9 +25,12 @@
 static LaneStatement last_number = {
 	.pattern = "SELECT last_value, is_called FROM spark_common.outbox_%1$d_seq"};
 
-static Statement find_cursor = {
-	.sql = "SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos, at"
-	" FROM spark_common.cursor_log WHERE consumer = $1 AND lane = $2 ORDER BY gen DESC LIMIT 1"};
+#define CURSOR \
+	"SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos, at" \
+	" FROM spark_common.cursor_log WHERE consumer = $1 AND lane = $2 ORDER BY gen DESC LIMIT 1"
+
+static Statement find_cursor = {.sql = CURSOR};
+static Statement find_cursor_in_query = {.sql = CURSOR, .read_only = true};
 
 static Statement insert_cursor = {
 	.sql = "INSERT INTO spark_common.cursor_log (consumer, lane, gen, s1, q1, n1, s2, q2, n2, pos, at)"
@@ -60,13 +63,17 @@ static LaneStatement fetch_stragglers = {
 	" CROSS JOIN LATERAL (SELECT seq, " MESSAGE_COLUMNS STRAGGLERS "ORDER BY xid, seq LIMIT $6) rows"
 	" ORDER BY rows.seq LIMIT $6"};
 
+/* What the lag is made of, by the snapshot of who asks. */
+#define COUNTED "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM "
+
 static LaneStatement count_rest = {
-	.pattern = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM spark_common.outbox_%1$d"
-	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3)"};
+	.pattern = COUNTED "spark_common.outbox_%1$d"
+	" WHERE seq > $1 AND seq <= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3)"
+	" AND (type = ANY ($4) OR destination = $5)", .read_only = true};
 
 static LaneStatement count_stragglers = {
-	.pattern = "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM pg_catalog.unnest($3) AS straggler (xid)"
-	" CROSS JOIN LATERAL (SELECT created_at" STRAGGLERS "OFFSET 0) rows"};
+	.pattern = COUNTED "pg_catalog.unnest($3) AS straggler (xid)"
+	" CROSS JOIN LATERAL (SELECT created_at" STRAGGLERS "OFFSET 0) rows", .read_only = true};
 
 /* --------------------------------------------------------------- positions */
 
@@ -143,10 +150,10 @@ row_position(const Rows *rows, int first, Arena *arena)
 	return position;
 }
 
-bool
-cursor_load(const char *consumer, int lane, Arena *arena, Cursor *cursor)
+static bool
+load(Statement *find, const char *consumer, int lane, Arena *arena, Cursor *cursor)
 {
-	Rows		rows = rows_open(&find_cursor, PARAMETERS(param_text(consumer), param_int(lane)));
+	Rows		rows = rows_open(find, PARAMETERS(param_text(consumer), param_int(lane)));
 	bool		found = rows_next(&rows);
 
 	if (found)
@@ -161,6 +168,12 @@ cursor_load(const char *consumer, int lane, Arena *arena, Cursor *cursor)
 	}
 	rows_close(&rows);
 	return found;
+}
+
+bool
+cursor_load(const char *consumer, int lane, Arena *arena, Cursor *cursor)
+{
+	return load(&find_cursor, consumer, lane, arena, cursor);
 }
 
 void
@@ -295,39 +308,91 @@ cursor_fetch(const Cursor *cursor, const Listener *listener, int64 last, int lim
 	return count;
 }
 
-/* Adds what one of the two counting statements says. */
-static void
-add_counted(Statement *statement, const Parameter *parameters, int parameter_count, int64 *lag, Instant *oldest)
-{
-	Rows		rows = rows_open(statement, parameters, parameter_count);
+/* -------------------------------------------------------------------- lag */
 
+typedef struct Lag
+{
+	int			lane;
+	Parameter	wanted;
+	Parameter	addressee;
+	Arena	   *arena;
+	int64		messages;
+	Instant		oldest;
+} Lag;
+
+/* Adds what a counting statement says of the numbers after low, up to high. */
+static void
+add_counted(Lag *lag, LaneStatement *statement, int64 low, int64 high, Parameter which)
+{
+	Rows		rows;
+
+	if (low >= high)
+		return;
+	rows = rows_open(lane_statement(statement, lag->lane),
+					 PARAMETERS(param_bigint(low), param_bigint(high), which, lag->wanted, lag->addressee));
 	if (rows_next(&rows))
 	{
 		Instant		at = row_instant(&rows, 2);
 
-		*lag += row_bigint(&rows, 1);
-		if (!instant_is_none(at) && (instant_is_none(*oldest) || instant_before(at, *oldest)))
-			*oldest = at;
+		lag->messages += row_bigint(&rows, 1);
+		if (!instant_is_none(at) && (instant_is_none(lag->oldest) || instant_before(at, lag->oldest)))
+			lag->oldest = at;
 	}
 	rows_close(&rows);
 }
 
-int64
-cursor_lag(const Cursor *cursor, const Listener *listener, Arena *arena, Instant *oldest)
+/* After low, and no further than where s1 was taken: of those that have ended by s2. */
+static void
+add_stragglers(Lag *lag, const LogPosition *from, const LogSnapshot *s2, int64 low)
 {
-	Parameter	wanted = param_texts(listener->wanted, (size_t) listener->wanted_count);
-	Parameter	name = param_text(addressee(listener));
-	LogPosition now = log_position(cursor->lane, arena);
 	const uint64_t *xids;
-	size_t		xid_count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &now.s, &xids);
-	int64		done = cursor->is_open ? cursor->pos : 0;
-	int64		lag = 0;
+	size_t		count = snapshot_stragglers(lag->arena, &from->s, from->n, s2, &xids);
 
-	*oldest = INSTANT_NONE;
-	if (xid_count > 0 && done < cursor->from.q)
-		add_counted(lane_statement(&count_stragglers, cursor->lane),
-					PARAMETERS(param_bigint(done), param_bigint(cursor->from.q),
-							   param_xids(xids, xid_count, arena), wanted, name), &lag, oldest);
-	add_counted(lane_statement(&count_rest, cursor->lane), PARAMETERS(param_bigint(Max(done, cursor->from.q)), wanted, name), &lag, oldest);
-	return lag;
+	if (count > 0)
+		add_counted(lag, &count_stragglers, low, from->q, param_xids(xids, count, lag->arena));
+}
+
+/* What is left of the open window. */
+static void
+add_window(Lag *lag, const Cursor *cursor)
+{
+	add_stragglers(lag, &cursor->from, &cursor->to.s, cursor->pos);
+	add_counted(lag, &count_rest, Max(cursor->pos, cursor->from.q), cursor->to.q,
+				param_snapshot(lag->arena, &cursor->to.s));
+}
+
+/*
+ * What is in no window yet, wherever the position in the open one is: its
+ * numbers may be lower.  The latest snapshot knows of all that the caller's
+ * can have seen end.
+ */
+static void
+add_after(Lag *lag, const LogPosition *end)
+{
+	LogPosition now = log_position(lag->lane, lag->arena);
+
+	add_stragglers(lag, end, &now.s, 0);
+	add_counted(lag, &count_rest, end->q, PG_INT64_MAX, param_snapshot(lag->arena, &now.s));
+}
+
+int64
+cursor_lag(const Listener *listener, int lane, Arena *arena, Instant *oldest)
+{
+	Lag			lag = {
+		.lane = lane,
+		.wanted = param_texts(listener->wanted, (size_t) listener->wanted_count),
+		.addressee = param_text(addressee(listener)),
+		.arena = arena,
+		.oldest = INSTANT_NONE,
+	};
+	Cursor		cursor;
+
+	if (load(&find_cursor_in_query, listener->name, lane, arena, &cursor))
+	{
+		if (cursor.is_open)
+			add_window(&lag, &cursor);
+		add_after(&lag, cursor.is_open ? &cursor.to : &cursor.from);
+	}
+	*oldest = lag.oldest;
+	return lag.messages;
 }

@@ -74,7 +74,12 @@ extern void cursor_close(Cursor *cursor);
 /* Writes it as the next generation: with the effects, in their transaction. */
 extern void cursor_store(const Cursor *cursor);
 
-/* How many messages a listener has not handled, and when the oldest was written. */
-extern int64 cursor_lag(const Cursor *cursor, const Listener *listener, Arena *arena, Instant *oldest);
+/*
+ * How many messages a listener has not handled, and when the oldest was written.
+ * Where it stands and what there is are seen by the snapshot of the caller, so
+ * that the lags of many add up: what one has handled, and emitted for another,
+ * is counted by one of the two.
+ */
+extern int64 cursor_lag(const Listener *listener, int lane, Arena *arena, Instant *oldest);
 
 #endif

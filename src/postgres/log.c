@@ -224,7 +224,10 @@ lane_statement(LaneStatement *statement, int lane)
 {
 	Assert(lane >= 0 && lane < MAX_LANES);
 	if (statement->made[lane] == NULL)
+	{
 		statement->made[lane] = make_statement(statement->pattern, lane, 0);
+		statement->made[lane]->read_only = statement->read_only;
+	}
 	return statement->made[lane];
 }
 

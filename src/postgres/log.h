@@ -50,6 +50,7 @@ extern Oid	log_shape_table(void);
 typedef struct LaneStatement
 {
 	const char *pattern;
+	bool		read_only;		/* see statement.h */
 	Statement  *made[MAX_LANES];
 } LaneStatement;
 

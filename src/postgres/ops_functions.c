@@ -74,14 +74,11 @@ put_status(Answer *answer, const Listener *listener, int lane, Arena *arena)
 	Instant		oldest = INSTANT_NONE;
 	Instant		now = server_time();
 	const char *last_error = counters.last_error[0] != '\0' ? counters.last_error : NULL;
-	Cursor		cursor;
-	int64		lag = 0;
+	int64		lag = cursor_lag(listener, lane, arena, &oldest);
 	int64		parked;
 	int64		dead;
 	Rows		rows;
 
-	if (cursor_load(listener->name, lane, arena, &cursor))
-		lag = cursor_lag(&cursor, listener, arena, &oldest);
 	rows = rows_open(&count_parked, PARAMETERS(param_text(listener->name), param_int(lane)));
 	(void) rows_next(&rows);
 	parked = row_bigint(&rows, 1);

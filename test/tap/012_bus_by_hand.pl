@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -36,6 +37,36 @@ sub dispatch_until
 	dispatch() while $bus->status($consumer) ne $what && time < $deadline;
 	is($bus->status($consumer), $what, $name);
 	return;
+}
+
+# ---- drained is drained: the lags of all consumers are those of one moment
+{
+	# Without a context there is nobody but these two; of two lanes the second is there to be locked.
+	my $quiet = Spark->around($node, 'quiet');
+	$quiet->create_database;
+	$quiet->sql("CREATE EXTENSION spark; SELECT * FROM spark.install('{auth}')");
+	$quiet->sql(<<'END');
+CREATE FUNCTION public.pass_on(m spark_bus.message) RETURNS void LANGUAGE sql AS $$ SELECT spark_bus.emit('shop.passed_on', (m).aggregate_id, '{}') $$;
+CREATE FUNCTION public.hear(m spark_bus.message) RETURNS void LANGUAGE plpgsql AS $$ BEGIN END $$;
+SELECT spark_bus.subscribe('a', 'shop.passed_on', 'public.hear');
+SELECT spark_bus.subscribe('b', 'shop.asked', 'public.pass_on');
+END
+	$quiet->sql('SELECT spark_ops.set_lanes(2)');
+	$quiet->dispatch;
+	$quiet->sql("SELECT spark_bus.emit('shop.asked', '00000000-0000-0000-0000-000000000002', '{}')");
+	is($quiet->sql("SELECT string_agg(DISTINCT lane::text, ' ') FROM spark_common.outbox"), '0', 'a message of the first lane');
+	my $rival = $node->background_psql('quiet', on_error_stop => 1);
+	my $lag;
+	$rival->query_safe('BEGIN; LOCK TABLE spark_common.outbox_1_0');
+	my $asker = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('quiet'), '-c', 'SELECT consumer, sum(lag_messages) FROM spark_ops.bus_status() GROUP BY 1 ORDER BY 1' ], '>', \$lag);
+	$quiet->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%bus_status%'", 'the lag is being counted');
+	is($rival->query_safe('SELECT spark_bus.dispatch()'), '1', 'meanwhile one message becomes another');
+	$rival->query_safe('COMMIT');
+	$asker->finish;
+	is($lag, "a|0\nb|1\n", 'B1: and it is counted where it was, or where it is');
+	$rival->quit;
+	$quiet->dispatch;
+	is($quiet->sql('SELECT sum(lag_messages) FROM spark_ops.bus_status()'), '0', 'and no more when it is handled');
 }
 
 # ---- nothing, something, own

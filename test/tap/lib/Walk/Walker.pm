@@ -103,7 +103,8 @@ sub any_campaign { my ($self) = @_; return any(@{ $self->{world}{campaigns} }); 
 sub ask
 {
 	my ($self, $user, $sql) = @_;
-	my $token = defined $user ? "SET spark.token = '$user->{token}';\n" : '';
+	# In one: where the token is not set, nothing is asked in another's name.
+	my $token = defined $user ? "SET spark.token = '$user->{token}' \\;\n" : '';
 	return $self->{session}->ask("$token$sql");
 }
 
