@@ -1,0 +1,284 @@
+/*
+ * http_node.c
+ *		What all nodes that are reached by http.h have in common.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "lightning/http_node.h"
+
+#include "lightning/http_reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_WORDS 400
+
+/* ----------------------------------------------------------------- answers */
+
+void
+node_call_give_up(NodeCall *call)
+{
+	call->answered = false;
+	call->identity = (NodeIdentity) {0};
+	call->created = NULL;
+	call->submit = SUBMIT_AMBIGUOUS;
+	call->verdict = PAYMENT_UNAVAILABLE;
+	call->invoice = INVOICE_UNAVAILABLE;
+	call->cancel = CANCEL_UNAVAILABLE;
+	call->failure = NODE_FAILURE_NONE;
+	call->payment = (NodePayment) {.has_preimage = false};
+	call->received = AMOUNT_ZERO;
+	call->receive_fee = AMOUNT_ZERO;
+	memset(&call->preimage, 0, sizeof(Bytes32));
+	call->settled = NULL;
+	call->settled_count = 0;
+	call->moved = NULL;
+	call->moved_count = 0;
+	call->next_cursor = call->cursor;
+	call->balance = (NodeBalance) {AMOUNT_ZERO, AMOUNT_ZERO};
+	call->payments = NULL;
+	call->invoices = NULL;
+	call->listed_count = 0;
+	call->has_more = false;
+	call->words = NULL;
+}
+
+/* True where the words have that secret in them, without the name before it. */
+static bool
+repeats(const char *words, const char *secret)
+{
+	const char *value = secret == NULL ? NULL : strstr(secret, ": ");
+
+	value = value == NULL ? secret : value + 2;
+	return value != NULL && value[0] != '\0' && strstr(words, value) != NULL;
+}
+
+void
+http_node_say(HttpNode *self, NodeCall *call, const char *words)
+{
+	for (int i = 0; words != NULL && i < HTTP_NODE_SECRETS; i++)
+		if (repeats(words, self->secrets[i]))
+			words = "(left out: the node repeats a secret)";
+	call->words = words == NULL || words[0] == '\0' ? NULL :
+		arena_text_of(call->arena, words, strnlen(words, MOST_WORDS));
+}
+
+/* ------------------------------------------------------------------- talks */
+
+static HttpRequest
+empty_request(const HttpNode *self, const NodeTalk *talk)
+{
+	return (HttpRequest) {.peer = &self->peer, .method = "GET", .path = "", .deadline = talk->call->deadline};
+}
+
+static const HttpReply *
+reply_of(const NodeTalk *talk)
+{
+	static const HttpReply lacking = {
+		.transport = HTTP_NOT_SENT, .problem = HTTP_BROKEN, .body = "", .words = "out of memory or descriptors",
+	};
+
+	return talk->exchange == NULL ? &lacking : http_reply(talk->exchange);
+}
+
+/* Sends the request of this step; false where there is none. */
+static bool
+ask(HttpNode *self, NodeTalk *talk)
+{
+	HttpRequest request = empty_request(self, talk);
+
+	talk->exchange = NULL;
+	if (!self->dialect->ask(self, talk, &request))
+		return false;
+	if (self->client == NULL)
+		self->client = http_client_new();
+	if (self->client != NULL)
+		talk->exchange = http_start(self->client, &request);
+	return true;
+}
+
+/* Goes on as long as replies are there. */
+static void
+move(HttpNode *self, NodeTalk *talk)
+{
+	const HttpReply *reply;
+
+	while (!talk->call->done && (reply = reply_of(talk)) != NULL)
+	{
+		HttpExchange *exchange = talk->exchange;
+		bool		goes_on = self->dialect->hear(self, talk, reply);
+
+		talk->exchange = NULL;
+		(void) http_release(exchange);
+		talk->step++;
+		if (!goes_on || !ask(self, talk))
+			talk->call->done = true;
+	}
+}
+
+static void
+node_start(LightningNode *port, NodeCall *call)
+{
+	HttpNode   *self = (HttpNode *) port;
+	NodeTalk   *talk = self->problem == NULL ? calloc(1, sizeof(NodeTalk)) : NULL;
+
+	node_call_give_up(call);
+	call->done = false;
+	if (talk == NULL)
+	{
+		call->submit = SUBMIT_NOT_SENT;
+		http_node_say(self, call, self->problem == NULL ? "out of memory" : self->problem);
+		call->done = true;
+		return;
+	}
+	talk->call = call;
+	talk->next = self->talks;
+	self->talks = talk;
+	if (ask(self, talk))
+		move(self, talk);
+	else
+		call->done = true;
+}
+
+static void
+node_progress(LightningNode *port)
+{
+	HttpNode   *self = (HttpNode *) port;
+
+	if (self->client == NULL)
+		return;
+	http_progress(self->client);
+	for (NodeTalk *talk = self->talks; talk != NULL; talk = talk->next)
+		move(self, talk);
+}
+
+static Instant
+node_next(LightningNode *port)
+{
+	(void) port;
+	/* Deadlines make the descriptor readable, too. */
+	return INSTANT_NONE;
+}
+
+static int
+node_descriptor(LightningNode *port)
+{
+	HttpNode   *self = (HttpNode *) port;
+
+	return self->client == NULL ? -1 : http_descriptor(self->client);
+}
+
+static void
+node_release(LightningNode *port, NodeCall *call)
+{
+	HttpNode   *self = (HttpNode *) port;
+
+	for (NodeTalk **link = &self->talks; *link != NULL; link = &(*link)->next)
+		if ((*link)->call == call)
+		{
+			NodeTalk   *talk = *link;
+
+			*link = talk->next;
+			(void) http_release(talk->exchange);
+			wiping_free(talk);
+			return;
+		}
+}
+
+/* -------------------------------------------------------------- connection */
+
+void
+http_node_init(HttpNode *self, const NodeDialect *dialect)
+{
+	memset(self, 0, sizeof(*self));
+	self->dialect = dialect;
+	self->problem = "the node was not connected yet";
+	self->node = (LightningNode) {
+		.name = dialect->name,
+		.capabilities = dialect->capabilities,
+		.start = node_start,
+		.progress = node_progress,
+		.next = node_next,
+		.descriptor = node_descriptor,
+		.release = node_release,
+	};
+}
+
+static void
+forget(HttpNode *self)
+{
+	free((char *) self->peer.url);
+	free((char *) self->peer.socket_path);
+	free((char *) self->peer.ca_file);
+	free((char *) self->peer.pinned_key);
+	free((char *) self->peer.thumbprint);
+	self->peer = (HttpPeer) {0};
+	for (int i = 0; i < HTTP_NODE_SECRETS; i++)
+	{
+		wiping_free(self->secrets[i]);
+		self->secrets[i] = NULL;
+	}
+	explicit_bzero(self->derivation, sizeof(self->derivation));
+}
+
+static bool
+copy(const char **into, const char *text)
+{
+	*into = text == NULL ? NULL : strdup(text);
+	return text == NULL || *into != NULL;
+}
+
+static bool
+copy_peer(HttpPeer *peer, const NodeConnection *connection)
+{
+	peer->allows_plain = connection->allows_plain;
+	return copy(&peer->url, connection->url) && copy(&peer->socket_path, connection->socket_path) &&
+		copy(&peer->ca_file, connection->ca_file) && copy(&peer->pinned_key, connection->pinned_key) &&
+		copy(&peer->thumbprint, connection->thumbprint);
+}
+
+const char *
+http_node_connect(HttpNode *self, const NodeConnection *connection,
+				  const uint8_t *credential, size_t credential_length)
+{
+	forget(self);
+	if (!copy_peer(&self->peer, connection))
+		self->problem = "out of memory";
+	else
+		self->problem = self->dialect->take_credential(self, credential, credential_length);
+	if (self->problem != NULL)
+		forget(self);
+	return self->problem;
+}
+
+void
+http_node_disconnect(HttpNode *self, const char *problem)
+{
+	forget(self);
+	self->problem = problem;
+}
+
+void
+http_node_end(HttpNode *self)
+{
+	while (self->talks != NULL)
+		node_release(&self->node, self->talks->call);
+	http_client_free(self->client);
+	self->client = NULL;
+	http_node_disconnect(self, "the node was not connected yet");
+}
+
+bool
+http_node_keep(HttpNode *self, int index, const char *before, const char *secret)
+{
+	size_t		size = strlen(before) + strlen(secret) + 1;
+
+	wiping_free(self->secrets[index]);
+	self->secrets[index] = malloc(size);
+	if (self->secrets[index] == NULL)
+		return false;
+	snprintf(self->secrets[index], size, "%s%s", before, secret);
+	return true;
+}

@@ -1,0 +1,102 @@
+/*
+ * http_node.h
+ *		What all nodes that are reached by http.h have in common: the port, with
+ *		a dialect behind it.
+ *
+ * A dialect says what to ask for a call and what the reply means, one request
+ * after the other; it neither waits nor sends.  Whatever it does not say, the
+ * call is answered with AMBIGUOUS or UNAVAILABLE.
+ *
+ * A call holds one descriptor at most.  Secrets are kept in memory that is
+ * wiped, and words that repeat one are left out.  Raises nothing; logs nothing.
+ */
+#ifndef SPARK_LIGHTNING_HTTP_NODE_H
+#define SPARK_LIGHTNING_HTTP_NODE_H
+
+#include "lightning/connection.h"
+#include "lightning/http.h"
+#include "lightning/lightning_node.h"
+
+#include <stdint.h>
+
+#define HTTP_NODE_SECRETS 4
+
+typedef struct HttpNode HttpNode;
+
+/* A call that was started and not released. */
+typedef struct NodeTalk
+{
+	struct NodeTalk *next;
+	NodeCall   *call;
+	HttpExchange *exchange;		/* NULL: none is under way */
+	int			step;			/* of the request under way: 0 for the first */
+
+	/* The dialect's own, from one step to the next; all zero at first. */
+	NodeFailure failure;
+	Bytes32		preimage;
+	Bytes32		hash;
+	int64_t		number;
+	const void *record;			/* in the call's arena */
+} NodeTalk;
+
+typedef struct NodeDialect
+{
+	const char *name;			/* as in spark.lightning_node */
+	NodeCapabilities capabilities;
+
+	/*
+	 * Takes in what the file with the credential holds (nothing where the
+	 * connection names none), by http_node_keep() and into `derivation`.
+	 * NULL, or what is wrong with it: static text.
+	 */
+	const char *(*take_credential) (HttpNode *self, const uint8_t *bytes, size_t length);
+
+	/*
+	 * Writes the request of talk->step; peer and deadline are filled in, texts
+	 * must live until it comes back.  False: nothing is to be asked, the call is
+	 * answered as it stands.
+	 */
+	bool		(*ask) (HttpNode *self, NodeTalk *talk, HttpRequest *request);
+
+	/* Takes in the reply to talk->step; true: another step is to be asked. */
+	bool		(*hear) (HttpNode *self, NodeTalk *talk, const HttpReply *reply);
+} NodeDialect;
+
+struct HttpNode
+{
+	LightningNode node;
+	const NodeDialect *dialect;
+	HttpClient *client;			/* made at the first call: in the worker, nowhere else */
+	HttpPeer	peer;			/* texts of malloc */
+	const char *problem;		/* why it cannot be asked; static text or NULL */
+	char	   *secrets[HTTP_NODE_SECRETS]; /* of malloc; NULL: none */
+	uint8_t		derivation[32]; /* a secret from which others are made */
+	NodeTalk   *talks;
+};
+
+/* A port that can be asked nothing before http_node_connect(). */
+extern void http_node_init(HttpNode *self, const NodeDialect *dialect);
+
+/*
+ * From now on this is where and by what it is reached; what is under way goes
+ * on as it was.  All is copied.  NULL, or why it cannot be asked: static text.
+ */
+extern const char *http_node_connect(HttpNode *self, const NodeConnection *connection,
+									 const uint8_t *credential, size_t credential_length);
+
+/* It cannot be asked, for that reason (static text). */
+extern void http_node_disconnect(HttpNode *self, const char *problem);
+
+/* Gives back all it holds, calls under way included. */
+extern void http_node_end(HttpNode *self);
+
+/* For dialects: keeps a secret text; false where memory is missing. */
+extern bool http_node_keep(HttpNode *self, int index, const char *before, const char *secret);
+
+/* For dialects: the words for operators, cut; without what repeats a secret. */
+extern void http_node_say(HttpNode *self, NodeCall *call, const char *words);
+
+/* The answer of a node that said nothing of use. */
+extern void node_call_give_up(NodeCall *call);
+
+#endif
