@@ -7,6 +7,7 @@
 #	make unit						unit tests of the pure code, with sanitizers, without a server
 #	make arrows						the check of who may include and call whom
 #	make fuzz						a short run of each fuzz target (clang)
+#	make oracle						what ./dev test oracle compares
 #
 # Files are found by their place: a new src/<context>/*.c, sql/NN_*.sql,
 # sql/tables/<context>/*.sql, test/unit/test_*.c, test/sql/*.sql,
@@ -153,16 +154,34 @@ arrows: pure-objects
 
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 10
-FUZZ_FLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc -Itest/unit
+FUZZ_FLAGS = -std=gnu11 -g -O1 -fno-sanitize-recover=all -Isrc -Itest/unit
 FUZZERS = $(patsubst test/fuzz/%.c,build/fuzz/%,$(sort $(wildcard test/fuzz/*.c)))
+FUZZ_OBJS = $(patsubst src/%.c,build/fuzz/src/%.o,$(PURE_SOURCES) $(LIBRARY_SOURCES))
 
-$(FUZZERS): build/fuzz/%: test/fuzz/%.c $(PURE_SOURCES) $(LIBRARY_SOURCES)
+build/fuzz/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+build/fuzz/libspark.a: $(FUZZ_OBJS)
+	@rm -f $@
+	@$(AR) crs $@ $^
+
+$(FUZZERS): build/fuzz/%: test/fuzz/%.c build/fuzz/libspark.a
 	@echo "fuzz cc $<"
-	@$(FUZZ_CC) $(FUZZ_FLAGS) -o $@ $< $(PURE_SOURCES) $(LIBRARY_SOURCES) $(LIBRARIES)
+	@$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< build/fuzz/libspark.a $(LIBRARIES)
+
+-include $(wildcard build/fuzz/src/*/*.d)
 
 fuzz: $(FUZZERS)
 	@tools/run_fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+# ---- beside another reader of invoices (test/oracle)
+
+build/oracle/invoices: test/oracle/invoices.c build/unit/libspark.a
+	@mkdir -p $(@D)
+	@$(CC) $(TEST_CFLAGS) $(SANITIZE) -o $@ $< build/unit/libspark.a $(LIBRARIES)
+
+oracle: build/oracle/invoices
 
 # ---- for ./dev
 
@@ -172,5 +191,5 @@ list-regress:
 list-isolation:
 	@echo $(ISOLATION)
 
-.PHONY: FORCE unit arrows pure-objects fuzz list-regress list-isolation
+.PHONY: FORCE unit arrows pure-objects fuzz oracle list-regress list-isolation
 .DELETE_ON_ERROR:

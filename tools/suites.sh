@@ -4,7 +4,7 @@
 #		build/log/<suite>.log. Everything else it made is gone at the end, also
 #		after Ctrl-C.
 
-all_suites='arrows unit regress isolation pgtap tap http docs 16 17 18'
+all_suites='arrows unit fuzz oracle regress isolation pgtap tap http docs 16 17 18'
 
 . "$project/tools/docs.sh"
 . "$project/tools/majors.sh"
@@ -81,6 +81,27 @@ suite_unit() {
 	report_closing_line unit $?
 }
 
+# A short run of each fuzz target; SPARK_FUZZ_SECONDS makes it longer.
+suite_fuzz() {
+	setup_clang || { skip fuzz 'clang is missing and could not be installed: apt-get install clang'; return; }
+	make -C "$project" --no-print-directory -j"$(nproc)" fuzz "FUZZ_SECONDS=${SPARK_FUZZ_SECONDS:-10}" > "$logs/fuzz.log" 2>&1
+	report_closing_line fuzz $?
+}
+
+# What spark reads in invoices beside what another implementation reads in them.
+# SPARK_SEED and SPARK_INVOICES (six times as many are compared) choose others.
+suite_oracle() {
+	local seed=${SPARK_SEED:-1}
+	have node || { skip oracle 'node is missing: install nodejs and npm'; return; }
+	npm_folder "$project/test/oracle" || { skip oracle 'lightningdevkit, the other reader of invoices, could not be had from npm'; return; }
+	{
+		make -C "$project" --no-print-directory -j"$(nproc)" oracle &&
+			"$project/build/oracle/invoices" "$seed" "${SPARK_INVOICES:-1000}" > "$logs/oracle-invoices.log" &&
+			node "$project/test/oracle/compare.mjs" "$seed" < "$logs/oracle-invoices.log"
+	} > "$logs/oracle.log" 2>&1
+	report_tap oracle $?
+}
+
 # What the suites with a server share, made when the first of them comes: the
 # extension, built; the tests where the server's user can read them, and one
 # server whose worker looks after the database of the HTTP tests alone.
@@ -92,7 +113,7 @@ need_server() {
 	mkdir "$folder/source/expected"
 	cp -r "$project/test" "$folder/source/"
 	cp "$project"/expected/* "$folder/source/expected/" 2> /dev/null
-	rm -rf "$folder/source/test/http/node_modules"
+	rm -rf "$folder"/source/test/*/node_modules
 	give_to_server "$folder/source"
 	server_create <<- 'END' || return 1
 		fsync = off
