@@ -5,6 +5,7 @@
  */
 #include "postgres/server.h"
 
+#include "postgres/careful.h"
 #include "postgres/command.h"
 #include "postgres/consumers.h"
 #include "postgres/health.h"
@@ -67,6 +68,7 @@ start_shared_memory(void)
 		earlier_startup_hook();
 	wakeup_shmem_startup();
 	pressure_shmem_startup();
+	careful_startup();
 	auth_shmem_startup();
 }
 

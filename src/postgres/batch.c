@@ -9,6 +9,7 @@
  */
 #include "postgres/batch.h"
 
+#include "postgres/careful.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/failure.h"
@@ -156,6 +157,34 @@ handle_alone(void *argument)
 	make_constraints_immediate();
 }
 
+static bool
+has_crashed_enough(const Batch *batch)
+{
+	return batch->crashes >= crash_attempts;
+}
+
+/* NULL, or why not; one that crashes the server is not even tried. */
+static ErrorData *
+try_to_handle(Handling *handling)
+{
+	if (has_crashed_enough(handling->batch))
+		return error_of_crashes(handling->batch->crashes);
+	return try_in_subtransaction(handle_alone, handling);
+}
+
+static bool
+is_hopeless(const Batch *batch, const Message *message)
+{
+	return has_crashed_enough(batch) || message_is_hopeless(batch->listener, message, batch->arena);
+}
+
+/* With care, only the message that was announced is handled. */
+static bool
+is_expected(const Batch *batch, const Message *message)
+{
+	return uuid_is_nil(batch->announced) || uuid_equal(batch->announced, message->id);
+}
+
 /* ------------------------------------------------------------------ batch */
 
 static bool
@@ -278,12 +307,12 @@ find_innocent(Batch *batch, bool *handled)
 		CHECK_FOR_INTERRUPTS();
 		if (is_shut(batch, message->aggregate_id))
 			continue;
-		error = try_in_subtransaction(handle_alone, &handling);
+		error = try_to_handle(&handling);
 		if (error != NULL && failure_class(error) != FAILURE_OF_MESSAGE)
 			ReThrowError(error);
 		*handled = error == NULL;
 		if (error == NULL || !failure_explains(batch->consumer, error) ||
-			message_is_hopeless(batch->listener, message, batch->arena))
+			is_hopeless(batch, message))
 			innocent = i;
 		else
 		{
@@ -301,7 +330,7 @@ handle_or_park(Batch *batch, LoggedMessage *logged)
 {
 	Message    *message = &logged->message;
 	Handling	handling = {batch, NULL, message};
-	ErrorData  *error = try_in_subtransaction(handle_alone, &handling);
+	ErrorData  *error = try_to_handle(&handling);
 	bool		hopeless;
 
 	if (error == NULL)
@@ -314,7 +343,7 @@ handle_or_park(Batch *batch, LoggedMessage *logged)
 		ReThrowError(error);
 	if (lost_handlers(batch))
 		return false;
-	hopeless = message_is_hopeless(batch->listener, message, batch->arena);
+	hopeless = is_hopeless(batch, message);
 	park_failed(batch->listener, batch->lane, logged->seq, message, error, hopeless);
 	shut(batch, message->aggregate_id);
 	if (!hopeless)
@@ -444,6 +473,20 @@ fetch_batch(Batch *batch)
 	return fetch_window(batch);
 }
 
+/* False where it has nothing to read. */
+static bool
+begin_batch(Batch *batch)
+{
+	batch->arena = context_arena(CurrentMemoryContext);
+	batch->done = batch->handled = 0;
+	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
+		return false;
+	pressure_correct_position(&batch->cursor);
+	batch->last = last_readable(batch->consumer);
+	batch->waits_to_enter = batch->last != NO_BARRIER && lane_is_drained(&batch->cursor);
+	return !batch->waits_to_enter;
+}
+
 void
 run_batch(void *argument)
 {
@@ -452,22 +495,15 @@ run_batch(void *argument)
 	int64		before;
 	int			fetched;
 
-	batch->arena = context_arena(CurrentMemoryContext);
-	batch->done = batch->handled = 0;
 	batch->was_cut = batch->waits_to_enter = false;
 	take_place(batch->consumer, batch->lane);
-	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
+	if (!begin_batch(batch))
 		return;
-	pressure_correct_position(&batch->cursor);
-	batch->last = last_readable(batch->consumer);
-	if (batch->last != NO_BARRIER && lane_is_drained(&batch->cursor))
-	{
-		batch->waits_to_enter = true;
-		return;
-	}
 	before = batch->cursor.from.q;
 	was_open = batch->cursor.is_open;
 	fetched = batch->count = fetch_batch(batch);
+	if (fetched > 0 && !is_expected(batch, &batch->messages[0].message))
+		return;
 	if (fetched > 0)
 	{
 		cut(batch, bearable_count(batch));
@@ -506,10 +542,11 @@ run_retry(void *argument)
 	batch->arena = context_arena(CurrentMemoryContext);
 	batch->handled = batch->done = 0;
 	take_place(batch->consumer, batch->lane);
-	retry->found = find_listener(batch) && next_parked(batch->consumer, batch->lane, batch->arena, parked);
+	retry->found = find_listener(batch) && next_parked(batch->consumer, batch->lane, batch->arena, parked) &&
+		is_expected(batch, &parked->message);
 	if (!retry->found)
 		return;
-	retry->error = try_in_subtransaction(handle_alone, &handling);
+	retry->error = try_to_handle(&handling);
 	if (retry->error == NULL)
 	{
 		unpark(batch->consumer, parked);
@@ -524,7 +561,7 @@ run_retry(void *argument)
 		retry->found = false;
 		return;
 	}
-	hopeless = message_is_hopeless(batch->listener, &parked->message, batch->arena);
+	hopeless = is_hopeless(batch, &parked->message);
 	if (!hopeless && failure_explains(batch->consumer, retry->error))
 	{
 		postpone(batch->consumer, parked, retry->error);
@@ -534,4 +571,41 @@ run_retry(void *argument)
 	park_again(batch->listener, parked, retry->error, hopeless);
 	if (!hopeless)
 		failure_note(batch->consumer, parked->message.aggregate_id, retry->error);
+}
+
+/* ---------------------------------------------------------------- with care */
+
+/* Without taking the place: a suspect may have to wait, and somebody else may be quicker. */
+void
+run_announcing(void *argument)
+{
+	Trial	   *trial = argument;
+	Batch	   *batch = &trial->retry.batch;
+	Parked	   *parked = &trial->retry.parked;
+
+	trial->found = false;
+	batch->arena = context_arena(CurrentMemoryContext);
+	if (!find_listener(batch))
+		return;
+	trial->is_parked = next_parked(batch->consumer, batch->lane, batch->arena, parked);
+	trial->found = trial->is_parked || (begin_batch(batch) && fetch_batch(batch) > 0);
+	if (!trial->found)
+	{
+		end_of_care(batch->consumer, batch->lane);
+		return;
+	}
+	batch->announced = trial->is_parked ? parked->message.id : batch->messages[0].message.id;
+	batch->crashes = begin_trial(batch->consumer, batch->lane, batch->announced);
+}
+
+void
+run_trial(void *argument)
+{
+	Trial	   *trial = argument;
+
+	if (trial->is_parked)
+		run_retry(&trial->retry);
+	else
+		run_batch(&trial->retry.batch);
+	end_trial(trial->retry.batch.consumer, trial->retry.batch.announced);
 }

@@ -26,6 +26,8 @@ typedef struct Batch
 	int			lane;
 	int			limit;
 	bool		isolated;		/* each message in a subtransaction */
+	Uuid		announced;		/* not nil: this one or none */
+	int			crashes;		/* that the announced one has cost */
 	Arena	   *arena;			/* of this batch */
 	const Listener *listener;	/* as it is subscribed now */
 	Handler    *handlers;	/* of a user's consumer */
@@ -50,6 +52,14 @@ typedef struct Retry
 	ErrorData  *error;			/* of the handler */
 } Retry;
 
+/* One message that is handled with care (postgres/careful.h). */
+typedef struct Trial
+{
+	Retry		retry;			/* its batch is that of a message of the log, too */
+	bool		is_parked;
+	bool		found;
+} Trial;
+
 /*
  * Handles the next messages of the log: together, or where the batch is
  * isolated, each by itself, parking what fails.  Argument: a Batch.
@@ -58,6 +68,12 @@ extern void run_batch(void *argument);
 
 /* Takes the next parked message that is due, and handles it.  Argument: a Retry. */
 extern void run_retry(void *argument);
+
+/* Announces the next message, parked and due or of the log.  Argument: a Trial. */
+extern void run_announcing(void *argument);
+
+/* Handles the announced message, if it is still the next.  Argument: the Trial. */
+extern void run_trial(void *argument);
 
 /*
  * Lets the consumer into the next epoch of the lanes, if all are drained; by

@@ -8,6 +8,7 @@
 #include "postgres/dispatcher.h"
 
 #include "postgres/batch.h"
+#include "postgres/careful.h"
 #include "postgres/environment.h"
 #include "postgres/failure.h"
 #include "postgres/settings.h"
@@ -152,17 +153,83 @@ serve_log(const Listener *listener, int lane, int64 most, bool in_session)
 	return done;
 }
 
+static void
+forget_trial(void *argument)
+{
+	const Batch *batch = argument;
+
+	end_trial(batch->consumer, batch->announced);
+}
+
+/* One message, announced before and then handled; false: wait, or nothing is left. */
+static bool
+serve_with_care(Batch *batch, Trial *trial)
+{
+	ErrorData  *error;
+	ErrorData  *ignored;
+
+	if (!attempt(run_announcing, trial, false, &error))
+	{
+		trial_is_over();
+		failure_wait(batch->consumer, error);
+		return false;
+	}
+	if (!handlers_are_there(batch, false) || !trial->found)
+		return false;
+	if (!attempt(run_trial, trial, false, &error))
+	{
+		(void) attempt(forget_trial, batch, false, &ignored);
+		trial_is_over();
+		failure_wait(batch->consumer, error);
+		return false;
+	}
+	trial_is_over();
+	return handlers_are_there(batch, false);
+}
+
+/* Many that fail alike are another case: to find that out, many are tried together. */
+static bool
+is_careful(const Listener *listener, int lane)
+{
+	return must_be_careful(listener->name, lane) && !failure_is_common(listener->name);
+}
+
+static int64
+serve_carefully(const Listener *listener, int lane, int64 most)
+{
+	int64		done = 0;
+
+	while (done < most && is_careful(listener, lane) && failure_pause(listener->name) == 0)
+	{
+		Trial		trial = {.retry.batch = {
+			.consumer = listener->name, .lane = lane, .listener = listener, .limit = 1, .isolated = true}};
+		Batch	   *batch = &trial.retry.batch;
+
+		if (!serve_with_care(batch, &trial))
+			break;
+		passed_carefully(listener->name, lane);
+		count_handled(listener->name, lane, batch->handled);
+		done += batch->done;
+	}
+	return done;
+}
+
 int64
 serve(const Listener *listener, int lane, int64 most, bool in_session)
 {
-	int64		done;
+	int64		done = 0;
 
 	if (in_session)
 		failure_look_again(listener->name);
 	else if (failure_pause(listener->name) > 0)
 		return 0;
-	done = serve_retries(listener, lane, most, in_session);
-	done += serve_log(listener, lane, most - done, in_session);
+	if (!in_session)
+		done = serve_carefully(listener, lane, most);
+	if (in_session || !is_careful(listener, lane))
+	{
+		done += serve_retries(listener, lane, most - done, in_session);
+		done += serve_log(listener, lane, most - done, in_session);
+	}
 	if (failure_is_common(listener->name) && failure_pause(listener->name) == 0)
 		failure_go_on_waiting(listener->name);
 	return done;

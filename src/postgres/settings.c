@@ -19,6 +19,7 @@ int			retry_base_delay;
 int			retry_max_delay;
 int			handler_timeout;
 int			max_depth;
+int			crash_attempts;
 bool		acts_outside;
 
 static void
@@ -64,6 +65,8 @@ define_settings(void)
 				   &handler_timeout, 30000, 10, 3600000, PGC_SIGHUP, GUC_UNIT_MS);
 	define_integer("spark.max_depth", "Sets after how many hops from its outside cause a message is a dead letter.",
 				   &max_depth, 100, 1, 10000, PGC_SIGHUP, 0);
+	define_integer("spark.crash_attempts", "Sets how many crashes of the server a suspected message may cost until it is dead.",
+				   &crash_attempts, 2, 1, 100, PGC_SIGHUP, 0);
 	DefineCustomBoolVariable("spark.outside", "Allows workers to act outside of the database, as by paying.",
 							 "Off belongs into the configuration of a cluster that is a copy of another one.",
 							 &acts_outside, true, PGC_SIGHUP, 0, NULL, NULL, NULL);

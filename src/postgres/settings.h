@@ -18,6 +18,7 @@ extern int	retry_base_delay;	/* ms */
 extern int	retry_max_delay;	/* ms */
 extern int	handler_timeout;	/* ms */
 extern int	max_depth;			/* hops */
+extern int	crash_attempts;
 extern bool acts_outside;		/* false: nothing outside of the database is done */
 
 /* To be called once, from _PG_init. */

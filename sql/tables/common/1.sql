@@ -205,6 +205,19 @@ CREATE INDEX delayed_due ON spark_common.delayed (due);
 COMMENT ON TABLE spark_common.delayed IS 'Messages that are due later';
 COMMENT ON COLUMN spark_common.delayed.emitted_by IS 'The role that emitted it, and may take it back';
 
+-- A row of it that outlives a crash of the server is a suspicion.
+CREATE TABLE spark_common.trial (
+	consumer text NOT NULL,
+	id uuid NOT NULL,
+	lane int NOT NULL,
+	crashes int NOT NULL,
+	started_in timestamptz NOT NULL,
+	PRIMARY KEY (consumer, id)
+);
+COMMENT ON TABLE spark_common.trial IS 'Messages that are being handled with care, after a crash of the server';
+COMMENT ON COLUMN spark_common.trial.crashes IS 'How many crashes earlier trials of it have ended in';
+COMMENT ON COLUMN spark_common.trial.started_in IS 'When the server was started that tries it: later, the trial ended in a crash';
+
 CREATE TABLE spark_common.operator_log (
 	at timestamptz NOT NULL,
 	operator text NOT NULL,
@@ -232,6 +245,7 @@ ALTER TABLE spark_common.detached ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.delayed ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.retry ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.dead_letter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.trial ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.operator_log ENABLE ROW LEVEL SECURITY;
 
 -- What each consumer has not handled yet, whether it wants it or not: beyond its
