@@ -130,8 +130,10 @@ for my $lanes (1, 4)
 	$spark->wait_for("SELECT $sleeping > 0");
 	while ($spark->sql('SELECT coalesce(max(crashes), 0) FROM spark_common.trial') == 0)
 	{
-		my $pid = $spark->sql("SELECT $sleeping");
+		# It is awake now and then.
+		my $pid;
 
+		until ($pid) { $pid = $spark->sql("SELECT $sleeping"); }
 		kill('KILL', $pid);
 		$spark->wait_for("SELECT $sleeping <> $pid");
 	}
