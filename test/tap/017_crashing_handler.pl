@@ -43,10 +43,19 @@ sub crashes
 	return $count;
 }
 
+# The server may crash of it before it has answered: then it is committed all the same.
+sub author_before_a_crash
+{
+	my ($sql) = @_;
+	eval { $bus->author($sql); 1 } or $@ =~ /connection/ or die $@;
+	$spark->wait_for_connection;
+	return;
+}
+
 sub emit_all
 {
 	my ($keys, $most) = @_;
-	$bus->author('SELECT ' . join(', ', map { my $n = $_; map { $bus->emission('shop.sold', $_, $n) } @$keys } 1 .. $most));
+	author_before_a_crash('SELECT ' . join(', ', map { my $n = $_; map { $bus->emission('shop.sold', $_, $n) } @$keys } 1 .. $most));
 	return;
 }
 
@@ -115,8 +124,7 @@ for my $lanes (1, 4)
 	$bus->breaks('fatal', $late);
 	$bus->emit('shop.sold', $late, 4);
 	becomes('fatal', '0 1 0', 'a message is parked');
-	poison($late, 4);
-	$bus->mend('fatal');
+	author_before_a_crash("BEGIN; INSERT INTO shop.poison VALUES ('" . $bus->key($late) . "', 4); DELETE FROM shop.failing; COMMIT");
 	settles('0 0 1', 'B21 it is dead where it crashes the server at a retry');
 	cmp_ok(crashes() - $before, '<=', 3, 'B21 after three crashes at most');
 	$spark->sql("SELECT spark_ops.drop_dead_letter(message_id, consumer, 'gone') FROM spark_ops.dead_letters()");
