@@ -4,10 +4,11 @@
 #		build/log/<suite>.log. Everything else it made is gone at the end, also
 #		after Ctrl-C.
 
-all_suites='arrows unit fuzz oracle regress isolation pgtap tap http docs 16 17 18'
+all_suites='arrows unit fuzz oracle regress isolation pgtap tap http docs 16 17 18 lightning'
 
 . "$project/tools/docs.sh"
 . "$project/tools/majors.sh"
+. "$project/tools/nodes.sh"
 
 total_passed=0
 total_failed=0
@@ -17,6 +18,8 @@ server_runs=
 # Where PGXS keeps pg_regress and its like, and the TAP tests to run.
 drivers=
 tap_tests='*'
+# The suites that were asked for by name: what the machine lacks fails these.
+demanded=
 
 # report SUITE PASSED FAILED: its line, and into the totals.
 report() {
@@ -34,6 +37,16 @@ report() {
 skip() {
 	total_skipped=$((total_skipped + 1))
 	say "$1: skipped: $2"
+}
+
+# lack SUITE REASON: what the machine cannot do fails only who asked for it.
+lack() {
+	if [[ " $demanded " == *" $1 "* ]]; then
+		say "dev: $2" > "$logs/$1.log"
+		report "$1" 0 1
+	else
+		skip "$1" "$2"
+	fi
 }
 
 # The lines of a log that say what failed.
@@ -175,45 +188,64 @@ suite_pgtap() {
 	report_tap pgtap $?
 }
 
-# One file of TAP tests, with a log of its own.
+# run_tap_file SUITE FILE: one file of TAP tests, with a log of its own.
 run_tap_file() {
-	local file=$1 name
+	local suite=$1 file=$2 name
 	name=$(basename "$file" .pl)
 	as_server env -u PGUSER -u PGHOST prove --verbose --timer -I "$drivers/perl" -I "$folder/source/test/tap/lib" "$file" \
-		> "$folder/t/tap-$name.log" 2>&1 || echo "$name" >> "$folder/t/tap-failed"
+		> "$folder/t/$suite-$name.log" 2>&1 || echo "$name" >> "$folder/t/$suite-failed"
 }
 
-# The files have servers of their own and are mostly waiting: two a processor at once.
-suite_tap() {
-	compgen -G "$project/test/tap/*.pl" > /dev/null || { skip tap 'no test/tap/*.pl yet'; return; }
-	[ -f "$drivers/perl/PostgreSQL/Test/Cluster.pm" ] || { skip tap 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
-	need_server || { report tap 0 1; return; }
-	as_server mkdir -p "$folder/tap"
+# run_tap SUITE: the files of test/SUITE. They have servers of their own and are
+# mostly waiting: two a processor at once.
+run_tap() {
+	local suite=$1
+	[ -f "$drivers/perl/PostgreSQL/Test/Cluster.pm" ] || { lack "$suite" 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
+	need_server || { report "$suite" 0 1; return; }
+	as_server mkdir -p "$folder/$suite"
 	EXTRA=()
 	local name file status=0 running=()
 	for name in ${!SPARK_@}; do	# SPARK_SEED and the like reach the tests
 		EXTRA+=("$name=${!name}")
 	done
-	EXTRA+=("TESTDIR=$folder/tap" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
-	rm -f "$folder"/t/tap-*
-	for file in "$folder"/source/test/tap/$tap_tests.pl; do
+	EXTRA+=("TESTDIR=$folder/$suite" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
+	rm -f "$folder/t/$suite"-*
+	for file in "$folder/source/test/$suite"/$tap_tests.pl; do
 		while [ "$(jobs -rp | wc -l)" -ge "$((2 * $(nproc)))" ]; do
 			wait -n
 		done
-		run_tap_file "$file" &
+		run_tap_file "$suite" "$file" &
 		running+=($!)
 	done
 	# Not for PostgREST, which may have been started before.
 	[ ${#running[@]} = 0 ] || wait "${running[@]}"
 	EXTRA=()
-	cat "$folder"/t/tap-*.log > "$logs/tap.log"
-	[ ! -s "$folder/t/tap-failed" ] || status=1
-	rm -rf "$logs/tap"
+	cat "$folder/t/$suite"-*.log > "$logs/$suite.log"
+	[ ! -s "$folder/t/$suite-failed" ] || status=1
+	rm -rf "${logs:?}/$suite"
 	if [ $status != 0 ]; then
-		mkdir -p "$logs/tap"
-		cp "$folder"/tap/tmp_check/log/* "$logs/tap/" 2> /dev/null
+		mkdir -p "$logs/$suite"
+		cp "$folder/$suite"/tmp_check/log/* "$folder/$suite"/*/*.log "$logs/$suite/" 2> /dev/null
 	fi
-	report_tap tap $status
+	report_tap "$suite" $status
+}
+
+suite_tap() {
+	compgen -G "$project/test/tap/*.pl" > /dev/null || { skip tap 'no test/tap/*.pl yet'; return; }
+	run_tap tap
+}
+
+# Against real nodes, which nodes.sh makes beside the other suites.
+suite_lightning() {
+	nodes_begin
+	nodes_wait
+	if ! nodes_built; then
+		lack lightning "lnd and btcd could not be made, no test against real nodes ran: $(nodes_reason)"
+		return
+	fi
+	lnbits_built || lack 'lightning' "LNbits could not be installed, the tests on it did not run: $(nodes_reason)"
+	SPARK_NODES=$(nodes_folder) SPARK_LNBITS=$(lnbits_built && lnbits_folder) SPARK_PYTHON=$(nodes_python) \
+		run_tap lightning
 }
 
 suite_http() {
@@ -254,6 +286,7 @@ suite_docs() {
 
 clean_up() {
 	trap '' INT TERM
+	nodes_end
 	[ "$server_runs" != yes ] || cp "$folder/log" "$logs/server.log" 2> /dev/null
 	[ -z "$folder" ] || remove_folder "$folder"
 	folder=
@@ -261,6 +294,7 @@ clean_up() {
 
 run_suites() {
 	local suite suites=${*:-$all_suites}
+	demanded=$*
 	for suite in $suites; do
 		[[ " $all_suites " == *" $suite "* ]] || die "there is no suite $suite; choose of: $all_suites"
 	done
@@ -271,6 +305,7 @@ run_suites() {
 	trap 'clean_up; exit 130' INT
 	trap 'clean_up; exit 143' TERM
 	make_folder spark-test
+	[[ " $suites " != *' lightning '* ]] || nodes_begin
 	for suite in $suites; do
 		case $suite in
 			[0-9]*) suite_major "$suite" ;;
