@@ -4,7 +4,9 @@
 
 CREATE FUNCTION spark_ops.bus_status()
 	RETURNS TABLE (consumer text, lane int, lag_messages bigint, lag_seconds float8,
-		parked bigint, dead bigint, handled bigint, last_error text)
+		parked bigint, dead bigint, handled bigint, last_error text,
+		rate_per_second float8, batch_size float8, handler_seconds float8, handler_seconds_p95 float8,
+		paused_why text)
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_bus_status';
 COMMENT ON FUNCTION spark_ops.bus_status() IS
@@ -13,6 +15,9 @@ COMMENT ON FUNCTION spark_ops.bus_status() IS
 Returns a row a consumer and lane. lag_messages: what it wants and has not handled; lag_seconds: the
   age of the oldest of them; parked: waiting for a retry, or behind one that does; dead: see
   spark_ops.dead_letters(); handled: since the server''s start. Drained: lag, parked and dead all 0.
+  rate_per_second: handled in the last minute; batch_size: messages a transaction, on average;
+  handler_seconds and handler_seconds_p95: a call of a handler, on average and 95 of 100, of all lanes;
+  paused_why: why it waits, else NULL. All counts are since the server''s start.
 Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.dead_letters(limit_ int DEFAULT 100)
@@ -103,6 +108,17 @@ Works before spark.install(), too.
 Returns a row a check: preload, worker, node, node_simulated, unknown_payments, throttle, backlog,
   snapshot, prepared, paused, blocked, rotation, versions.
 No errors.';
+
+CREATE FUNCTION spark_ops.metrics() RETURNS text
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_metrics';
+COMMENT ON FUNCTION spark_ops.metrics() IS
+'Tells the state of the bus in the text format of Prometheus.
+
+Cheap, whatever waits: counts are kept in shared memory, and begin at the server''s start.
+Returns lines of gauges, counters and a histogram of handler times, all named spark_...; times in
+  seconds; labels consumer, lane, check.
+Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.pause_outside(reason text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

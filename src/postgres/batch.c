@@ -86,8 +86,10 @@ name_the_message(void *argument)
 	char		id[UUID_TEXT_LENGTH + 1];
 
 	uuid_format(handling->message->id, id);
-	errcontext("spark consumer \"%s\" handling %s %s", handling->batch->consumer,
-			   handling->message->type_name, id);
+	errcontext("spark consumer \"%s\" handling %s %s%s%s", handling->batch->consumer,
+			   handling->message->type_name, id,
+			   handling->message->traceparent != NULL ? ", traceparent " : "",
+			   handling->message->traceparent != NULL ? handling->message->traceparent : "");
 }
 
 static Handler *
@@ -270,17 +272,25 @@ static void
 handle_together(Batch *batch)
 {
 	UnitOfWork *work = unit_of_work_new(batch->arena, server_ports(), NULL);
-	Instant		end = {server_time().microseconds + BATCH_MICROSECONDS};
+	Instant		now = server_time();
+	Instant		end = {now.microseconds + BATCH_MICROSECONDS};
 	int			run = 0;		/* of calls that goes on; 0: none */
 
 	if (batch->listener->context != NULL)
 		lock_touched(batch, work);
+	now = server_time();
 	for (int i = 0; i < batch->count; i++)
 	{
+		Instant		begun = now;
+		int			handled = batch->handled;
+
 		CHECK_FOR_INTERRUPTS();
 		handle_or_queue(batch, work, &batch->messages[i], &run);
 		batch->done++;
-		if (instant_before(end, server_time()))
+		now = server_time();
+		if (batch->handled > handled)
+			times_note(&batch->times, begun, now);
+		if (instant_before(end, now))
 			cut(batch, i + 1);
 	}
 	if (run != 0)
@@ -330,11 +340,13 @@ handle_or_park(Batch *batch, LoggedMessage *logged)
 {
 	Message    *message = &logged->message;
 	Handling	handling = {batch, NULL, message};
+	Instant		begun = server_time();
 	ErrorData  *error = try_to_handle(&handling);
 	bool		hopeless;
 
 	if (error == NULL)
 	{
+		times_note(&batch->times, begun, server_time());
 		batch->handled++;
 		failure_forget(batch->consumer);
 		return true;
@@ -479,6 +491,7 @@ begin_batch(Batch *batch)
 {
 	batch->arena = context_arena(CurrentMemoryContext);
 	batch->done = batch->handled = 0;
+	batch->times = (HandlerTimes) {0};
 	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
 		return false;
 	pressure_correct_position(&batch->cursor);
@@ -537,6 +550,7 @@ run_retry(void *argument)
 	Batch	   *batch = &retry->batch;
 	Parked	   *parked = &retry->parked;
 	Handling	handling = {batch, NULL, &parked->message};
+	Instant		begun;
 	bool		hopeless;
 
 	batch->arena = context_arena(CurrentMemoryContext);
@@ -546,9 +560,11 @@ run_retry(void *argument)
 		is_expected(batch, &parked->message);
 	if (!retry->found)
 		return;
+	begun = server_time();
 	retry->error = try_to_handle(&handling);
 	if (retry->error == NULL)
 	{
+		times_note(&batch->times, begun, server_time());
 		unpark(batch->consumer, parked);
 		failure_forget(batch->consumer);
 		batch->handled = batch->done = 1;

@@ -15,6 +15,7 @@
 
 #include "postgres/cursor.h"
 #include "postgres/handler_call.h"
+#include "postgres/handler_times.h"
 #include "postgres/parking.h"
 
 #define MAX_WHY 512
@@ -40,6 +41,7 @@ typedef struct Batch
 	int64		last;			/* number that may be read; NO_BARRIER: all */
 	int			done;			/* handled, parked, or put behind */
 	int			handled;
+	HandlerTimes times;			/* of what was handled */
 	bool		was_cut;		/* it had more than fits in one transaction */
 	bool		waits_to_enter; /* this lane has nothing more of before a change of lanes */
 } Batch;

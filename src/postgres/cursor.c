@@ -71,6 +71,10 @@ static LaneStatement count_rest = {
 	" WHERE seq > $1 AND seq <= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3)"
 	" AND (type = ANY ($4) OR destination = $5)", .read_only = true};
 
+static LaneStatement find_oldest = {
+	.pattern = "SELECT created_at FROM spark_common.outbox_%1$d"
+	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3) ORDER BY seq LIMIT 1"};
+
 static LaneStatement count_stragglers = {
 	.pattern = COUNTED "pg_catalog.unnest($3) AS straggler (xid)"
 	" CROSS JOIN LATERAL (SELECT created_at" STRAGGLERS "OFFSET 0) rows", .read_only = true};
@@ -395,4 +399,17 @@ cursor_lag(const Listener *listener, int lane, Arena *arena, Instant *oldest)
 	}
 	*oldest = lag.oldest;
 	return lag.messages;
+}
+
+Instant
+cursor_oldest(const Cursor *cursor, const Listener *listener)
+{
+	int64		done = cursor->is_open ? Max(cursor->pos, cursor->from.q) : cursor->from.q;
+	Rows		rows = rows_open(lane_statement(&find_oldest, cursor->lane),
+								 PARAMETERS(param_bigint(done), param_texts(listener->wanted, (size_t) listener->wanted_count),
+											param_text(addressee(listener))));
+	Instant		oldest = rows_next(&rows) ? row_instant(&rows, 1) : INSTANT_NONE;
+
+	rows_close(&rows);
+	return oldest;
 }

@@ -75,6 +75,12 @@ extern void cursor_close(Cursor *cursor);
 extern void cursor_store(const Cursor *cursor);
 
 /*
+ * When about the first message was written that waits for a listener: by index,
+ * of those that were not running when its window began.
+ */
+extern Instant cursor_oldest(const Cursor *cursor, const Listener *listener);
+
+/*
  * How many messages a listener has not handled, and when the oldest was written.
  * Where it stands and what there is are seen by the snapshot of the caller, so
  * that the lags of many add up: what one has handled, and emitted for another,

@@ -78,7 +78,7 @@ serve_retries(const Listener *listener, int lane, int64 most, bool in_session)
 		}
 		if (!handlers_are_there(&retry.batch, in_session) || !retry.found)
 			break;
-		count_handled(listener->name, lane, retry.batch.handled);
+		count_handled(listener->name, lane, retry.batch.handled, &retry.batch.times);
 		done += retry.batch.done;
 	}
 	return done;
@@ -142,7 +142,7 @@ serve_log(const Listener *listener, int lane, int64 most, bool in_session)
 
 		if (!serve_batch(&batch, in_session) || !handlers_are_there(&batch, in_session))
 			break;
-		count_handled(listener->name, lane, batch.handled);
+		count_handled(listener->name, lane, batch.handled, &batch.times);
 		if (batch.handled > 0 && !batch.isolated)
 			failure_forget(listener->name);
 		done += batch.done;

@@ -178,20 +178,26 @@ put_backlog(Answer *answer, List *all, Arena *arena)
 		psprintf("%lld messages of lane %d wait for %s", (long long) longest.messages, longest.lane, longest.consumer));
 }
 
+double
+oldest_snapshot_seconds(Arena *arena, const char **holder)
+{
+	Rows		rows = rows_open(&oldest_snapshot, NO_PARAMETERS);
+	bool		found = rows_next(&rows);
+	double		age = found ? row_double(&rows, 2) : 0;
+
+	*holder = found ? row_text(&rows, 1, arena) : NULL;
+	rows_close(&rows);
+	return age;
+}
+
 static void
 put_snapshot(Answer *answer, Arena *arena)
 {
-	Rows		rows = rows_open(&oldest_snapshot, NO_PARAMETERS);
-	double		age = 0;
-	const char *detail = "no other session holds a snapshot";
+	const char *holder;
+	double		age = oldest_snapshot_seconds(arena, &holder);
 
-	if (rows_next(&rows))
-	{
-		age = row_double(&rows, 2);
-		detail = arena_printf(arena, "held by %s for %.0f s", row_text(&rows, 1, arena), age);
-	}
-	rows_close(&rows);
-	put(answer, "snapshot", age < OLD_SNAPSHOT_SECONDS, detail);
+	put(answer, "snapshot", age < OLD_SNAPSHOT_SECONDS, holder == NULL ? "no other session holds a snapshot"
+		: arena_printf(arena, "held by %s for %.0f s", holder, age));
 }
 
 static void
@@ -205,6 +211,20 @@ put_prepared(Answer *answer, Arena *arena)
 		: psprintf("prepared transactions wait to be ended: %s", gids));
 }
 
+/* What is missing is looked up; the rest the workers have told. */
+const char *
+why_paused(const Listener *listener)
+{
+	ConsumerCounters counters = consumer_counters(listener->name);
+	const char *why = NULL;
+
+	if (listener->context == NULL && is_detached(listener->name))
+		return "it is detached, as it kept the log from being emptied: mend it, and call spark_ops.resync()";
+	if (listener->context == NULL && find_handlers(listener, &why) == NULL)
+		return why;
+	return counters.paused[0] != '\0' ? pstrdup(counters.paused) : NULL;
+}
+
 static void
 put_paused(Answer *answer, List *all)
 {
@@ -214,14 +234,8 @@ put_paused(Answer *answer, List *all)
 	foreach(cell, all)
 	{
 		const Listener *listener = lfirst(cell);
-		ConsumerCounters counters = consumer_counters(listener->name);
-		const char *why = NULL;
+		const char *why = why_paused(listener);
 
-		/* What is missing is looked up; the rest the workers have told. */
-		if (listener->context != NULL || find_handlers(listener, &why) != NULL)
-			why = counters.paused[0] != '\0' ? counters.paused : NULL;
-		if (listener->context == NULL && is_detached(listener->name))
-			why = "it is detached, as it kept the log from being emptied: mend it, and call spark_ops.resync()";
 		if (why != NULL)
 			detail = psprintf("%s%s%s: %s", detail != NULL ? detail : "", detail != NULL ? "; " : "",
 							  listener->name, why);

@@ -8,6 +8,7 @@
 #include "postgres/server.h"
 
 #include "common/arena.h"
+#include "postgres/consumers.h"
 
 typedef struct HealthCheck
 {
@@ -15,6 +16,12 @@ typedef struct HealthCheck
 	bool		ok;
 	const char *detail;
 } HealthCheck;
+
+/* Why that consumer waits; NULL: it does not. */
+extern const char *why_paused(const Listener *listener);
+
+/* How old the oldest snapshot of another is, and who holds it; NULL: nobody. */
+extern double oldest_snapshot_seconds(Arena *arena, const char **holder);
 
 /* One more check; asked only where the tables are there.  Wired by the composition root. */
 typedef HealthCheck (*HealthProbe) (Arena *arena);

@@ -13,6 +13,7 @@
 #include "postgres/cursor.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
+#include "postgres/health.h"
 #include "postgres/log.h"
 #include "postgres/ownership.h"
 #include "postgres/parking.h"
@@ -67,6 +68,16 @@ static Statement record = {
 
 /* ------------------------------------------------------------------ status */
 
+/* NULL where nothing was counted yet. */
+static void
+answer_mean(Answer *answer, bool counted, double value)
+{
+	if (counted)
+		answer_double(answer, value);
+	else
+		answer_null(answer);
+}
+
 static void
 put_status(Answer *answer, const Listener *listener, int lane, Arena *arena)
 {
@@ -95,6 +106,11 @@ put_status(Answer *answer, const Listener *listener, int lane, Arena *arena)
 	answer_bigint(answer, dead);
 	answer_bigint(answer, counters.handled[lane]);
 	answer_text(answer, last_error);
+	answer_double(answer, recent_rate(&counters.recent[lane]));
+	answer_mean(answer, counters.handled[lane] > 0, (double) counters.handled[lane] / (double) Max(1, counters.batches[lane]));
+	answer_mean(answer, counters.times.count > 0, times_mean(&counters.times));
+	answer_mean(answer, counters.times.count > 0, times_quantile(&counters.times, 0.95));
+	answer_text(answer, why_paused(listener));
 	answer_put(answer);
 }
 

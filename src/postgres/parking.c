@@ -125,11 +125,22 @@ park_behind(const char *consumer, int lane, int64 seq, const Message *message)
 	insert(consumer, lane, seq, message, 0, INSTANT_NONE, NULL);
 }
 
+/* A line a failed attempt; its context names the message and the trace it is part of. */
+static void
+say_failed(const char *consumer, int attempt, const ErrorData *error)
+{
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("attempt %d of spark consumer \"%s\" failed: %s", attempt, consumer, error->message),
+			 error->context != NULL ? errcontext("%s", error->context) : 0));
+}
+
 void
 park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
 			const ErrorData *error, bool final)
 {
 	note_error(listener->name, error->message);
+	say_failed(listener->name, 1, error);
 	insert(listener->name, lane, seq, message, 1, next_attempt(1), error);
 	if (final || listener_max_attempts(listener, message->type_name) <= 1)
 		(void) statement_run(&bury, PARAMETERS(param_text(listener->name), param_uuid(message->id)));
@@ -196,6 +207,7 @@ park_again(const Listener *listener, const Parked *parked, const ErrorData *erro
 	int			attempts = parked->attempts + 1;
 
 	note_error(listener->name, error->message);
+	say_failed(listener->name, attempts, error);
 	(void) statement_run(&set_failed,
 						 PARAMETERS(param_text(listener->name), param_uuid(parked->message.id),
 									param_int(attempts), param_instant(next_attempt(attempts)),

@@ -17,6 +17,7 @@
 
 #include "postgres/worker.h"
 
+#include "postgres/environment.h"
 #include "postgres/errors.h"
 
 #include "mb/pg_wchar.h"
@@ -304,9 +305,41 @@ counters_of(const char *consumer)
 	return &unused->counters;
 }
 
-void
-count_handled(const char *consumer, int lane, int64 handled)
+/* Slices that nobody has counted in are empty. */
+static int64
+recent_count(const Recent *recent, int64 slice)
 {
+	return slice > recent->slice - RECENT_SLICES && slice <= recent->slice ? recent->counts[slice % RECENT_SLICES] : 0;
+}
+
+static void
+recent_add(Recent *recent, int64 slice, int64 count)
+{
+	int64		first = Max(recent->slice + 1, slice - RECENT_SLICES + 1);
+
+	for (int64 empty = first; empty <= slice; empty++)
+		recent->counts[empty % RECENT_SLICES] = 0;
+	recent->slice = Max(recent->slice, slice);
+	recent->counts[recent->slice % RECENT_SLICES] += (int32) count;
+}
+
+/* The running slice counts for as much of it as has passed. */
+double
+recent_rate(const Recent *recent)
+{
+	double		now = (double) server_time().microseconds / MICROSECONDS_PER_SECOND;
+	int64		slice = (int64) (now / SLICE_SECONDS);
+	int64		count = 0;
+
+	for (int i = 0; i < RECENT_SLICES; i++)
+		count += recent_count(recent, slice - i);
+	return (double) count / (now - (double) (slice - RECENT_SLICES + 1) * SLICE_SECONDS);
+}
+
+void
+count_handled(const char *consumer, int lane, int64 handled, const HandlerTimes *times)
+{
+	int64		slice = server_time().microseconds / MICROSECONDS_PER_SECOND / SLICE_SECONDS;
 	ConsumerCounters *counters;
 
 	if (shared == NULL || handled == 0)
@@ -314,7 +347,12 @@ count_handled(const char *consumer, int lane, int64 handled)
 	SpinLockAcquire(&shared->lock);
 	counters = counters_of(consumer);
 	if (counters != NULL)
+	{
 		counters->handled[lane] += handled;
+		counters->batches[lane]++;
+		recent_add(&counters->recent[lane], slice, handled);
+		times_add(&counters->times, times);
+	}
 	SpinLockRelease(&shared->lock);
 }
 

@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/lane.h"
+#include "postgres/handler_times.h"
 
 typedef enum WorkerKind
 {
@@ -64,17 +65,34 @@ typedef enum Woken
  */
 extern Woken was_woken(void);
 
+#define RECENT_SLICES 7
+#define SLICE_SECONDS 10
+
+/* How many there were a slice of time, as far back as there are slices. */
+typedef struct Recent
+{
+	int64		slice;			/* the newest one, since the epoch */
+	int32		counts[RECENT_SLICES];	/* by number modulo their count */
+} Recent;
+
+/* How many a second, in about the last minute. */
+extern double recent_rate(const Recent *recent);
+
 /* Counts for spark_ops.bus_status(), a consumer of this database each. */
 typedef struct ConsumerCounters
 {
 	int64		handled[MAX_LANES];
+	int64		batches[MAX_LANES];
+	Recent		recent[MAX_LANES];	/* of handled */
+	HandlerTimes times;
 	int64		failed;
 	char		last_error[256];
 	char		paused[256];	/* why it waits; empty: it does not */
 	bool		shared;			/* a user's without a worker of its own */
 } ConsumerCounters;
 
-extern void count_handled(const char *consumer, int lane, int64 handled);
+/* A batch of it was committed, or a retry. */
+extern void count_handled(const char *consumer, int lane, int64 handled, const HandlerTimes *times);
 extern void note_error(const char *consumer, const char *message);
 extern void note_paused(const char *consumer, const char *why);	/* NULL: it goes on */
 extern void note_shared(const char *consumer, bool is_shared);

@@ -125,7 +125,7 @@ SELECT lives_ok(format('SELECT * FROM spark.%s', call), 'H54 in a read-only tran
 FROM (VALUES ('version()'), ('whoami()'), ('account()'), ('campaign(''00000000-0000-0000-0000-00000000c0de'')'), ('campaigns()'),
 	('donations(''00000000-0000-0000-0000-00000000c0de'')'), ('invoices()'), ('balance()'), ('statement()'), ('dashboard()')) v (call);
 SELECT lives_ok(format('SELECT * FROM spark_ops.%s', call), 'in a read-only transaction: ' || call)
-FROM (VALUES ('bus_status()'), ('dead_letters()'), ('trial_balance()'), ('verify()'), ('health()'), ('lanes()')) v (call);
+FROM (VALUES ('bus_status()'), ('dead_letters()'), ('trial_balance()'), ('verify()'), ('health()'), ('metrics()'), ('lanes()')) v (call);
 SELECT throws_ok(format('SELECT * FROM spark.%s', call), '25006', NULL, 'in a read-only transaction: ' || call)
 FROM (VALUES ('login(''contract_bob'', ''correct horse battery staple'')'), ('register(''contract_carol'', ''correct horse battery staple'')'),
 	('create_campaign(''t'', '''', 1)'), ('deposit(1)')) v (call);

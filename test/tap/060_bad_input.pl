@@ -180,6 +180,7 @@ my %table = (
 	'spark_ops.verify_accounting' => { by => 'operator' },
 	'spark_ops.verify_between' => { by => 'operator' },
 	'spark_ops.health' => { by => 'operator' },
+	'spark_ops.metrics' => { by => 'operator' },
 	'spark_ops.node_health' => { by => 'operator' },
 	'spark_ops.pause_outside' => { by => 'operator', writes => 1, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.resume_outside' => { by => 'operator', writes => undef, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
