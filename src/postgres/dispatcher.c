@@ -208,7 +208,7 @@ serve_carefully(const Listener *listener, int lane, int64 most)
 		if (!serve_with_care(batch, &trial))
 			break;
 		passed_carefully(listener->name, lane);
-		count_handled(listener->name, lane, batch->handled);
+		count_handled(listener->name, lane, batch->handled, &batch->times);
 		done += batch->done;
 	}
 	return done;
