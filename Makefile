@@ -6,6 +6,7 @@
 #	make installcheck				pg_regress and isolation tests against the server that runs
 #	make unit						unit tests of the pure code, with sanitizers, without a server
 #	make arrows						the check of who may include and call whom
+#	make points						build/points/spark.so, which a test can stop at named points, or break
 #	make fuzz						a short run of each fuzz target (clang)
 #	make oracle						what ./dev test oracle compares
 #
@@ -150,6 +151,24 @@ arrows: pure-objects
 
 -include $(wildcard build/unit/*/*.d build/unit/*/*/*.d)
 
+# ---- the library with points at which a test can stop it (src/postgres/test_point.h),
+# and with broken twins of the batch rule (src/postgres/twin.h)
+
+POINTED := $(shell grep -lwE 'TEST_POINT|TWIN|SPARK_TEST_POINTS' $(SOURCES))
+POINTED_OBJS = $(POINTED:src/%.c=build/points/%.o)
+
+build/points/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	@echo "cc $< with points"
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -DSPARK_TEST_POINTS -MMD -MP -c -o $@ $<
+
+build/points/spark.so: $(filter-out $(POINTED:src/%.c=build/%.o),$(OBJS)) $(POINTED_OBJS)
+	@$(CC) $(CFLAGS) $^ $(LDFLAGS) $(LDFLAGS_SL) -shared $(SHLIB_LINK) -o $@
+
+points: build/points/spark.so
+
+-include $(wildcard build/points/*/*.d)
+
 # ---- fuzzing
 
 FUZZ_CC ?= clang
@@ -191,5 +210,5 @@ list-regress:
 list-isolation:
 	@echo $(ISOLATION)
 
-.PHONY: FORCE unit arrows pure-objects fuzz oracle list-regress list-isolation
+.PHONY: FORCE points unit arrows pure-objects fuzz oracle list-regress list-isolation
 .DELETE_ON_ERROR:

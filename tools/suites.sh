@@ -231,7 +231,14 @@ run_tap() {
 }
 
 suite_tap() {
+	local SPARK_POINTS=	# where tests find the library with points and twins
 	compgen -G "$project/test/tap/*.pl" > /dev/null || { skip tap 'no test/tap/*.pl yet'; return; }
+	if [ -z "${SPARK_INSTALLED:-}" ]; then
+		logged points make -C "$project" --no-print-directory -j"$(nproc)" PG_CONFIG="$pg_config" points || { report tap 0 1; return; }
+		SPARK_POINTS=$folder/points
+		mkdir -p "$SPARK_POINTS"
+		cp "$project/build/points/spark.so" "$SPARK_POINTS/"
+	fi
 	run_tap tap
 }
 

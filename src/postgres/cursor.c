@@ -13,6 +13,7 @@
 #include "postgres/message_rows.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
+#include "postgres/twin.h"
 
 #include "access/transam.h"
 #include "utils/fmgroids.h"
@@ -42,11 +43,13 @@ static Statement trim_cursor = {
 static Statement drop_cursor = {
 	.sql = "DELETE FROM spark_common.cursor_log WHERE consumer = $1"};
 
-static LaneStatement fetch_rest = {
-	.pattern = "SELECT seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_%1$d"
-	" WHERE seq > $1 AND seq <= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3)"
+#define REST \
+	"SELECT seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_%1$d" \
+	" WHERE seq > $1 AND seq <= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3)" \
 	" AND (type = ANY ($4) OR destination = $5)"
-	" ORDER BY seq LIMIT $6"};
+
+static LaneStatement fetch_rest = {.pattern = REST " ORDER BY seq LIMIT $6"};
+static LaneStatement fetch_rest_by_xid = {.pattern = REST " ORDER BY xid, seq LIMIT $6"};	/* of a twin */
 
 /*
  * A probe a transaction, of the index on (xid, seq), which the comparison of
@@ -123,6 +126,10 @@ log_position(int lane, Arena *arena)
 	position.s = snapshot_of_now(arena);
 	position.q = log_number(lane);
 	position.n = U64FromFullTransactionId(ReadNextFullTransactionId());
+	if (TWIN(listed_only))
+		position.n = position.s.xmax;
+	if (TWIN(xmin_cutoff))
+		position.s = (LogSnapshot) {.xmin = position.s.xmin, .xmax = position.s.xmin};
 	return position;
 }
 
@@ -290,9 +297,10 @@ cursor_fetch(const Cursor *cursor, const Listener *listener, int64 last, int lim
 {
 	Parameter	wanted = param_texts(listener->wanted, (size_t) listener->wanted_count);
 	Parameter	name = param_text(addressee(listener));
+	LaneStatement *rest = TWIN(by_xid) || TWIN(xmin_cutoff) ? &fetch_rest_by_xid : &fetch_rest;
 	int			count = 0;
 
-	if (cursor->pos < cursor->from.q)
+	if (cursor->pos < cursor->from.q && !TWIN(last_number))
 	{
 		const uint64_t *xids;
 		size_t		xid_count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &cursor->to.s, &xids);
@@ -304,7 +312,7 @@ cursor_fetch(const Cursor *cursor, const Listener *listener, int64 last, int lim
 							  arena, messages);
 	}
 	if (count < limit && cursor->to.q > cursor->from.q)
-		count += read_rows(listener, lane_statement(&fetch_rest, cursor->lane),
+		count += read_rows(listener, lane_statement(rest, cursor->lane),
 						   PARAMETERS(param_bigint(Max(cursor->pos, cursor->from.q)),
 									  param_bigint(Min(cursor->to.q, last)),
 									  param_snapshot(arena, &cursor->to.s), wanted, name, param_bigint(limit - count)),
