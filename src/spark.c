@@ -26,6 +26,7 @@
 #include "crowdfunding/messages.h"
 #include "crowdfunding/postgres.h"
 #include "dashboard/postgres.h"
+#include "lightning/remote_nodes.h"
 #include "lightning/simulator_node.h"
 
 #include "storage/ipc.h"
@@ -85,12 +86,19 @@ throttle_probe(Arena *arena)
 	return (HealthCheck) {.ok = true, .detail = "failed logins are counted in shared memory"};
 }
 
+static LightningNode *
+find_node(const char *name)
+{
+	return strcmp(name, simulator_node()->name) == 0 ? simulator_node() : remote_node(name);
+}
+
 static void
 wire(void)
 {
 	set_contexts(contexts, lengthof(contexts), messages, lengthof(messages));
 	set_identity_provider(auth_caller);
-	bitcoin_set_node(simulator_node());
+	bitcoin_set_nodes(find_node);
+	remote_nodes_set_source(bitcoin_node_connection);
 	set_lightning_task(&bitcoin_lightning_task);
 	add_resumption(doubt_unsent_payments);
 	add_health_probe("throttle", throttle_probe);

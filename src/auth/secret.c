@@ -7,8 +7,6 @@
  * file that cannot be used is looked at anew each time, and said once.  Neither
  * path nor content reaches a client.  All this may not raise: whoami() rests
  * on it.
- *
- * The file is read without stdio, whose buffer could not be wiped.
  */
 #include "postgres/server.h"
 
@@ -17,14 +15,9 @@
 #include "auth/postgres.h"
 #include "auth/settings.h"
 
-#include "storage/fd.h"
+#include "postgres/secret_file.h"
 
 #include <sodium.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define LEAST_BYTES 32
 #define MOST_BYTES 4096
@@ -34,27 +27,6 @@ static size_t secret_length;	/* 0: none was read */
 static TimestampTz secret_since;	/* the reload it belongs to */
 static const char *logged_problem;
 static TimestampTz logged_since;
-
-/* Fills the buffer as far as the file goes; -1 and errno where it cannot. */
-static ssize_t
-read_all(int file, uint8 *buffer, size_t size)
-{
-	size_t		length = 0;
-
-	while (length < size)
-	{
-		ssize_t		got = read(file, buffer + length, size - length);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			break;
-		length += (size_t) got;
-	}
-	return (ssize_t) length;
-}
 
 static const char *
 keep(const uint8 *bytes, size_t length)
@@ -71,43 +43,37 @@ keep(const uint8 *bytes, size_t length)
 	return NULL;
 }
 
-static const char *
-read_open_file(int file)
-{
-	uint8		bytes[MOST_BYTES + 2];	/* the newline, and one that is too much */
-	struct stat status;
-	ssize_t		length;
-	const char *problem;
-
-	if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
-		return "spark.jwt_secret_file must name a regular file.";
-	if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		return "Group and others must have no access to the file in spark.jwt_secret_file: set its mode to 0600.";
-	length = read_all(file, bytes, sizeof(bytes));
-	if (length < 0)
-		return "The file in spark.jwt_secret_file could not be read.";
-	problem = keep(bytes, (size_t) length);
-	explicit_bzero(bytes, sizeof(bytes));
-	return problem;
-}
-
 /* Reads the secret; NULL, or what is wrong and the remedy. */
 static const char *
 read_secret(void)
 {
-	const char *problem;
-	int			file;
+	uint8		bytes[MOST_BYTES + 2];	/* the newline, and one that is too much */
+	size_t		length;
+	const char *problem = NULL;
 
 	explicit_bzero(secret, sizeof(secret));
 	secret_length = 0;
 	if (jwt_secret_file == NULL || jwt_secret_file[0] == '\0')
 		return "spark.jwt_secret_file is not set: put at least 32 random bytes into a file of mode 0600 that the server's user owns, name it there and reload.";
-	/* Without O_NONBLOCK, a pipe of that name would stop the session. */
-	file = BasicOpenFile(jwt_secret_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (file < 0)
-		return "The file in spark.jwt_secret_file could not be opened: the server's user must own it, with mode 0600.";
-	problem = read_open_file(file);
-	close(file);
+	switch (secret_file_read(jwt_secret_file, bytes, sizeof(bytes), &length))
+	{
+		case SECRET_FILE_FINE:
+			problem = keep(bytes, length);
+			break;
+		case SECRET_FILE_NOT_OPENED:
+			problem = "The file in spark.jwt_secret_file could not be opened: the server's user must own it, with mode 0600.";
+			break;
+		case SECRET_FILE_NOT_REGULAR:
+			problem = "spark.jwt_secret_file must name a regular file.";
+			break;
+		case SECRET_FILE_EXPOSED:
+			problem = "Group and others must have no access to the file in spark.jwt_secret_file: set its mode to 0600.";
+			break;
+		case SECRET_FILE_NOT_READ:
+			problem = "The file in spark.jwt_secret_file could not be read.";
+			break;
+	}
+	explicit_bzero(bytes, sizeof(bytes));
 	return problem;
 }
 

@@ -22,10 +22,11 @@ extern const Consumer bitcoin_consumer;
 extern void bitcoin_define_settings(void);
 
 /*
- * The node that the worker talks to, from the composition root; NULL: none.  It
- * is used only while spark.lightning_node names it.
+ * Where the node is found that the worker talks to, by its name; NULL: there is
+ * none of that name.  From the composition root.
  */
-extern void bitcoin_set_node(LightningNode *node);
+typedef LightningNode *(*NodeFinder) (const char *name);
+extern void bitcoin_set_nodes(NodeFinder find);
 
 /* What the worker "spark lightning" does (worker_turn.c). */
 extern const WorkerTask bitcoin_lightning_task;

@@ -9,10 +9,10 @@
 
 #include "bitcoin/settings.h"
 
-char	   *lightning_url;
-char	   *lightning_ca_file;
-char	   *lightning_credential_file;
-
+static char *lightning_url;
+static char *lightning_ca_file;
+static char *lightning_credential_file;
+static char *lightning_connection;
 static int	lightning_node;
 static int	lightning_network;
 static int	invoice_expiry;
@@ -45,7 +45,36 @@ static const char *const network_names[] = {"regtest", "signet", "testnet", "bit
 const char *
 bitcoin_wanted_node(void)
 {
-	return nodes[lightning_node].name;
+	const char *node;
+
+	if (lightning_connection[0] == '\0')
+		return nodes[lightning_node].name;
+	/* Never the simulator by mistake. */
+	node = connection_node(lightning_connection);
+	return node == NULL ? "" : node;
+}
+
+const char *
+bitcoin_node_connection(Arena *arena, NodeConnection *connection)
+{
+	const char *problem;
+
+	if (lightning_connection[0] != '\0')
+	{
+		problem = connection_parse(arena, lightning_connection, connection);
+		return problem == NULL ? NULL : arena_printf(arena, "spark.lightning_connection: %s", problem);
+	}
+	*connection = (NodeConnection) {.node = bitcoin_wanted_node()};
+	if (lightning_url[0] == '\0')
+		return "spark.lightning_url is not set";
+	problem = connection_set_server(arena, lightning_url, connection);
+	if (problem != NULL)
+		return arena_printf(arena, "spark.lightning_url: %s", problem);
+	connection->ca_file = lightning_ca_file[0] == '\0' ? NULL : lightning_ca_file;
+	connection->credential_file = lightning_credential_file[0] == '\0' ? NULL : lightning_credential_file;
+	if (connection->credential_file == NULL && connection->socket_path == NULL)
+		return "spark.lightning_credential_file is not set";
+	return connection_problem(connection);
 }
 
 BitcoinTerms
@@ -87,7 +116,10 @@ define_node(void)
 	DefineCustomEnumVariable("spark.lightning_network", "Names the network that the Lightning node is on.",
 							 "Payment requests of another network are refused.",
 							 &lightning_network, 0, networks, PGC_SIGHUP, 0, NULL, NULL, NULL);
-	define_text("spark.lightning_url", "Names the address of the Lightning node.", NULL,
+	define_text("spark.lightning_connection", "Says how the Lightning node is reached, all in one text.",
+				"As BTCPay Server writes it: type=lnd-rest;server=..;macaroonfilepath=..; where it is set, it alone counts.",
+				&lightning_connection, GUC_SUPERUSER_ONLY);
+	define_text("spark.lightning_url", "Names the address of the Lightning node.", "https://host:port, or unix:///path of a socket.",
 				&lightning_url, GUC_SUPERUSER_ONLY);
 	define_text("spark.lightning_ca_file", "Names the file with the certificate that the Lightning node is checked against.",
 				NULL, &lightning_ca_file, GUC_SUPERUSER_ONLY);

@@ -6,6 +6,7 @@
 #define SPARK_BITCOIN_SETTINGS_H
 
 #include "bitcoin/ports.h"
+#include "lightning/connection.h"
 
 /* To be called once, from _PG_init. */
 extern void bitcoin_define_settings(void);
@@ -13,12 +14,10 @@ extern void bitcoin_define_settings(void);
 /* As they are now. */
 extern BitcoinTerms bitcoin_terms(void);
 
-/* "simulator", "lnd", "cln", "lnbits": the node that the operator wants. */
+/* "simulator", "lnd", "cln", "lnbits": the node that the operator wants; "" where he does not say. */
 extern const char *bitcoin_wanted_node(void);
 
-/* How a real node is reached; '' where it is not said.  Read by its adapter. */
-extern char *lightning_url;
-extern char *lightning_ca_file;
-extern char *lightning_credential_file;
+/* How that one is reached, unless it is the simulator; NULL, or what is wrong with the settings. */
+extern const char *bitcoin_node_connection(Arena *arena, NodeConnection *connection);
 
 #endif

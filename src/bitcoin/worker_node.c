@@ -45,22 +45,26 @@ typedef struct Standing
 	bool		is_stored;
 } Standing;
 
-static LightningNode *wired_node;
+static NodeFinder find_node;
 static Standing standing;
 static const char *said_problem = "";	/* what the log said last */
 
+/* The last problems with the node's own words in them, so that these live as long as others know them. */
+#define PROBLEMS 8
+#define MOST_PROBLEM 640
+static char problems[PROBLEMS][MOST_PROBLEM];
+static int	newest_problem;
+
 void
-bitcoin_set_node(LightningNode *node)
+bitcoin_set_nodes(NodeFinder find)
 {
-	wired_node = node;
+	find_node = find;
 }
 
 LightningNode *
 worker_node(void)
 {
-	if (wired_node == NULL || strcmp(wired_node->name, bitcoin_wanted_node()) != 0)
-		return NULL;
-	return wired_node;
+	return find_node == NULL ? NULL : find_node(bitcoin_wanted_node());
 }
 
 /* ------------------------------------------------------------------- calls */
@@ -72,6 +76,7 @@ call_prepare(Call *call)
 	memset(&call->task, 0, sizeof(call->task));
 	call->task.call.arena = context_arena(call->context);
 	call->is_used = false;
+	call->node = NULL;
 }
 
 void
@@ -94,14 +99,16 @@ call_start(Call *call)
 		asked->done = true;
 		return;
 	}
-	worker_node()->start(worker_node(), asked);
+	call->node = worker_node();
+	call->node->start(call->node, asked);
 }
 
 void
 call_end(Call *call)
 {
-	if (call->is_used && wired_node != NULL)
-		wired_node->release(wired_node, &call->task.call);
+	if (call->node != NULL)
+		call->node->release(call->node, &call->task.call);
+	call->node = NULL;
 	call->is_used = false;
 	if (call->context != NULL)
 		MemoryContextDelete(call->context);
@@ -122,6 +129,24 @@ say(const char *problem)
 	said_problem = problem;
 }
 
+/* A problem and what the node, or the way to it, says about it. */
+static const char *
+with_words(const char *problem, const NodeCall *call)
+{
+	const char *words = harmless_words(call->arena, call->words);
+	char		text[MOST_PROBLEM];
+
+	if (words == NULL)
+		return problem;
+	snprintf(text, sizeof(text), "%s: %s", problem, words);
+	if (strcmp(problems[newest_problem], text) != 0)
+	{
+		newest_problem = (newest_problem + 1) % PROBLEMS;
+		strcpy(problems[newest_problem], text);
+	}
+	return problems[newest_problem];
+}
+
 static void
 lose(const char *problem)
 {
@@ -138,8 +163,8 @@ unusable(void)
 	LightningNode *node = worker_node();
 
 	if (node == NULL)
-		return strcmp(bitcoin_wanted_node(), "simulator") == 0 ?
-			"the simulated node is not there" :
+		return bitcoin_wanted_node()[0] == '\0' ?
+			"spark.lightning_connection names no type of node" :
 			"the node that spark.lightning_node names is not built in this version";
 	if (strcmp(node->name, "simulator") == 0 && strcmp(bitcoin_terms().network, "regtest") != 0)
 		return "the simulated node is on regtest only, and spark.lightning_network names another network";
@@ -218,7 +243,7 @@ take_identity(const NodeCall *call, Instant now)
 	{
 		standing.silences++;
 		standing.next_identify = instant_plus_seconds(now, Min(standing.silences, IDENTIFY_SECONDS));
-		lose("the node does not answer");
+		lose(with_words("the node does not answer", call));
 		return;
 	}
 	standing.silences = 0;
@@ -245,7 +270,7 @@ take_identity(const NodeCall *call, Instant now)
 	}
 	standing.is_known = true;
 	standing.is_ready = call->identity.ready;
-	standing.problem = call->identity.ready ? NULL : "the node is not ready";
+	standing.problem = call->identity.ready ? NULL : with_words("the node is not ready", call);
 	if (!call->identity.ready)
 		standing.next_identify = instant_plus_seconds(now, 1);
 	say(standing.problem);

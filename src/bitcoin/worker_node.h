@@ -17,11 +17,12 @@
 typedef struct Call
 {
 	bool		is_used;
+	LightningNode *node;		/* that has it under way, or NULL */
 	MemoryContext context;
 	NodeTask	task;
 } Call;
 
-/* The port that the composition root has set, where it is the one that the settings name. */
+/* The node that the settings name; NULL where there is none. */
 extern LightningNode *worker_node(void);
 
 /* An empty call with an arena, not used yet. */

@@ -41,6 +41,7 @@ static Call calls[MOST_CALLS];
 /* What is forgotten when the worker begins anew. */
 static struct
 {
+	LightningNode *node;		/* that the settings named in the last turn */
 	bool		is_installed;	/* the tables are there */
 	bool		has_started;	/* everything open was made due */
 	Instant		started_at;
@@ -443,6 +444,9 @@ turn(void)
 {
 	Pick		pick = {.now = server_time(), .is_first = !state.is_installed};
 
+	if (state.node != worker_node())
+		begin();
+	state.node = worker_node();
 	if (worker_node() != NULL)
 		worker_node()->progress(worker_node());
 	(void) apply_answers();

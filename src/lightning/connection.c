@@ -96,15 +96,19 @@ starts_with(const char *text, const char *start)
 /* ------------------------------------------------------------------ values */
 
 static const char *
-set_type(NodeConnection *connection, Piece value)
+node_of(Piece type)
 {
 	for (size_t i = 0; i < COUNT_OF(types); i++)
-		if (piece_is(value, types[i].type))
-		{
-			connection->node = types[i].node;
-			return NULL;
-		}
-	return "type is none of lnd-rest, clightning and lnbits";
+		if (piece_is(type, types[i].type))
+			return types[i].node;
+	return NULL;
+}
+
+static const char *
+set_type(NodeConnection *connection, Piece value)
+{
+	connection->node = node_of(value);
+	return connection->node != NULL ? NULL : "type is none of lnd-rest, clightning and lnbits";
 }
 
 /* Hex digits of either case, with colons between or not. */
@@ -262,6 +266,21 @@ connection_parse(Arena *arena, const char *text, NodeConnection *connection)
 		from = *until == ';' ? until + 1 : until;
 	}
 	return connection_problem(connection);
+}
+
+const char *
+connection_node(const char *text)
+{
+	for (const char *from = text; *from != '\0';)
+	{
+		const char *until = from + strcspn(from, ";");
+		const char *equals = memchr(from, '=', (size_t) (until - from));
+
+		if (equals != NULL && part_of(piece_of(from, equals)) == PART_TYPE)
+			return node_of(piece_of(equals + 1, until));
+		from = *until == ';' ? until + 1 : until;
+	}
+	return NULL;
 }
 
 const char *

@@ -34,6 +34,9 @@ typedef struct NodeConnection
 /* Reads the text; NULL, or what is wrong with it: static text. */
 extern const char *connection_parse(Arena *arena, const char *text, NodeConnection *connection);
 
+/* Which node the text is about: "lnd", ..; NULL where it does not say.  Takes no memory. */
+extern const char *connection_node(const char *text);
+
 /* Takes in an address: http, https or unix.  NULL, or what is wrong with it. */
 extern const char *connection_set_server(Arena *arena, const char *server, NodeConnection *connection);
 

@@ -69,6 +69,16 @@ what_users_of_btcpay_write_is_read(void **state)
 }
 
 static void
+whose_node_it_is_stands_in_its_type(void **state)
+{
+	assert_string_equal(connection_node("server=https://x; TYPE = Lnd-Rest ;colour=red"), "lnd");
+	assert_string_equal(connection_node("type=lnbits"), "lnbits");
+	assert_null(connection_node(""));
+	assert_null(connection_node("type=eclair;server=https://x"));
+	assert_null(connection_node("type"));
+}
+
+static void
 L58_a_secret_in_the_text_is_refused_and_not_repeated(void **state)
 {
 	static const char *const names[] = {"macaroon", "rune", "api-key", "apikey", "password", "MACAROON"};
@@ -123,6 +133,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_users_of_btcpay_write_is_read, begin, end),
+		cmocka_unit_test(whose_node_it_is_stands_in_its_type),
 		cmocka_unit_test_setup_teardown(L58_a_secret_in_the_text_is_refused_and_not_repeated, begin, end),
 		cmocka_unit_test_setup_teardown(everything_else_is_refused, begin, end),
 	};
