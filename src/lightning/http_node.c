@@ -221,6 +221,7 @@ forget(HttpNode *self)
 		self->secrets[i] = NULL;
 	}
 	explicit_bzero(self->derivation, sizeof(self->derivation));
+	self->notes = (NodeNotes) {0};
 }
 
 static bool

@@ -62,6 +62,14 @@ typedef struct NodeDialect
 	bool		(*hear) (HttpNode *self, NodeTalk *talk, const HttpReply *reply);
 } NodeDialect;
 
+/* What a dialect has learned of its node, from one call to another; all zero after each connect. */
+typedef struct NodeNotes
+{
+	int64_t		version;		/* larger for a newer one; 0: not known yet */
+	char		node_id[72];	/* where it has to be found out in a roundabout way */
+	char		network[16];
+} NodeNotes;
+
 struct HttpNode
 {
 	LightningNode node;
@@ -71,6 +79,7 @@ struct HttpNode
 	const char *problem;		/* why it cannot be asked; static text or NULL */
 	char	   *secrets[HTTP_NODE_SECRETS]; /* of malloc; NULL: none */
 	uint8_t		derivation[32]; /* a secret from which others are made */
+	NodeNotes	notes;
 	NodeTalk   *talks;
 };
 

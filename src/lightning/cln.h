@@ -1,0 +1,16 @@
+/*
+ * cln.h
+ *		Core Lightning, by clnrest or by its Unix socket.
+ *
+ * Both carry the same methods.  Over clnrest the credential is a rune, as text;
+ * the rights that it needs stand in docs.  The socket needs none: whoever may
+ * open it may do all.
+ */
+#ifndef SPARK_LIGHTNING_CLN_H
+#define SPARK_LIGHTNING_CLN_H
+
+#include "lightning/http_node.h"
+
+extern const NodeDialect cln_dialect;
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * lnbits.h
+ *		LNbits by its wallet API.
+ *
+ * The credential is the admin key of a wallet as text, and on a second line, if
+ * wished, its invoice key, which then is used for all that moves nothing.
+ *
+ * LNbits tells neither a public key nor a network.  They are read once a
+ * connection, off an invoice of one satoshi that it is asked to make and nobody
+ * is ever shown.
+ */
+#ifndef SPARK_LIGHTNING_LNBITS_H
+#define SPARK_LIGHTNING_LNBITS_H
+
+#include "lightning/http_node.h"
+
+extern const NodeDialect lnbits_dialect;
+
+#endif
