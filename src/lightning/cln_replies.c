@@ -443,6 +443,8 @@ hear_paid(NodeTalk *talk, const HttpReply *reply, const Answered *answered)
 		return false;
 	}
 	call->payment = (NodePayment) {.has_preimage = false};
+	if (call->words == NULL)
+		call->words = "the node calls a payment made and does not say by what";
 	talk->number = answered->code;
 	talk->record = call->words;
 	return answered->is_error;
