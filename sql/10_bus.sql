@@ -44,7 +44,8 @@ deliver_at: when it is due; NULL or a time that has passed: now. Among those of 
   from the moment when it is due. A handler may emit its own message again for later, for ever.
 Returns the id of the message. It takes effect when the caller commits, and not at all if he does not.
 Errors: SP001 invalid argument; SP004 a message of spark''s own contexts, unless by a superuser;
-  SP009 not installed.';
+  SP008 the log is full; SP009 not installed; SP010 more than one transaction may emit
+  (spark.transaction_max_messages, spark.transaction_max_size).';
 
 CREATE FUNCTION spark_bus.cancel(message_id uuid) RETURNS boolean
 	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
@@ -57,11 +58,12 @@ Returns true where it was taken back, false when it is too late.
 Errors: SP001 no message_id; SP004 another role has emitted it; SP009 not installed.';
 
 CREATE FUNCTION spark_bus.subscribe(consumer text, message_type text, handler regproc,
-		max_attempts int DEFAULT 12, kind text DEFAULT 'event')
+		max_attempts int DEFAULT 12, kind text DEFAULT 'event',
+		ordering text DEFAULT 'key', when_dead text DEFAULT 'block')
 	RETURNS void
 	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_bus_subscribe';
-COMMENT ON FUNCTION spark_bus.subscribe(text, text, regproc, int, text) IS
+COMMENT ON FUNCTION spark_bus.subscribe(text, text, regproc, int, text, text, text) IS
 'Has handler(message spark_bus.message) called for each message of a type.
 
 consumer: a name of the caller''s making; each consumer has a place in the log of its own.
@@ -69,10 +71,14 @@ message_type: <context>.<words>.
 handler: a function that takes one spark_bus.message and returns void.
 max_attempts: from 1; after so many failures the message is a dead letter.
 kind: event (any number of consumers) or command (this is its one handler).
+ordering: what waits while a message fails: key (later ones of its key), none (nothing; nor does it wait
+  for others of its key), lane (all later ones of its lane).
+when_dead: what becomes of those once it is a dead letter: block (they wait for an operator) or skip
+  (they go on).
 Effect and cursor are one transaction: each message takes effect once. The handler runs as the role
   that subscribed, with search_path public, in a restricted security context.
 A new consumer starts with what commits after its first subscribe; the same (consumer, type) again
-  replaces handler and max_attempts.
+  replaces all the rest of it; what is parked keeps what held when it failed.
 Returns nothing.
 Errors: SP001 invalid argument; SP004 a consumer of another role, or a handler the caller may not
   execute; SP009 not installed; SP010 a second handler of a command, the other kind, or a context''s name.';

@@ -20,19 +20,49 @@ Returns a row a consumer and lane. lag_messages: what it wants and has not handl
   paused_why: why it waits, else NULL. All counts are since the server''s start.
 Errors: SP009 not installed.';
 
-CREATE FUNCTION spark_ops.dead_letters(limit_ int DEFAULT 100)
+CREATE FUNCTION spark_ops.dead_letters(limit_ int DEFAULT 100, of_consumer text DEFAULT NULL, after uuid DEFAULT NULL)
 	RETURNS TABLE (message_id uuid, consumer text, type text, aggregate_id uuid, payload jsonb,
-		attempts int, error_code text, error_message text, first_failed_at timestamptz, died_at timestamptz)
+		attempts int, error_code text, error_message text, first_failed_at timestamptz, died_at timestamptz,
+		holds text)
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	-- a list is read along its index, never collected and sorted
 	SET enable_bitmapscan = off
 	AS 'MODULE_PATHNAME', 'spark_ops_dead_letters';
-COMMENT ON FUNCTION spark_ops.dead_letters(int) IS
+COMMENT ON FUNCTION spark_ops.dead_letters(int, text, uuid) IS
 'Lists the messages that failed for good, newest first.
 
 limit_: 1 to 10,000; NULL: 100.
-Each shuts its key for that consumer until it is retried, mended or dropped.
+of_consumer: those of one; NULL: of all.
+after: the message_id of the last row of the page before; needs of_consumer.
+What waits for each, holds says: the later ones of its key, all of its lane, or none. They wait until it
+  is retried, mended or dropped, or its key is unblocked.
 Returns a row a dead message, with how often and by which error it failed.
+Errors: SP001 limit_ out of range, or after without of_consumer; SP002 no such consumer or dead letter;
+  SP009 not installed.';
+
+CREATE FUNCTION spark_ops.blocked_keys(limit_ int DEFAULT 100)
+	RETURNS TABLE (consumer text, aggregate_id uuid, waiting bigint, holds text, state text,
+		message_id uuid, type text, error_code text, error_message text, first_failed_at timestamptz, due timestamptz)
+	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_blocked_keys';
+COMMENT ON FUNCTION spark_ops.blocked_keys(int) IS
+'Lists the messages that others wait for, the oldest first.
+
+limit_: 1 to 10,000; NULL: 100.
+Returns a row a message that holds up its key, or its lane (holds): parked until its next attempt at due,
+  or dead (state); waiting: how many of its key are parked behind it, what its lane holds aside.
+Errors: SP001 limit_ out of range; SP009 not installed.';
+
+CREATE FUNCTION spark_ops.operations(limit_ int DEFAULT 100)
+	RETURNS TABLE (at timestamptz, operator text, action text, consumer text, message_id uuid, reason text,
+		before jsonb, after jsonb)
+	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_operations';
+COMMENT ON FUNCTION spark_ops.operations(int) IS
+'Lists what operators did to the bus, newest first.
+
+limit_: 1 to 10,000; NULL: 100.
+Returns a row an operation: who, what, to which consumer and message, why, and what it was and became.
 Errors: SP001 limit_ out of range; SP009 not installed.';
 
 CREATE FUNCTION spark_ops.retry_dead_letter(message_id uuid, consumer text) RETURNS void
@@ -68,6 +98,92 @@ payload: the new one, an object.
 reason: 1 to 1,000 bytes; recorded with who, before and after.
 Returns nothing.
 Errors: SP001 no or an invalid argument; SP002 no such consumer or dead letter; SP009 not installed.';
+
+CREATE FUNCTION spark_ops.retry_key(consumer text, aggregate_id uuid, reason text) RETURNS bigint
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_retry_key';
+COMMENT ON FUNCTION spark_ops.retry_key(text, uuid, text) IS
+'Has all that failed of a key handled again now, by one consumer.
+
+consumer, aggregate_id: as spark_ops.blocked_keys() and dead_letters() show them.
+reason: 1 to 1,000 bytes; recorded with who.
+Dead letters have their attempts counted from 0; what is parked does not wait for its time. Those behind
+  follow in their order.
+Returns how many messages are tried.
+Errors: SP001 invalid argument; SP002 no such consumer, or nothing of that key has failed; SP009 not
+  installed.';
+
+CREATE FUNCTION spark_ops.retry_all(consumer text, reason text, limit_ int DEFAULT 1000) RETURNS bigint
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_retry_all';
+COMMENT ON FUNCTION spark_ops.retry_all(text, text, int) IS
+'Has what failed of a consumer handled again now, a page at a time.
+
+consumer: a context, or one that was subscribed.
+reason: 1 to 1,000 bytes; recorded with who.
+limit_: how many at most, 1 to 10,000; NULL: 1,000. First what is parked for later, then the dead ones that
+  died first, their attempts counted from 0.
+Call it until it returns 0.
+Returns how many messages are tried.
+Errors: SP001 invalid argument; SP002 no such consumer; SP009 not installed.';
+
+CREATE FUNCTION spark_ops.unblock_key(consumer text, aggregate_id uuid, reason text) RETURNS bigint
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_unblock_key';
+COMMENT ON FUNCTION spark_ops.unblock_key(text, uuid, text) IS
+'Lets those behind a failed message go on without it.
+
+consumer, aggregate_id: as spark_ops.blocked_keys() shows them.
+reason: 1 to 1,000 bytes; recorded with who.
+The message itself stays parked or dead, and can still be retried, mended or dropped; its place in the
+  order is given up. Also a lane that it holds up goes on.
+Returns how many messages were set aside.
+Errors: SP001 invalid argument; SP002 no such consumer, or nobody waits for that key; SP009 not installed.';
+
+CREATE FUNCTION spark_ops.pause_consumer(consumer text, reason text) RETURNS void
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_pause_consumer';
+COMMENT ON FUNCTION spark_ops.pause_consumer(text, text) IS
+'Has a consumer handle nothing until resume_consumer().
+
+consumer: a context, or one that was subscribed. A batch of it that runs ends first.
+reason: 1 to 1,000 bytes; recorded with who, and shown by spark_ops.health().
+What it wants stays in the log meanwhile, which then cannot be emptied; of a context, it counts for
+  spark.lane_hard_limit.
+Returns nothing.
+Errors: SP001 invalid argument; SP002 no such consumer; SP009 not installed; SP010 it is paused already.';
+
+CREATE FUNCTION spark_ops.resume_consumer(consumer text, reason text) RETURNS void
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_resume_consumer';
+COMMENT ON FUNCTION spark_ops.resume_consumer(text, text) IS
+'Has a consumer go on that an operator has paused, where it stood.
+
+consumer: as in pause_consumer().
+reason: 1 to 1,000 bytes; recorded with who.
+Returns nothing.
+Errors: SP001 invalid argument; SP002 no such consumer; SP009 not installed; SP010 no operator has
+  paused it.';
+
+CREATE FUNCTION spark_ops.replay(consumer text, reason text, since timestamptz DEFAULT NULL,
+		message_id uuid DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_replay';
+COMMENT ON FUNCTION spark_ops.replay(text, text, timestamptz, uuid) IS
+'Has a consumer handle again what it has handled, from a time or a message on.
+
+consumer: one that was subscribed. No context: its messages move and count money, each of them once.
+reason: 1 to 1,000 bytes; recorded with who.
+since, message_id: one of the two. Of all lanes, what was emitted at that time or later; or that message,
+  all behind it in its lane, and of other lanes what was emitted when it was or later.
+Into that consumer alone, of the types it has subscribed now, in the order of the log, and before all that
+  is new: each effect happens once more, on purpose. Nothing is marked as a replay. Only what the log still
+  holds comes; it keeps messages for spark.segment_retention at least.
+Returns how many messages come again; 0: nothing was changed.
+Errors: SP001 invalid argument; SP002 no such consumer, or the log has no such message; SP009 not
+  installed; SP010 a context, a detached consumer, one with parked or dead messages, one in the middle of
+  a batch, or a time before the last change of lanes.';
 
 CREATE FUNCTION spark_ops.verify_between()
 	RETURNS TABLE (invariant text, ok boolean, detail text)

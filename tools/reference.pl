@@ -152,15 +152,17 @@ sub messages_page
 	my $text = "# Messages\n\n" . $made
 	  . "What the contexts tell and ask each other. A command is for one context; an event is for whoever subscribes (`spark_bus.subscribe()`).\n"
 	  . "The payload is a flat JSON object; an optional field is left out where it has the zero of its type. Key is what `aggregate_id` is an id of:\n"
-	  . "messages of one key are handled in their order.\n\n";
+	  . "messages of one key are handled in their order, and wait while one of them fails, unless it says *order-free*.\n\n";
+	my %order_says = ('key block' => 'ordered', 'key skip' => 'ordered until it is dead', 'none block' => 'order-free', 'none skip' => 'order-free',
+		'lane block' => 'stops its lane', 'lane skip' => 'stops its lane until it is dead');
 	for my $file (sort glob("$root/src/*/messages.def"))
 	{
 		my ($context) = $file =~ m{/(\w+)/messages\.def$};
 		my $definitions = slurp($file);
 		$text .= "## $context\n\n";
-		while ($definitions =~ m{(?:/\*(?:(?!\*/).)*\*/\s*)*?(?:/\*((?:(?!\*/).)*)\*/\n)?^MESSAGE\((\w+), "([\w.]+)", (\w+), (\d+), "(\w+)",(.*?)\)\s*(?:/\*[^\n]*?\*/)?\s*$(?=\s*(?:^$|\z|^/\*|^MESSAGE))}gms)
+		while ($definitions =~ m{(?:/\*(?:(?!\*/).)*\*/\s*)*?(?:/\*((?:(?!\*/).)*)\*/\n)?^MESSAGE(?:_ORDERED)?\((\w+), "([\w.]+)", (\w+), (\d+), "(\w+)",(?: (NONE|LANE|KEY), (SKIP|BLOCK),)?(.*?)\)\s*(?:/\*[^\n]*?\*/)?\s*$(?=\s*(?:^$|\z|^/\*|^MESSAGE))}gms)
 		{
-			my ($why, $name, $type, $kind, $version, $key, $fields) = ($1, $2, $3, lc $4, $5, $6, $7);
+			my ($why, $name, $type, $kind, $version, $key, $order, $dead, $fields) = ($1, $2, $3, lc $4, $5, $6, lc($7 // 'key'), lc($8 // 'block'), $9);
 			$why = '' if !defined $why || $why =~ /messages\.def/;
 			$why =~ s/\s*\n\s*\*?\s*/ /g;
 			$why =~ s/^\s+|\s+$//g;
@@ -170,7 +172,7 @@ sub messages_page
 				push @rows, [ "`$3`", $json_says{$2}, $1 eq 'FIELD' ? 'always' : 'optional', $4 ];
 			}
 			$text .= "### $type\n\n" . ($why ne '' ? "$why\n\n" : '')
-			  . "*$kind*, version $version, key: $key; handled by: " . handled_by($name) . "\n\n"
+			  . "*$kind*, version $version, key: $key, $order_says{$order . ' ' . $dead}; handled by: " . handled_by($name) . "\n\n"
 			  . table([ 'field', 'type', '', '' ], @rows);
 		}
 	}

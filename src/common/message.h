@@ -14,6 +14,11 @@
  *				FIELD(Amount, amount_msat)
  *				OPTIONAL(Text, reason))
  *
+ * Messages of one key are handled in their order, and where one fails the later
+ * ones wait for it.  A type of which that is not wanted says so by
+ * MESSAGE_ORDERED, with what waits while it fails (KEY, NONE, LANE) and when it
+ * is dead (BLOCK, SKIP) behind what its key is an id of.
+ *
  * A payload is a flat JSON object.  An optional field is left out where it has
  * the zero value of its type, and reads back as that.  A later schema version
  * may add optional fields only: so an older message still decodes.
@@ -57,12 +62,29 @@ typedef enum MessageKind
 	MESSAGE_EVENT
 } MessageKind;
 
+/* What waits while a message cannot be handled. */
+typedef enum MessageOrder
+{
+	MESSAGE_ORDER_KEY,			/* the later ones of its key */
+	MESSAGE_ORDER_NONE,			/* nothing, and it waits for none */
+	MESSAGE_ORDER_LANE			/* all later ones of the lane */
+} MessageOrder;
+
+/* And once it is dead, until an operator has decided. */
+typedef enum MessageDeath
+{
+	MESSAGE_DEATH_BLOCK,		/* they go on waiting */
+	MESSAGE_DEATH_SKIP			/* they go on */
+} MessageDeath;
+
 typedef struct MessageType
 {
 	const char *name;			/* "accounting.request_transfer" */
 	MessageKind kind;
 	int			schema_version; /* the newest this code knows; 1 and up */
 	const char *aggregate_type; /* what the message's key is an id of */
+	MessageOrder order;
+	MessageDeath when_dead;
 	size_t		size;			/* of the struct */
 	size_t		field_count;
 	const Field *fields;		/* in the order of the struct */

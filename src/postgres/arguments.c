@@ -113,13 +113,19 @@ arg_key(FunctionCallInfo fcinfo, int number, const char *name)
 }
 
 int
-arg_limit(FunctionCallInfo fcinfo, int number, int fallback)
+arg_limit_up_to(FunctionCallInfo fcinfo, int number, int fallback, int most)
 {
 	int32		limit = PG_ARGISNULL(number) ? fallback : PG_GETARG_INT32(number);
 
-	if (limit < 1 || limit > MAX_LIMIT)
-		refuse(RESULT_INVALID_ARGUMENT, "Argument limit_ must be from 1 to %d.", MAX_LIMIT);
+	if (limit < 1 || limit > most)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument limit_ must be from 1 to %d.", most);
 	return limit;
+}
+
+int
+arg_limit(FunctionCallInfo fcinfo, int number, int fallback)
+{
+	return arg_limit_up_to(fcinfo, number, fallback, MAX_LIMIT);
 }
 
 const char *

@@ -40,6 +40,9 @@ extern const char *arg_key_or_null(FunctionCallInfo fcinfo, int number, const ch
 /* The limit_ of a list: 1 to 500, NULL gives fallback. */
 extern int	arg_limit(FunctionCallInfo fcinfo, int number, int fallback);
 
+/* The same for the lists of operators, which may be longer. */
+extern int	arg_limit_up_to(FunctionCallInfo fcinfo, int number, int fallback, int most);
+
 /* 64 hex digits, folded to lower case. */
 extern const char *arg_hash(FunctionCallInfo fcinfo, int number, const char *name);
 

@@ -198,6 +198,35 @@ is_shut(const Batch *batch, Uuid key)
 	return false;
 }
 
+static MessageOrder
+order_of(const Batch *batch, const Message *message)
+{
+	return listener_order(batch->listener, message->type_name);
+}
+
+/* It has its place behind a message of its key that is parked or dead. */
+static bool
+must_wait(const Batch *batch, const Message *message)
+{
+	return is_shut(batch, message->aggregate_id) && order_of(batch, message) != MESSAGE_ORDER_NONE;
+}
+
+/* The batch ends here: what is left of it comes with the next. */
+static void
+cut(Batch *batch, int count)
+{
+	batch->was_cut = batch->was_cut || count < batch->count;
+	batch->count = count;
+}
+
+/* The message there was parked: where its type holds up the lane, the batch ends with it. */
+static void
+cut_after_parked(Batch *batch, int place)
+{
+	if (order_of(batch, &batch->messages[place].message) == MESSAGE_ORDER_LANE)
+		cut(batch, place + 1);
+}
+
 static void
 find_shut(Batch *batch)
 {
@@ -208,14 +237,39 @@ find_shut(Batch *batch)
 	batch->shut_count = shut_keys(batch->consumer, keys, (size_t) batch->count, batch->arena, &batch->shut);
 }
 
+/* It could not be handled: the later ones of its key wait, unless its type says otherwise. */
 static void
-shut(Batch *batch, Uuid key)
+shut_key_of(Batch *batch, const Message *message)
 {
-	Uuid	   *more = ARENA_ARRAY(batch->arena, Uuid, batch->shut_count + 1);
+	Uuid	   *more;
 
+	if (order_of(batch, message) == MESSAGE_ORDER_NONE)
+		return;
+	more = ARENA_ARRAY(batch->arena, Uuid, batch->shut_count + 1);
 	memcpy(more, batch->shut, batch->shut_count * sizeof(Uuid));
-	more[batch->shut_count++] = key;
+	more[batch->shut_count++] = message->aggregate_id;
 	batch->shut = more;
+}
+
+/*
+ * Counts it, to find whose fault failures are: a key each, or, where nothing
+ * orders them, a message each.  One that holds up its lane blames no more than
+ * itself anyway.
+ */
+static void
+note_failure(const Batch *batch, const Message *message, const ErrorData *error)
+{
+	switch (order_of(batch, message))
+	{
+		case MESSAGE_ORDER_KEY:
+			failure_note(batch->consumer, message->aggregate_id, error);
+			break;
+		case MESSAGE_ORDER_NONE:
+			failure_note(batch->consumer, message->id, error);
+			break;
+		case MESSAGE_ORDER_LANE:
+			break;
+	}
 }
 
 /* Locks all that the batch will ask for, in one order. */
@@ -230,7 +284,7 @@ lock_touched(Batch *batch, UnitOfWork *work)
 		Message    *message = &batch->messages[i].message;
 		const Subscription *subscription = consumer_subscription(context, message->type_name);
 
-		if (subscription == NULL || subscription->touches == NULL || is_shut(batch, message->aggregate_id))
+		if (subscription == NULL || subscription->touches == NULL || must_wait(batch, message))
 			continue;
 		check(message_decode(subscription->type, message->schema_version, message->payload_json,
 							 strlen(message->payload_json), batch->arena, &message->payload));
@@ -239,27 +293,21 @@ lock_touched(Batch *batch, UnitOfWork *work)
 	check(touched_find(&touched, work));
 }
 
-/* The batch ends here: what is left of it comes with the next. */
-static void
-cut(Batch *batch, int count)
-{
-	batch->was_cut = batch->was_cut || count < batch->count;
-	batch->count = count;
-}
-
 /* Handles it, or parks it, which is no business of the handlers' settings. */
 static void
-handle_or_queue(Batch *batch, UnitOfWork *work, LoggedMessage *logged, int *run)
+handle_or_queue(Batch *batch, UnitOfWork *work, int place, int *run)
 {
+	LoggedMessage *logged = &batch->messages[place];
 	bool		in_run = batch->listener->context == NULL;
 	Handling	handling = {batch, work, &logged->message, in_run, logged->payload};
 
-	if (is_shut(batch, logged->message.aggregate_id))
+	if (must_wait(batch, &logged->message))
 	{
 		if (*run != 0)
 			end_calls(*run);
 		*run = 0;
-		park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
+		park_behind(batch->listener, batch->lane, logged->seq, &logged->message);
+		cut_after_parked(batch, place);
 		return;
 	}
 	if (in_run && *run == 0)
@@ -285,7 +333,7 @@ handle_together(Batch *batch)
 		int			handled = batch->handled;
 
 		CHECK_FOR_INTERRUPTS();
-		handle_or_queue(batch, work, &batch->messages[i], &run);
+		handle_or_queue(batch, work, i, &run);
 		batch->done++;
 		now = server_time();
 		if (batch->handled > handled)
@@ -301,6 +349,7 @@ handle_together(Batch *batch)
 /*
  * Many keys have failed alike.  Tries until one message does not, and returns
  * its place; -1 where all do, and then nothing was done and nobody is blamed.
+ * One that holds up its lane is not passed: it is blamed, and the others wait.
  */
 static int
 find_innocent(Batch *batch, bool *handled)
@@ -315,19 +364,25 @@ find_innocent(Batch *batch, bool *handled)
 		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();
-		if (is_shut(batch, message->aggregate_id))
+		*handled = false;
+		if (must_wait(batch, message))
+		{
+			if (order_of(batch, message) == MESSAGE_ORDER_LANE)
+				innocent = i;
 			continue;
+		}
 		error = try_to_handle(&handling);
 		if (error != NULL && failure_class(error) != FAILURE_OF_MESSAGE)
 			ReThrowError(error);
 		*handled = error == NULL;
 		if (error == NULL || !failure_explains(batch->consumer, error) ||
+			order_of(batch, message) == MESSAGE_ORDER_LANE ||
 			is_hopeless(batch, message))
 			innocent = i;
 		else
 		{
 			note_error(batch->consumer, error->message);
-			shut(batch, message->aggregate_id);
+			shut_key_of(batch, message);
 		}
 	}
 	batch->shut_count = shut_before;
@@ -336,8 +391,9 @@ find_innocent(Batch *batch, bool *handled)
 
 /* Handles or parks one; false where it can be neither, for its handler is gone. */
 static bool
-handle_or_park(Batch *batch, LoggedMessage *logged)
+handle_or_park(Batch *batch, int place)
 {
+	LoggedMessage *logged = &batch->messages[place];
 	Message    *message = &logged->message;
 	Handling	handling = {batch, NULL, message};
 	Instant		begun = server_time();
@@ -356,10 +412,13 @@ handle_or_park(Batch *batch, LoggedMessage *logged)
 	if (lost_handlers(batch))
 		return false;
 	hopeless = is_hopeless(batch, message);
-	park_failed(batch->listener, batch->lane, logged->seq, message, error, hopeless);
-	shut(batch, message->aggregate_id);
+	if (park_failed(batch->listener, batch->lane, logged->seq, message, error, hopeless))
+	{
+		shut_key_of(batch, message);
+		cut_after_parked(batch, place);
+	}
 	if (!hopeless)
-		failure_note(batch->consumer, message->aggregate_id, error);
+		note_failure(batch, message, error);
 	return true;
 }
 
@@ -386,9 +445,12 @@ handle_one_by_one(Batch *batch)
 		CHECK_FOR_INTERRUPTS();
 		if (i == innocent && innocent_is_handled)
 			batch->handled++;
-		else if (is_shut(batch, logged->message.aggregate_id))
-			park_behind(batch->consumer, batch->lane, logged->seq, &logged->message);
-		else if (!handle_or_park(batch, logged))
+		else if (must_wait(batch, &logged->message))
+		{
+			park_behind(batch->listener, batch->lane, logged->seq, &logged->message);
+			cut_after_parked(batch, i);
+		}
+		else if (!handle_or_park(batch, i))
 		{
 			cut(batch, i);
 			break;
@@ -492,9 +554,14 @@ begin_batch(Batch *batch)
 	batch->arena = context_arena(CurrentMemoryContext);
 	batch->done = batch->handled = 0;
 	batch->times = (HandlerTimes) {0};
+	batch->is_held = false;
 	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
 		return false;
 	pressure_correct_position(&batch->cursor);
+	batch->is_held = batch->cursor.is_paused ||
+		(batch->listener->stops_lanes && lane_is_held(batch->consumer, batch->lane));
+	if (batch->is_held)
+		return false;
 	batch->last = last_readable(batch->consumer);
 	batch->waits_to_enter = batch->last != NO_BARRIER && lane_is_drained(&batch->cursor);
 	return !batch->waits_to_enter;
@@ -586,7 +653,7 @@ run_retry(void *argument)
 	batch->done = 1;
 	park_again(batch->listener, parked, retry->error, hopeless);
 	if (!hopeless)
-		failure_note(batch->consumer, parked->message.aggregate_id, retry->error);
+		note_failure(batch, &parked->message, retry->error);
 }
 
 /* ---------------------------------------------------------------- with care */
@@ -605,6 +672,8 @@ run_announcing(void *argument)
 		return;
 	trial->is_parked = next_parked(batch->consumer, batch->lane, batch->arena, parked);
 	trial->found = trial->is_parked || (begin_batch(batch) && fetch_batch(batch) > 0);
+	if (!trial->found && batch->is_held)
+		return;
 	if (!trial->found)
 	{
 		end_of_care(batch->consumer, batch->lane);

@@ -134,6 +134,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	ownership = become_owner();
 	if (!tables_are_current("common"))
 		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
+	pressure_admit_size(strlen(payload));
 	if (is_delayed)
 		delay_message(&message, due, GetUserNameFromId(ownership.user, false));
 	else

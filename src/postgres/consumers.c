@@ -16,8 +16,8 @@ static const MessageType *const *const *message_lists;
 static int	message_list_count;
 
 static Statement all_subscriptions = {
-	.sql = "SELECT consumer, message_type, handler_schema, handler_name, role, max_attempts"
-	" FROM spark_common.subscription ORDER BY consumer, message_type"};
+	.sql = "SELECT consumer, message_type, handler_schema, handler_name, role, max_attempts,"
+	" ordering, when_dead FROM spark_common.subscription ORDER BY consumer, message_type"};
 
 static Statement subscribed_command = {
 	.sql = "SELECT consumer FROM spark_common.subscription WHERE message_type = $1 AND kind = 'command'"};
@@ -89,7 +89,12 @@ context_listener(const Consumer *consumer, Arena *arena)
 	listener->context = consumer;
 	listener->wanted = ARENA_ARRAY(arena, const char *, consumer->subscription_count);
 	for (size_t i = 0; i < consumer->subscription_count; i++)
-		listener->wanted[listener->wanted_count++] = consumer->subscriptions[i].type->name;
+	{
+		const MessageType *type = consumer->subscriptions[i].type;
+
+		listener->wanted[listener->wanted_count++] = type->name;
+		listener->stops_lanes = listener->stops_lanes || type->order == MESSAGE_ORDER_LANE;
+	}
 	return listener;
 }
 
@@ -108,6 +113,7 @@ add_subscription(List *list, const char *consumer, UserSubscription subscription
 		list = lappend(list, listener);
 	}
 	((UserSubscription *) listener->subscriptions)[listener->subscription_count++] = subscription;
+	listener->stops_lanes = listener->stops_lanes || subscription.order == MESSAGE_ORDER_LANE;
 	listener->wanted[listener->wanted_count++] = subscription.message_type;
 	return list;
 }
@@ -135,6 +141,8 @@ listeners(Arena *arena)
 		};
 		MemoryContext spi = MemoryContextSwitchTo(caller);
 
+		(void) order_of_name(row_text(&rows, 7, arena), &subscription.order);
+		(void) when_dead_of_name(row_text(&rows, 8, arena), &subscription.when_dead);
 		list = add_subscription(list, consumer, subscription, rows.count, arena);
 		MemoryContextSwitchTo(spi);
 	}
@@ -153,11 +161,103 @@ listener_of(const char *name, Arena *arena)
 	return NULL;
 }
 
-int
-listener_max_attempts(const Listener *listener, const char *message_type)
+/* The one that a user's consumer has for that type; NULL: of a context, or none. */
+static const UserSubscription *
+user_subscription(const Listener *listener, const char *message_type)
 {
 	for (int i = 0; i < listener->subscription_count; i++)
 		if (strcmp(listener->subscriptions[i].message_type, message_type) == 0)
-			return listener->subscriptions[i].max_attempts;
-	return CONTEXT_MAX_ATTEMPTS;
+			return &listener->subscriptions[i];
+	return NULL;
+}
+
+static const Subscription *
+context_subscription(const Listener *listener, const char *message_type)
+{
+	return listener->context != NULL ? consumer_subscription(listener->context, message_type) : NULL;
+}
+
+int
+listener_max_attempts(const Listener *listener, const char *message_type)
+{
+	const UserSubscription *subscription = user_subscription(listener, message_type);
+
+	return subscription != NULL ? subscription->max_attempts : CONTEXT_MAX_ATTEMPTS;
+}
+
+MessageOrder
+listener_order(const Listener *listener, const char *message_type)
+{
+	const UserSubscription *of_user = user_subscription(listener, message_type);
+	const Subscription *of_context = context_subscription(listener, message_type);
+
+	if (of_user != NULL)
+		return of_user->order;
+	return of_context != NULL ? of_context->type->order : MESSAGE_ORDER_KEY;
+}
+
+MessageDeath
+listener_when_dead(const Listener *listener, const char *message_type)
+{
+	const UserSubscription *of_user = user_subscription(listener, message_type);
+	const Subscription *of_context = context_subscription(listener, message_type);
+
+	if (of_user != NULL)
+		return of_user->when_dead;
+	return of_context != NULL ? of_context->type->when_dead : MESSAGE_DEATH_BLOCK;
+}
+
+/* ------------------------------------------------------------ words in SQL */
+
+static const char *const order_names[] = {
+	[MESSAGE_ORDER_KEY] = "key",
+	[MESSAGE_ORDER_NONE] = "none",
+	[MESSAGE_ORDER_LANE] = "lane",
+};
+
+static const char *const when_dead_names[] = {
+	[MESSAGE_DEATH_BLOCK] = "block",
+	[MESSAGE_DEATH_SKIP] = "skip",
+};
+
+/* -1: none of them. */
+static int
+number_of_name(const char *const *names, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], text) == 0)
+			return (int) i;
+	return -1;
+}
+
+const char *
+order_name(MessageOrder order)
+{
+	return order_names[order];
+}
+
+bool
+order_of_name(const char *text, MessageOrder *order)
+{
+	int			number = number_of_name(order_names, COUNT_OF(order_names), text);
+
+	if (number >= 0)
+		*order = (MessageOrder) number;
+	return number >= 0;
+}
+
+const char *
+when_dead_name(MessageDeath when_dead)
+{
+	return when_dead_names[when_dead];
+}
+
+bool
+when_dead_of_name(const char *text, MessageDeath *when_dead)
+{
+	int			number = number_of_name(when_dead_names, COUNT_OF(when_dead_names), text);
+
+	if (number >= 0)
+		*when_dead = (MessageDeath) number;
+	return number >= 0;
 }

@@ -36,6 +36,8 @@ typedef struct UserSubscription
 	const char *handler_name;
 	const char *role;
 	int			max_attempts;
+	MessageOrder order;
+	MessageDeath when_dead;
 } UserSubscription;
 
 /* One consumer as the dispatcher sees it: a context, or somebody's. */
@@ -47,6 +49,7 @@ typedef struct Listener
 	int			subscription_count;
 	const char **wanted;		/* message types */
 	int			wanted_count;
+	bool		stops_lanes;	/* some type of it is of order LANE */
 } Listener;
 
 /* All whose tables are there: contexts first, then users' by name. */
@@ -57,5 +60,15 @@ extern Listener *listener_of(const char *name, Arena *arena);
 
 /* The attempts a message has before it is dead. */
 extern int	listener_max_attempts(const Listener *listener, const char *message_type);
+
+/* What waits while a message of that type fails, and when it is dead. */
+extern MessageOrder listener_order(const Listener *listener, const char *message_type);
+extern MessageDeath listener_when_dead(const Listener *listener, const char *message_type);
+
+/* The words for them in SQL; false where text is none of them. */
+extern const char *order_name(MessageOrder order);
+extern bool order_of_name(const char *text, MessageOrder *order);
+extern const char *when_dead_name(MessageDeath when_dead);
+extern bool when_dead_of_name(const char *text, MessageDeath *when_dead);
 
 #endif

@@ -11,6 +11,7 @@
 #include "postgres/environment.h"
 #include "postgres/log.h"
 #include "postgres/message_rows.h"
+#include "postgres/pause.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
 #include "postgres/twin.h"
@@ -27,7 +28,7 @@ static LaneStatement last_number = {
 	.pattern = "SELECT last_value, is_called FROM spark_common.outbox_%1$d_seq"};
 
 #define CURSOR \
-	"SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos, at" \
+	"SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos, at, " NOT_PAUSED \
 	" FROM spark_common.cursor_log WHERE consumer = $1 AND lane = $2 ORDER BY gen DESC LIMIT 1"
 
 static Statement find_cursor = {.sql = CURSOR};
@@ -176,6 +177,7 @@ load(Statement *find, const char *consumer, int lane, Arena *arena, Cursor *curs
 			cursor->to = row_position(&rows, 5, arena);
 		cursor->pos = row_bigint(&rows, 8);
 		cursor->stored_at = row_instant(&rows, 9);
+		cursor->is_paused = !row_bool(&rows, 10);
 	}
 	rows_close(&rows);
 	return found;

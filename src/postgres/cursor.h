@@ -36,6 +36,7 @@ typedef struct Cursor
 	LogPosition to;				/* its end, where it is open */
 	int64		pos;			/* last row of the window that was handled */
 	Instant		stored_at;
+	bool		is_paused;		/* by an operator */
 } Cursor;
 
 /* A message of the log with its place in it. */

@@ -14,6 +14,7 @@
 #include "postgres/handler_call.h"
 #include "postgres/installed.h"
 #include "postgres/log.h"
+#include "postgres/pause.h"
 #include "postgres/pressure.h"
 #include "postgres/rotation.h"
 #include "postgres/statement.h"
@@ -57,9 +58,10 @@ static Statement prepared = {
 	.read_only = true};
 
 static Statement blocked_keys = {
-	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(consumer) FROM ("
-	" SELECT DISTINCT consumer, aggregateid FROM spark_common.retry"
-	" UNION SELECT consumer, aggregateid FROM spark_common.dead_letter) k",
+	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(consumer),"
+	" (SELECT pg_catalog.count(*) FROM spark_common.dead_letter) FROM ("
+	" SELECT DISTINCT consumer, aggregateid FROM spark_common.retry WHERE holds <> 'none'"
+	" UNION SELECT consumer, aggregateid FROM spark_common.dead_letter WHERE holds <> 'none') k",
 	.read_only = true};
 
 static Statement log_size = {
@@ -216,8 +218,10 @@ const char *
 why_paused(const Listener *listener)
 {
 	ConsumerCounters counters = consumer_counters(listener->name);
-	const char *why = NULL;
+	const char *why = why_operator_paused(listener->name);
 
+	if (why != NULL)
+		return why;
 	if (listener->context == NULL && is_detached(listener->name))
 		return "it is detached, as it kept the log from being emptied: mend it, and call spark_ops.resync()";
 	if (listener->context == NULL && find_handlers(listener, &why) == NULL)
@@ -249,11 +253,17 @@ put_blocked(Answer *answer, Arena *arena)
 	Rows		rows = rows_open(&blocked_keys, NO_PARAMETERS);
 	int64		keys = rows_next(&rows) ? row_bigint(&rows, 1) : 0;
 	const char *consumer = keys > 0 ? row_text(&rows, 2, arena) : NULL;
+	int64		dead = row_bigint(&rows, 3);
+	const char *detail = "no key waits behind a failed message";
 
 	rows_close(&rows);
-	put(answer, "blocked", keys == 0, keys == 0 ? "no key waits behind a failed message"
-		: psprintf("%lld keys wait behind failed messages, of consumer %s among others; see spark_ops.dead_letters()",
-				   (long long) keys, consumer));
+	if (keys > 0)
+		detail = psprintf("%lld keys wait behind failed messages, of consumer %s among others; see spark_ops.dead_letters()",
+						  (long long) keys, consumer);
+	else if (dead > 0)
+		detail = psprintf("%lld messages are dead, and no other waits for them; see spark_ops.dead_letters()",
+						  (long long) dead);
+	put(answer, "blocked", keys == 0 && dead == 0, detail);
 }
 
 static void

@@ -1,8 +1,6 @@
 /*
  * ops_functions.c
- *		Schema spark_ops: the state of the bus, and the repair of dead letters.
- *
- * Every repair is recorded in spark_common.operator_log with who and why.
+ *		Schema spark_ops: the state of the bus.
  */
 #include "postgres/server.h"
 
@@ -15,20 +13,14 @@
 #include "postgres/errors.h"
 #include "postgres/health.h"
 #include "postgres/log.h"
-#include "postgres/ownership.h"
-#include "postgres/parking.h"
-#include "postgres/place.h"
+#include "postgres/page.h"
 #include "postgres/relane.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
 
-#include "utils/jsonb.h"
-
 PG_FUNCTION_INFO_V1(spark_ops_bus_status);
 PG_FUNCTION_INFO_V1(spark_ops_dead_letters);
-PG_FUNCTION_INFO_V1(spark_ops_retry_dead_letter);
-PG_FUNCTION_INFO_V1(spark_ops_drop_dead_letter);
-PG_FUNCTION_INFO_V1(spark_ops_mend_dead_letter);
+PG_FUNCTION_INFO_V1(spark_ops_blocked_keys);
 PG_FUNCTION_INFO_V1(spark_ops_lanes);
 PG_FUNCTION_INFO_V1(spark_ops_set_lanes);
 
@@ -42,29 +34,35 @@ static Statement count_parked = {
 	"   WHERE consumer = $1) e ORDER BY first_failed_at DESC LIMIT 1)",
 	.read_only = true};
 
+#define DEAD_LETTERS \
+	"SELECT id, consumer, type, aggregateid, payload, attempts, error_code, error_message, first_failed_at, died_at," \
+	" holds FROM spark_common.dead_letter "
+
 static Statement list_dead = {
-	.sql = "SELECT id, consumer, type, aggregateid, payload, attempts, error_code, error_message, first_failed_at, died_at"
-	" FROM spark_common.dead_letter ORDER BY died_at DESC, id DESC LIMIT $1",
+	.sql = DEAD_LETTERS "ORDER BY died_at DESC, id DESC LIMIT $1",
 	.read_only = true};
 
-static Statement find_dead = {
-	.sql = "SELECT aggregateid, payload FROM spark_common.dead_letter WHERE consumer = $1 AND id = $2 FOR UPDATE"};
+static Statement list_dead_of = {
+	.sql = DEAD_LETTERS "WHERE consumer = $4 AND (died_at, id) < (COALESCE($1, 'infinity'), $2)"
+	" ORDER BY died_at DESC, id DESC LIMIT $3",
+	.read_only = true};
 
-static Statement revive = {
-	.sql = "WITH dead AS (DELETE FROM spark_common.dead_letter WHERE consumer = $1 AND id = $2 RETURNING *)"
-	" INSERT INTO spark_common.retry (consumer, lane, seq, id, aggregatetype, aggregateid, type, payload,"
-	"  schemaversion, correlationid, causationid, traceparent, depth, created_at, attempts, due,"
-	"  error_code, error_message, error_detail, error_context, first_failed_at)"
-	" SELECT consumer, lane, seq, id, aggregatetype, aggregateid, type, COALESCE($3, payload),"
-	"  schemaversion, correlationid, causationid, traceparent, depth, created_at, 0, pg_catalog.clock_timestamp(),"
-	"  error_code, error_message, error_detail, error_context, first_failed_at FROM dead"};
+static Statement find_death = {
+	.sql = "SELECT died_at FROM spark_common.dead_letter WHERE consumer = $1 AND id = $2",
+	.read_only = true};
 
-static Statement remove_dead = {
-	.sql = "DELETE FROM spark_common.dead_letter WHERE consumer = $1 AND id = $2"};
-
-static Statement record = {
-	.sql = "INSERT INTO spark_common.operator_log (at, operator, action, consumer, message_id, reason, before, after)"
-	" VALUES (pg_catalog.clock_timestamp(), $1, $2, $3, $4, $5, $6, $7)"};
+/* The first of each key, or lane, that others wait for; a lane's others are in the log. */
+static Statement list_blocked = {
+	.sql = "SELECT h.consumer, h.aggregateid, w.waiting, h.holds, h.state, h.id, h.type, h.error_code, h.error_message,"
+	"  h.first_failed_at, h.due FROM ("
+	"  SELECT consumer, aggregateid, holds, 'dead' AS state, id, type, error_code, error_message, first_failed_at,"
+	"   NULL::timestamptz AS due FROM spark_common.dead_letter WHERE holds <> 'none'"
+	"  UNION ALL SELECT consumer, aggregateid, holds, 'parked', id, type, error_code, error_message, first_failed_at, due"
+	"   FROM spark_common.retry WHERE holds <> 'none' AND due IS NOT NULL) h"
+	" CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS waiting FROM spark_common.retry r"
+	"  WHERE r.consumer = h.consumer AND r.aggregateid = h.aggregateid AND r.due IS NULL) w"
+	" ORDER BY h.first_failed_at, h.consumer, h.id LIMIT $1",
+	.read_only = true};
 
 /* ------------------------------------------------------------------ status */
 
@@ -128,18 +126,42 @@ spark_ops_bus_status(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* The place of the dead letter that argument after names, or the first page. */
+static PagePlace
+arg_dead_letter(FunctionCallInfo fcinfo, int number, const char *consumer)
+{
+	PagePlace	place = FIRST_PAGE;
+	Rows		rows;
+
+	if (PG_ARGISNULL(number))
+		return place;
+	if (consumer == NULL)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument after needs of_consumer, for a message may be dead for several.");
+	place.id = arg_uuid(fcinfo, number, "after");
+	rows = rows_open(&find_death, PARAMETERS(param_text(consumer), param_uuid(place.id)));
+	if (!rows_next(&rows))
+		refuse(RESULT_NOT_FOUND, "Argument after names no dead letter of this consumer.");
+	place.created_at = row_instant(&rows, 1);
+	rows_close(&rows);
+	return place;
+}
+
 Datum
 spark_ops_dead_letters(PG_FUNCTION_ARGS)
 {
-	int32		limit = PG_ARGISNULL(0) ? 100 : PG_GETARG_INT32(0);
+	int			limit = arg_limit_up_to(fcinfo, 0, 100, MAX_DEAD_LETTERS);
+	const char *consumer = arg_text_or_null(fcinfo, 1);
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	Answer		answer = answers_begin(fcinfo);
+	PagePlace	after;
 	Rows		rows;
 
 	bus_required();
-	if (limit < 1 || limit > MAX_DEAD_LETTERS)
-		refuse(RESULT_INVALID_ARGUMENT, "Argument limit_ must be from 1 to %d.", MAX_DEAD_LETTERS);
-	rows = rows_open(&list_dead, PARAMETERS(param_int(limit)));
+	if (consumer != NULL)
+		consumer_required(consumer);
+	after = arg_dead_letter(fcinfo, 2, consumer);
+	rows = consumer == NULL ? rows_open(&list_dead, PARAMETERS(param_int(limit)))
+		: rows_open(&list_dead_of, PARAMETERS(PAGE_PARAMETERS(after, limit), param_text(consumer)));
 	while (rows_next(&rows))
 	{
 		answer_uuid(&answer, row_uuid(&rows, 1));
@@ -152,96 +174,41 @@ spark_ops_dead_letters(PG_FUNCTION_ARGS)
 		answer_text(&answer, row_text(&rows, 8, arena));
 		answer_instant(&answer, row_instant(&rows, 9));
 		answer_instant(&answer, row_instant(&rows, 10));
+		answer_text(&answer, row_text(&rows, 11, arena));
 		answer_put(&answer);
 	}
 	rows_close(&rows);
 	return (Datum) 0;
 }
 
-/* ------------------------------------------------------------------ repair */
+/* ----------------------------------------------------------------- blocked */
 
-void
-consumer_required(const char *consumer)
+Datum
+spark_ops_blocked_keys(PG_FUNCTION_ARGS)
 {
-	if (listener_of(consumer, context_arena(CurrentMemoryContext)) == NULL)
-		refuse(RESULT_NOT_FOUND, "There is no consumer of that name.");
-}
-
-/* A dead letter under the hands of an operator. */
-typedef struct Repair
-{
-	Uuid		message_id;
-	const char *consumer;
-	const char *reason;			/* NULL where none is asked for */
-	Uuid		key;
-	const char *payload;		/* as it was */
-} Repair;
-
-static Repair
-repair_begin(FunctionCallInfo fcinfo, int reason_argument)
-{
+	int			limit = arg_limit_up_to(fcinfo, 0, 100, MAX_DEAD_LETTERS);
 	Arena	   *arena = context_arena(CurrentMemoryContext);
-	Repair		repair = {
-		.message_id = arg_uuid(fcinfo, 0, "message_id"),
-		.consumer = arg_text(fcinfo, 1, "consumer"),
-		.reason = reason_argument > 0 ? arg_reason(fcinfo, reason_argument, "reason") : NULL,
-	};
+	Answer		answer = answers_begin(fcinfo);
 	Rows		rows;
 
 	bus_required();
-	consumer_required(repair.consumer);
-	take_all_places(repair.consumer);
-	rows = rows_open(&find_dead, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id)));
-	if (!rows_next(&rows))
-		refuse(RESULT_NOT_FOUND, "That message is no dead letter of this consumer.");
-	repair.key = row_uuid(&rows, 1);
-	repair.payload = row_text(&rows, 2, arena);
+	rows = rows_open(&list_blocked, PARAMETERS(param_int(limit)));
+	while (rows_next(&rows))
+	{
+		answer_text(&answer, row_text(&rows, 1, arena));
+		answer_uuid(&answer, row_uuid(&rows, 2));
+		answer_bigint(&answer, row_bigint(&rows, 3));
+		answer_text(&answer, row_text(&rows, 4, arena));
+		answer_text(&answer, row_text(&rows, 5, arena));
+		answer_uuid(&answer, row_uuid(&rows, 6));
+		for (int column = 7; column <= 9; column++)
+			answer_text(&answer, row_text(&rows, column, arena));
+		answer_instant(&answer, row_instant(&rows, 10));
+		answer_instant(&answer, row_instant(&rows, 11));
+		answer_put(&answer);
+	}
 	rows_close(&rows);
-	return repair;
-}
-
-static void
-repair_end(const Repair *repair, const char *action, const char *after)
-{
-	(void) statement_run(&record,
-						 PARAMETERS(param_text(acting_role()), param_text(action), param_text(repair->consumer),
-									param_uuid(repair->message_id), param_text(repair->reason),
-									param_jsonb(repair->payload), param_jsonb(after)));
-	wake_dispatchers_at_commit();
-}
-
-Datum
-spark_ops_retry_dead_letter(PG_FUNCTION_ARGS)
-{
-	Repair		repair = repair_begin(fcinfo, 0);
-
-	(void) statement_run(&revive, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id),
-											 param_jsonb(NULL)));
-	repair_end(&repair, "retry", NULL);
-	PG_RETURN_VOID();
-}
-
-Datum
-spark_ops_drop_dead_letter(PG_FUNCTION_ARGS)
-{
-	Repair		repair = repair_begin(fcinfo, 2);
-
-	(void) statement_run(&remove_dead, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id)));
-	open_key(repair.consumer, repair.key);
-	repair_end(&repair, "drop", NULL);
-	PG_RETURN_VOID();
-}
-
-Datum
-spark_ops_mend_dead_letter(PG_FUNCTION_ARGS)
-{
-	const char *payload = arg_payload(fcinfo, 2);
-	Repair		repair = repair_begin(fcinfo, 3);
-
-	(void) statement_run(&revive, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id),
-											 param_jsonb(payload)));
-	repair_end(&repair, "mend", payload);
-	PG_RETURN_VOID();
+	return (Datum) 0;
 }
 
 /* ------------------------------------------------------------------- lanes */

@@ -11,7 +11,7 @@
 #include "postgres/bus_functions.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
-#include "postgres/ownership.h"
+#include "postgres/operator_log.h"
 #include "postgres/settings.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
@@ -37,10 +37,6 @@ static Statement find_database = {
 static Statement set_database = {
 	.sql = "INSERT INTO spark_common.settings (name, value) VALUES ('acts_for', $1)"
 	" ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"};
-
-static Statement record = {
-	.sql = "INSERT INTO spark_common.operator_log (at, operator, action, reason)"
-	" VALUES (pg_catalog.clock_timestamp(), $1, $2, $3)"};
 
 static const char *
 this_database(void)
@@ -91,7 +87,7 @@ add_resumption(Resumption resumption)
 static void
 put_down(const char *action, const char *reason)
 {
-	(void) statement_run(&record, PARAMETERS(param_text(acting_role()), param_text(action), param_text(reason)));
+	record_operation((Operation) {.action = action, .reason = reason});
 	wake_everything_at_commit();
 }
 

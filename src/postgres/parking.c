@@ -6,6 +6,7 @@
 
 #include "postgres/environment.h"
 #include "postgres/message_rows.h"
+#include "postgres/pause.h"
 #include "postgres/settings.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
@@ -13,26 +14,32 @@
 #include "common/pg_prng.h"
 
 #define PARKED_COLUMNS "consumer, lane, seq, " MESSAGE_COLUMNS \
-	", attempts, due, error_code, error_message, error_detail, error_context, first_failed_at"
+	", holds, attempts, due, error_code, error_message, error_detail, error_context, first_failed_at"
 
 static Statement find_shut_keys = {
-	.sql = "SELECT DISTINCT aggregateid FROM spark_common.retry WHERE consumer = $1 AND aggregateid = ANY ($2)"
-	" UNION SELECT aggregateid FROM spark_common.dead_letter WHERE consumer = $1 AND aggregateid = ANY ($2)"};
+	.sql = "SELECT DISTINCT aggregateid FROM spark_common.retry"
+	"  WHERE consumer = $1 AND aggregateid = ANY ($2) AND holds <> 'none'"
+	" UNION SELECT aggregateid FROM spark_common.dead_letter"
+	"  WHERE consumer = $1 AND aggregateid = ANY ($2) AND holds <> 'none'"};
+
+static Statement find_lane_holder = {
+	.sql = "SELECT FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND holds = 'lane'"
+	" UNION ALL SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2 AND holds = 'lane' LIMIT 1"};
 
 static Statement insert_parked = {
 	.sql = "INSERT INTO spark_common.retry (" PARKED_COLUMNS ")"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::int2, $14,"
-	" $15, $16, $17, $18, $19, $20, $21)"};
+	" $15, $16, $17, $18, $19, $20, $21, $22)"};
 
 /* Now is a parameter: compared with a volatile function, the index would be read to its end. */
 static Statement find_due = {
 	.sql = "SELECT lane, seq, attempts, " MESSAGE_COLUMNS
-	" FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND due <= $3"
+	" FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND due <= $3 AND " NOT_PAUSED
 	" ORDER BY due LIMIT 1 FOR UPDATE"};
 
 static Statement find_due_at = {
 	.sql = "SELECT due FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND due IS NOT NULL"
-	" ORDER BY due LIMIT 1"};
+	" AND " NOT_PAUSED " ORDER BY due LIMIT 1"};
 
 static Statement delete_parked = {
 	.sql = "DELETE FROM spark_common.retry WHERE consumer = $1 AND id = $2"};
@@ -41,18 +48,20 @@ static Statement delete_parked = {
 static Statement open_first = {
 	.sql = "UPDATE spark_common.retry SET due = pg_catalog.clock_timestamp()"
 	" WHERE consumer = $1 AND id ="
-	" (SELECT id FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 ORDER BY seq LIMIT 1)"
+	" (SELECT id FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 AND holds <> 'none'"
+	"  ORDER BY seq LIMIT 1)"
 	" AND due IS NULL"
-	" AND NOT EXISTS (SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND aggregateid = $2)"};
+	" AND NOT EXISTS (SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND aggregateid = $2"
+	"  AND holds <> 'none')"};
 
 /* The same for every key. */
 static Statement open_each_first = {
 	.sql = "UPDATE spark_common.retry r SET due = pg_catalog.clock_timestamp()"
 	" WHERE r.consumer = $1 AND r.due IS NULL"
 	"  AND NOT EXISTS (SELECT FROM spark_common.retry e"
-	"   WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq)"
+	"   WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq AND e.holds <> 'none')"
 	"  AND NOT EXISTS (SELECT FROM spark_common.dead_letter d"
-	"   WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid)"};
+	"   WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid AND d.holds <> 'none')"};
 
 static Statement set_failed = {
 	.sql = "UPDATE spark_common.retry SET attempts = $3, due = $4, error_code = $5, error_message = $6,"
@@ -62,10 +71,13 @@ static Statement set_failed = {
 static Statement set_later = {
 	.sql = "UPDATE spark_common.retry SET due = $3 WHERE consumer = $1 AND id = $2"};
 
-static Statement bury = {
+/* With skip, nothing waits for it any more. */
+static Statement insert_dead = {
 	.sql = "WITH dead AS (DELETE FROM spark_common.retry WHERE consumer = $1 AND id = $2 RETURNING " PARKED_COLUMNS ")"
 	" INSERT INTO spark_common.dead_letter (" PARKED_COLUMNS ", died_at)"
-	" SELECT " PARKED_COLUMNS ", pg_catalog.clock_timestamp() FROM dead"};
+	" SELECT consumer, lane, seq, " MESSAGE_COLUMNS ", CASE WHEN $3 THEN 'none' ELSE holds END,"
+	"  attempts, due, error_code, error_message, error_detail, error_context, first_failed_at,"
+	"  pg_catalog.clock_timestamp() FROM dead"};
 
 size_t
 shut_keys(const char *consumer, const Uuid *keys, size_t count, Arena *arena, const Uuid **shut)
@@ -79,6 +91,16 @@ shut_keys(const char *consumer, const Uuid *keys, size_t count, Arena *arena, co
 	rows_close(&rows);
 	*shut = found;
 	return found_count;
+}
+
+bool
+lane_is_held(const char *consumer, int lane)
+{
+	Rows		rows = rows_open(&find_lane_holder, PARAMETERS(param_text(consumer), param_int(lane)));
+	bool		held = rows_next(&rows);
+
+	rows_close(&rows);
+	return held;
 }
 
 /* min(longest, base x 2^attempts) x random(0.5 .. 1), from now. */
@@ -100,17 +122,18 @@ error_code(const ErrorData *error)
 }
 
 static void
-insert(const char *consumer, int lane, int64 seq, const Message *message, int attempts, Instant due,
+insert(const Listener *listener, int lane, int64 seq, const Message *message, int attempts, Instant due,
 	   const ErrorData *error)
 {
 	(void) statement_run(&insert_parked,
-						 PARAMETERS(param_text(consumer), param_int(lane), param_bigint(seq),
+						 PARAMETERS(param_text(listener->name), param_int(lane), param_bigint(seq),
 									param_uuid(message->id), param_text(message->aggregate_type),
 									param_uuid(message->aggregate_id), param_text(message->type_name),
 									param_jsonb(message->payload_json), param_int(message->schema_version),
 									param_uuid(message->correlation_id), param_uuid_or_null(message->causation_id),
 									param_text(message->traceparent), param_int(message->depth),
 									param_instant(message->created_at),
+									param_text(order_name(listener_order(listener, message->type_name))),
 									param_int(attempts), param_instant(due),
 									param_text(error_code(error)),
 									param_text(error != NULL ? error->message : NULL),
@@ -120,9 +143,9 @@ insert(const char *consumer, int lane, int64 seq, const Message *message, int at
 }
 
 void
-park_behind(const char *consumer, int lane, int64 seq, const Message *message)
+park_behind(const Listener *listener, int lane, int64 seq, const Message *message)
 {
-	insert(consumer, lane, seq, message, 0, INSTANT_NONE, NULL);
+	insert(listener, lane, seq, message, 0, INSTANT_NONE, NULL);
 }
 
 /* A line a failed attempt; its context names the message and the trace it is part of. */
@@ -135,15 +158,31 @@ say_failed(const char *consumer, int attempt, const ErrorData *error)
 			 error->context != NULL ? errcontext("%s", error->context) : 0));
 }
 
-void
+/* False where nobody waits for it. */
+static bool
+bury(const Listener *listener, const Message *message)
+{
+	bool		skips = listener_when_dead(listener, message->type_name) == MESSAGE_DEATH_SKIP;
+
+	(void) statement_run(&insert_dead,
+						 PARAMETERS(param_text(listener->name), param_uuid(message->id), param_bool(skips)));
+	if (skips)
+		open_key(listener->name, message->aggregate_id);
+	return !skips;
+}
+
+bool
 park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
 			const ErrorData *error, bool final)
 {
+	bool		holds = listener_order(listener, message->type_name) != MESSAGE_ORDER_NONE;
+
 	note_error(listener->name, error->message);
 	say_failed(listener->name, 1, error);
-	insert(listener->name, lane, seq, message, 1, next_attempt(1), error);
+	insert(listener, lane, seq, message, 1, next_attempt(1), error);
 	if (final || listener_max_attempts(listener, message->type_name) <= 1)
-		(void) statement_run(&bury, PARAMETERS(param_text(listener->name), param_uuid(message->id)));
+		return bury(listener, message) && holds;
+	return holds;
 }
 
 bool
@@ -214,5 +253,5 @@ park_again(const Listener *listener, const Parked *parked, const ErrorData *erro
 									param_text(error_code(error)), param_text(error->message),
 									param_text(error->detail), param_text(error->context)));
 	if (final || attempts >= listener_max_attempts(listener, parked->message.type_name))
-		(void) statement_run(&bury, PARAMETERS(param_text(listener->name), param_uuid(parked->message.id)));
+		(void) bury(listener, &parked->message);
 }

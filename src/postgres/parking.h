@@ -2,9 +2,12 @@
  * parking.h
  *		Messages that could not be handled: parked, blocked behind, dead.
  *
- * Only the first of a key has a time when it is tried again; those behind it
- * wait until it is gone.  After its last attempt it is a dead letter, and its
- * key stays shut until an operator retries or drops it.
+ * What waits for a parked message stands in its row, as the type's order was
+ * when it was parked: the later ones of its key, all of its lane, or none.  Of
+ * those that wait for each other, only the first of a key has a time when it is
+ * tried again; those behind it wait until it is gone.  After its last attempt it
+ * is a dead letter, and its key, or lane, stays shut until an operator retries
+ * or drops it, or is opened at once, if the type says so.
  */
 #ifndef SPARK_POSTGRES_PARKING_H
 #define SPARK_POSTGRES_PARKING_H
@@ -26,14 +29,18 @@ typedef struct Parked
 /* Which of these keys are shut for the consumer: ids in the arena, count returned. */
 extern size_t shut_keys(const char *consumer, const Uuid *keys, size_t count, Arena *arena, const Uuid **shut);
 
+/* True where a message holds up the whole lane of the consumer. */
+extern bool lane_is_held(const char *consumer, int lane);
+
 /* Puts a message behind the others of its key. */
-extern void park_behind(const char *consumer, int lane, int64 seq, const Message *message);
+extern void park_behind(const Listener *listener, int lane, int64 seq, const Message *message);
 
 /*
  * Parks a message that failed at its first attempt; a dead letter where that
- * was its last, or where final says that no attempt can ever succeed.
+ * was its last, or where final says that no attempt can ever succeed.  True
+ * where others wait for it.
  */
-extern void park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
+extern bool park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
 						const ErrorData *error, bool final);
 
 /* The parked message of that lane that is due longest, locked; false: none is due. */

@@ -56,6 +56,8 @@ typedef struct Shared
 
 int			lane_soft_limit;
 int			lane_hard_limit;
+int			transaction_max_messages;
+int			transaction_max_size;
 
 static Shared *shared;
 
@@ -72,6 +74,14 @@ define_pressure_settings(void)
 	DefineCustomIntVariable("spark.lane_hard_limit",
 							"Sets at how many unhandled messages of a lane commands are refused; 0: never.",
 							NULL, &lane_hard_limit, 10000000, 0, INT_MAX, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("spark.transaction_max_messages",
+							"Sets how many messages one transaction may emit; 0: any number.",
+							"Handlers may emit more.",
+							&transaction_max_messages, 1000000, 0, INT_MAX, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("spark.transaction_max_size",
+							"Sets how large the payloads may be that one transaction emits; 0: any size.",
+							"Handlers may emit more.",
+							&transaction_max_size, 1024 * 1024, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
 void
@@ -387,4 +397,38 @@ pressure_admit_all(const UnitOfWork *work)
 		return;
 	for (const Emitted *emitted = work->first_emitted; emitted != NULL; emitted = emitted->next)
 		admit_to(lane_of(emitted->message.aggregate_id, log_shape()->lanes));
+}
+
+/*
+ * What the running transaction has emitted so far; what a savepoint has taken
+ * back counts on.
+ */
+static struct
+{
+	uint64		xid;
+	int64		messages;
+	int64		bytes;
+}			emitted;
+
+void
+pressure_admit_size(size_t bytes)
+{
+	uint64		xid;
+
+	if (passes() || (transaction_max_messages == 0 && transaction_max_size == 0))
+		return;
+	xid = U64FromFullTransactionId(GetTopFullTransactionId());
+	if (emitted.xid != xid)
+	{
+		emitted.xid = xid;
+		emitted.messages = emitted.bytes = 0;
+	}
+	emitted.messages++;
+	emitted.bytes += (int64) bytes;
+	if (transaction_max_messages > 0 && emitted.messages > transaction_max_messages)
+		refuse_now("Commit, and emit the rest in further transactions; the setting spark.transaction_max_messages is the limit.",
+				   "One transaction emits at most %d messages.", transaction_max_messages);
+	if (transaction_max_size > 0 && emitted.bytes > (int64) transaction_max_size * 1024)
+		refuse_now("Commit, and emit the rest in further transactions; the setting spark.transaction_max_size is the limit.",
+				   "One transaction emits payloads of at most %d kB.", transaction_max_size);
 }

@@ -21,6 +21,8 @@
 
 extern int	lane_soft_limit;	/* messages; 0: none */
 extern int	lane_hard_limit;
+extern int	transaction_max_messages;	/* 0: any number */
+extern int	transaction_max_size;	/* of payloads, kB; 0: any */
 
 extern void define_pressure_settings(void);
 extern void pressure_shmem_request(void);
@@ -60,7 +62,13 @@ extern int64 pressure_behind(const Cursor *cursor);
  */
 extern void pressure_admit(Uuid key);
 
-/* The same for all that a command is about to tell. */
+/*
+ * Before a payload of that many bytes is emitted by a transaction that has done
+ * so before: SP010 where that would be too much for one.  The same may pass.
+ */
+extern void pressure_admit_size(size_t bytes);
+
+/* The same as pressure_admit() for all that a command is about to tell. */
 extern void pressure_admit_all(const UnitOfWork *work);
 
 #endif

@@ -33,8 +33,9 @@ static Statement set_writer = {
  * dump, so the old snapshots alone decide.
  */
 static LaneStatement save_undelivered = {
-	.pattern = "INSERT INTO spark_common.retry (consumer, lane, attempts, seq, " MESSAGE_COLUMNS ")"
-	" SELECT $1, $2, 0, seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_%1$d"
+	.pattern = "INSERT INTO spark_common.retry (consumer, lane, attempts, holds, due, seq, " MESSAGE_COLUMNS ")"
+	" SELECT $1, $2, 0, CASE WHEN type = ANY ($8) THEN 'none' WHEN type = ANY ($9) THEN 'lane' ELSE 'key' END,"
+	"  CASE WHEN type = ANY ($8) THEN pg_catalog.clock_timestamp() END, seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_%1$d"
 	" WHERE NOT pg_catalog.pg_visible_in_snapshot(xid, $3)"
 	"  AND NOT ($4 AND seq <= $5 AND pg_catalog.pg_visible_in_snapshot(xid, $6))"
 	"  AND (type = ANY ($7) OR destination = $1)"
@@ -69,6 +70,19 @@ claim_log(void)
 	(void) statement_run(&set_writer, PARAMETERS(param_text(this_cluster())));
 }
 
+/* The types that it wants and that are of that order. */
+static Parameter
+param_types_of_order(const Listener *listener, MessageOrder order, Arena *arena)
+{
+	const char **types = ARENA_ARRAY(arena, const char *, listener->wanted_count);
+	size_t		count = 0;
+
+	for (int i = 0; i < listener->wanted_count; i++)
+		if (listener_order(listener, listener->wanted[i]) == order)
+			types[count++] = listener->wanted[i];
+	return param_texts(types, count);
+}
+
 static void
 rebase_lane(const Listener *listener, int lane, Arena *arena)
 {
@@ -84,7 +98,9 @@ rebase_lane(const Listener *listener, int lane, Arena *arena)
 									param_bool(is_open), param_bigint(cursor.pos),
 									param_typed(PG_SNAPSHOTOID,
 												snapshot_format(arena, is_open ? &cursor.to.s : &cursor.from.s)),
-									param_texts(listener->wanted, (size_t) listener->wanted_count)));
+									param_texts(listener->wanted, (size_t) listener->wanted_count),
+									param_types_of_order(listener, MESSAGE_ORDER_NONE, arena),
+									param_types_of_order(listener, MESSAGE_ORDER_LANE, arena)));
 	cursor.from = log_position(lane, arena);
 	cursor.is_open = false;
 	cursor.pos = 0;

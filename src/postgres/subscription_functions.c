@@ -18,6 +18,7 @@
 #include "postgres/handler_call.h"
 #include "postgres/ownership.h"
 #include "postgres/parking.h"
+#include "postgres/pause.h"
 #include "postgres/place.h"
 #include "postgres/log.h"
 #include "postgres/relane.h"
@@ -46,10 +47,11 @@ static Statement find_roles = {
 
 static Statement put_subscription = {
 	.sql = "INSERT INTO spark_common.subscription"
-	" (consumer, message_type, kind, handler_schema, handler_name, role, max_attempts, subscribed_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, pg_catalog.now())"
+	" (consumer, message_type, kind, handler_schema, handler_name, role, max_attempts, ordering, when_dead, subscribed_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, pg_catalog.now())"
 	" ON CONFLICT (consumer, message_type) DO UPDATE SET handler_schema = EXCLUDED.handler_schema,"
-	" handler_name = EXCLUDED.handler_name, role = EXCLUDED.role, max_attempts = EXCLUDED.max_attempts"};
+	" handler_name = EXCLUDED.handler_name, role = EXCLUDED.role, max_attempts = EXCLUDED.max_attempts,"
+	" ordering = EXCLUDED.ordering, when_dead = EXCLUDED.when_dead"};
 
 static Statement delete_subscription = {
 	.sql = "DELETE FROM spark_common.subscription WHERE consumer = $1 AND message_type = $2"};
@@ -201,6 +203,26 @@ move_to_now(const char *consumer)
 			move_lane_to_now(listener, lane, arena);
 }
 
+static MessageOrder
+arg_ordering(FunctionCallInfo fcinfo, int number)
+{
+	MessageOrder order = MESSAGE_ORDER_KEY;
+
+	if (!order_of_name(arg_text(fcinfo, number, "ordering"), &order))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument ordering must be key, none or lane.");
+	return order;
+}
+
+static MessageDeath
+arg_when_dead(FunctionCallInfo fcinfo, int number)
+{
+	MessageDeath when_dead = MESSAGE_DEATH_BLOCK;
+
+	if (!when_dead_of_name(arg_text(fcinfo, number, "when_dead"), &when_dead))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument when_dead must be block or skip.");
+	return when_dead;
+}
+
 Datum
 spark_bus_subscribe(PG_FUNCTION_ARGS)
 {
@@ -209,6 +231,8 @@ spark_bus_subscribe(PG_FUNCTION_ARGS)
 	Oid			handler = PG_ARGISNULL(2) ? InvalidOid : PG_GETARG_OID(2);
 	int32		max_attempts = PG_ARGISNULL(3) ? 0 : PG_GETARG_INT32(3);
 	const char *kind = arg_text(fcinfo, 4, "kind");
+	MessageOrder order = arg_ordering(fcinfo, 5);
+	MessageDeath when_dead = arg_when_dead(fcinfo, 6);
 	Oid			caller = GetUserId();
 	Ownership	ownership;
 
@@ -232,7 +256,9 @@ spark_bus_subscribe(PG_FUNCTION_ARGS)
 									param_text(get_namespace_name(get_func_namespace(handler))),
 									param_text(get_func_name(handler)),
 									param_text(GetUserNameFromId(caller, false)),
-									param_int(max_attempts)));
+									param_int(max_attempts),
+									param_text(order_name(order)),
+									param_text(when_dead_name(when_dead))));
 	wake_everything_at_commit();
 	become_caller(ownership);
 	PG_RETURN_VOID();
@@ -272,6 +298,7 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 	{
 		end_in_epoch(consumer);
 		forget_detached(consumer);
+		forget_paused(consumer);
 	}
 	wake_dispatchers_at_commit();
 	become_caller(ownership);

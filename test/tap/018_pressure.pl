@@ -121,6 +121,25 @@ is(($bus->try_author($each))[0], '', 'and after a restart');
 $spark->dispatch;
 is(($bus->try_author(fill(5000)))[0], 'SP008', 'B37 and each lane has its limit');
 
+# ---- One transaction
+my ($one, $large) = ("spark_bus.emit('shop.noise', gen_random_uuid(), '{}')", "spark_bus.emit('shop.noise', gen_random_uuid(), jsonb_build_object('a', repeat('x', 10000)))");
+$spark->set('spark.lane_hard_limit', 0);
+$spark->set('spark.transaction_max_messages', 100);
+$spark->set('spark.transaction_max_size', 50);
+$spark->wait_for("SELECT current_setting('spark.transaction_max_size') = '50kB' AND current_setting('spark.lane_hard_limit') = '0'");
+is(($bus->try_author("BEGIN; SELECT count($one) FROM generate_series(1, 60); SELECT count($one) FROM generate_series(1, 40); COMMIT"))[0], '', 'B37 a transaction emits as many as it may');
+($sqlstate, $said) = $bus->try_author("BEGIN; SELECT count($one) FROM generate_series(1, 60); SAVEPOINT s; SELECT count($one) FROM generate_series(1, 41); COMMIT");
+is($sqlstate, 'SP010', 'B37 and no more');
+like($said, qr/at most 100 messages.*\n.*HINT:  Commit, and emit the rest/s, 'B37 and is told what to do');
+is(($bus->try_author("SELECT count($one) FROM generate_series(1, 80); SELECT count($one) FROM generate_series(1, 80)"))[0], '', 'B37 each transaction for itself');
+is(($bus->try_author("BEGIN; SELECT count($large) FROM generate_series(1, 6); COMMIT"))[0], 'SP010', 'B37 nor larger ones than it may');
+is(($bus->try_author("BEGIN; SELECT count($large) FROM generate_series(1, 5); COMMIT"))[0], '', 'B37 but so large');
+$bus->handler('echo', "IF (m).payload->>'n' = '5' THEN PERFORM $one FROM generate_series(1, 200); END IF;");
+$bus->emit('shop.asked', 1, 5);
+$spark->dispatch;
+is($spark->sql("SELECT count(*) FROM shop.seen WHERE consumer = 'echo' AND n = 5"), '1', 'B37 handlers emit more');
+$spark->set("spark.transaction_max_$_", 0) for qw(messages size);
+
 # ---- Off
 $spark->set('spark.lane_hard_limit', 0);
 $spark->set('spark.lane_soft_limit', 0);

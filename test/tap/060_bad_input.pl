@@ -45,6 +45,14 @@ sub hashes { my ($unknown) = @_; return (texts('SP001', "''", "'abc'", "repeat('
 sub requests { return texts('SP400', "''", "'abc'", "'lnbc'", "'lnbcrt1'", "E'\\x01'", "repeat('1', 64)", $megabyte, "'lnbcrt' || $megabyte"); }
 sub objects { return (refused('SP001', $null, "'null'", "'[]'", "'1'", "'\"text\"'", "'true'", @_), refused('server', "''", "'abc'", "'{'", "'NaN'", "'{\"a\": \"\\u0000\"}'", '1')); }
 sub roles { return (refused('SP001', $null, '0::oid::regrole', '4294967295::oid::regrole'), refused('server', "''", "'nobody_of_this_name'", "'abc def'", "E'\\x01'", $megabyte)); }
+# The consumer and the reason of what an operator does to more than one message.
+sub repair_of_many
+{
+	my ($consumer, @more) = @_;
+	return (consumer => [ $consumer // "'failing'", texts('SP002', "''", "'nonsense'", "E'\\x01'", $megabyte), @more ],
+		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ]);
+}
+sub failed_key { return ($unknown_id, refused('SP001', $null), refused('SP002', nil_ids()), grep { $_->[1] eq 'server' } ids('')); }
 sub flags { return refused('server', "''", "'abc'", '2.5', "'NaN'"); }
 sub moments { return refused('server', "''", "'abc'", "'NaN'", "'10000000-01-01'", '0'); }
 sub pages { return (limit_ => [ '50', counts(1, 500) ], after => [ $null, ids('SP002', nil_ids(), @_) ]); }
@@ -86,6 +94,7 @@ my $carols_transfer = made('carol', "transfer_id FROM spark.statement(1)");
 $spark->sql("SET ROLE author; SELECT spark_bus.subscribe('failing', 'test.fails', 'public.fail', 1)");
 my $letter = "'" . $spark->sql("SET ROLE author; SELECT spark_bus.emit('test.fails', $unknown_id, '{}')") . "'";
 $spark->wait_for("SELECT count(*) = 1 FROM spark_ops.dead_letters()");
+$spark->sql("SET ROLE author; SELECT spark_bus.subscribe('halted', 'test.heard', 'public.handle'); RESET ROLE; SELECT spark_ops.pause_consumer('halted', 'a test')");
 $spark->sql("INSERT INTO spark_common.detached VALUES ('failing', now(), now())");
 $spark->wait_for("SELECT status = 'paid' FROM spark.invoices(1)", undef, $token{carol});
 
@@ -160,7 +169,9 @@ my %table = (
 		message_type => [ "'test.happened'", texts('SP001', "''", "repeat('x', 256)", $megabyte), refused('SP010', "'accounting.deposit'") ],
 		handler => [ "'public.handle'", refused('SP001', $null, "'now'", "'public.misfit'", '0::oid::regproc', '4294967295::oid::regproc'), refused('server', "''", "'public.nonsense'", "'a b'", $megabyte) ],
 		max_attempts => [ 12, refused('SP001', $null), counts(1, 2147483647) ],
-		kind => [ "'event'", texts('SP001', "''", "'nonsense'", "'EVENT'", $megabyte) ] },
+		kind => [ "'event'", texts('SP001', "''", "'nonsense'", "'EVENT'", $megabyte) ],
+		ordering => [ "'none'", texts('SP001', "''", "'nonsense'", "'KEY'", $megabyte) ],
+		when_dead => [ "'skip'", texts('SP001', "''", "'nonsense'", "'drop'", $megabyte) ] },
 	'spark_bus.unsubscribe' => { by => 'author', writes => 1, twice => 'SP002',
 		consumer => [ "'failing'", texts('SP001', "''", "repeat('x', 64)", $megabyte), refused('SP002', "'nonsense'", "E'\\x01'"), refused('SP010', "'accounting'") ],
 		message_type => [ "'test.fails'", texts('SP001', "''", "repeat('x', 256)", $megabyte), refused('SP002', "'test.nonsense'") ],
@@ -169,7 +180,18 @@ my %table = (
 	'spark_bus.grant_author' => { by => 'postgres', writes => 1, author => [ "'author'", roles() ] },
 
 	'spark_ops.bus_status' => { by => 'operator' },
-	'spark_ops.dead_letters' => { by => 'operator', limit_ => [ 100, counts(1, 10000) ] },
+	'spark_ops.dead_letters' => { by => 'operator', limit_ => [ 100, counts(1, 10000) ],
+		of_consumer => [ "'failing'", refused('SP002', "''", "'nonsense'", $megabyte), no_text() ], after => [ $null, ids('SP002', nil_ids()) ] },
+	'spark_ops.blocked_keys' => { by => 'operator', limit_ => [ 100, counts(1, 10000) ] },
+	'spark_ops.operations' => { by => 'operator', limit_ => [ 100, counts(1, 10000) ] },
+	'spark_ops.retry_key' => { by => 'operator', writes => 1, twice => 'SP002', repair_of_many(), aggregate_id => [ failed_key() ] },
+	'spark_ops.retry_all' => { by => 'operator', writes => 1, repair_of_many(), limit_ => [ 100, counts(1, 10000) ] },
+	'spark_ops.unblock_key' => { by => 'operator', writes => 1, twice => 'SP002', repair_of_many(), aggregate_id => [ failed_key() ] },
+	'spark_ops.pause_consumer' => { by => 'operator', writes => 1, twice => 'SP010', repair_of_many() },
+	'spark_ops.resume_consumer' => { by => 'operator', writes => 1, twice => 'SP010', repair_of_many("'halted'", refused('SP010', "'failing'")) },
+	'spark_ops.replay' => { by => 'operator', writes => 1, repair_of_many("'halted'", refused('SP010', "'failing'", "'dashboard'")),
+		since => [ "'2020-01-01'", refused('SP001', $null, "'infinity'", "'-infinity'"), moments() ],
+		message_id => [ $null, refused('SP001', $letter), grep { $_->[1] eq 'server' } ids('') ] },
 	'spark_ops.retry_dead_letter' => { by => 'operator', writes => 1, twice => 'SP002', message_id => [ $letter, required_id('SP002') ], consumer => [ "'failing'", texts('SP002', "''", "'nonsense'", "'accounting'", "E'\\x01'", $megabyte) ] },
 	'spark_ops.drop_dead_letter' => { by => 'operator', writes => 1, twice => 'SP002', message_id => [ $letter, required_id('SP002') ], consumer => [ "'failing'", texts('SP002', "''", "'nonsense'", "'accounting'", "E'\\x01'", $megabyte) ],
 		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },

@@ -110,12 +110,12 @@ INSERT INTO spark_common.outbox_0_0 (seq, xid, id, aggregatetype, aggregateid, t
 	SELECT nextval('spark_common.outbox_0_seq'), pg_current_xact_id(), gen_random_uuid(), 'nothing', gen_random_uuid(), 'nobody.wants', '{}', 1,
 		gen_random_uuid(), 0, $then $in;
 INSERT INTO spark_common.retry (consumer, lane, seq, id, aggregatetype, aggregateid, type, payload, schemaversion, correlationid, depth,
-		created_at, attempts, due, first_failed_at, error_message)
-	SELECT 'somebody', 0, i, gen_random_uuid(), 'nothing', gen_random_uuid(), 'nobody.wants', '{}', 1, gen_random_uuid(), 0, $then, 1,
+		created_at, holds, attempts, due, first_failed_at, error_message)
+	SELECT 'somebody', 0, i, gen_random_uuid(), 'nothing', gen_random_uuid(), 'nobody.wants', '{}', 1, gen_random_uuid(), 0, $then, 'key', 1,
 		now() + interval '1 day', now(), 'no' $in;
 INSERT INTO spark_common.dead_letter
 	SELECT consumer, lane, seq, gen_random_uuid(), aggregatetype, gen_random_uuid(), type, payload, schemaversion, correlationid, causationid,
-		traceparent, depth, created_at, attempts, due, error_code, error_message, error_detail, error_context, first_failed_at, created_at
+		traceparent, depth, created_at, holds, attempts, due, error_code, error_message, error_detail, error_context, first_failed_at, created_at
 	FROM spark_common.retry;
 ANALYZE;
 END

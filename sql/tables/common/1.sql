@@ -132,12 +132,16 @@ CREATE TABLE spark_common.subscription (
 	handler_name text NOT NULL,
 	role text NOT NULL,
 	max_attempts int NOT NULL CHECK (max_attempts > 0),
+	ordering text NOT NULL CHECK (ordering IN ('key', 'none', 'lane')),
+	when_dead text NOT NULL CHECK (when_dead IN ('block', 'skip')),
 	subscribed_at timestamptz NOT NULL,
 	PRIMARY KEY (consumer, message_type)
 );
 CREATE UNIQUE INDEX subscription_one_handler_of_a_command
 	ON spark_common.subscription (message_type) WHERE kind = 'command';
 COMMENT ON TABLE spark_common.subscription IS 'Handlers of others, by name: an oid does not survive a restore';
+COMMENT ON COLUMN spark_common.subscription.ordering IS 'What waits while a message of it fails: the later ones of its key, none, all of its lane';
+COMMENT ON COLUMN spark_common.subscription.when_dead IS 'And when it is dead: they go on waiting (block), or go on (skip)';
 
 CREATE TABLE spark_common.detached (
 	consumer text PRIMARY KEY,
@@ -145,6 +149,14 @@ CREATE TABLE spark_common.detached (
 	detached_at timestamptz NOT NULL
 );
 COMMENT ON TABLE spark_common.detached IS 'Consumers that stood still for too long: what came since, they will not hear';
+
+CREATE TABLE spark_common.paused (
+	consumer text PRIMARY KEY,
+	operator text NOT NULL,
+	reason text NOT NULL,
+	at timestamptz NOT NULL
+);
+COMMENT ON TABLE spark_common.paused IS 'Consumers that an operator has paused: they handle nothing until he lets them go on';
 
 -- A parked message waits for its retry; those behind it of the same key wait
 -- for it.  Whole copies, so that the log can be rotated freely.
@@ -163,6 +175,7 @@ CREATE TABLE spark_common.retry (
 	traceparent text,
 	depth int2 NOT NULL,
 	created_at timestamptz NOT NULL,
+	holds text NOT NULL CHECK (holds IN ('key', 'none', 'lane')),
 	attempts int NOT NULL,
 	due timestamptz,
 	error_code text,
@@ -174,7 +187,9 @@ CREATE TABLE spark_common.retry (
 );
 CREATE INDEX retry_key ON spark_common.retry (consumer, aggregateid, seq);
 CREATE INDEX retry_due ON spark_common.retry (consumer, lane, due) WHERE due IS NOT NULL;
+CREATE INDEX retry_lane ON spark_common.retry (consumer, lane) WHERE holds = 'lane';
 COMMENT ON TABLE spark_common.retry IS 'Messages that a consumer could not handle yet, and those behind them';
+COMMENT ON COLUMN spark_common.retry.holds IS 'What waits for it: the later ones of its key, none, or all later ones of its lane';
 COMMENT ON COLUMN spark_common.retry.due IS 'When to try again; NULL: behind an earlier one of its key';
 
 CREATE TABLE spark_common.dead_letter (
@@ -183,8 +198,11 @@ CREATE TABLE spark_common.dead_letter (
 	PRIMARY KEY (consumer, id)
 );
 CREATE INDEX dead_letter_key ON spark_common.dead_letter (consumer, aggregateid);
+CREATE INDEX dead_letter_of_consumer ON spark_common.dead_letter (consumer, died_at, id);
+CREATE INDEX dead_letter_lane ON spark_common.dead_letter (consumer, lane) WHERE holds = 'lane';
 CREATE INDEX dead_letter_died_at ON spark_common.dead_letter (died_at, id);
-COMMENT ON TABLE spark_common.dead_letter IS 'Messages that failed for good: each shuts its key for that consumer';
+COMMENT ON TABLE spark_common.dead_letter IS 'Messages that failed for good: each shuts its key for that consumer, if it holds it';
+COMMENT ON COLUMN spark_common.dead_letter.holds IS 'As in retry';
 
 -- A message that is due later.  When it is, it is moved into the log.
 CREATE TABLE spark_common.delayed (
@@ -242,6 +260,7 @@ ALTER TABLE spark_common.lane_segment ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.cursor_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.subscription ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.detached ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_common.paused ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.delayed ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.retry ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_common.dead_letter ENABLE ROW LEVEL SECURITY;
