@@ -160,7 +160,7 @@ sub shown
 sub look_now
 {
 	my ($self, $id) = @_;
-	$self->{spark}->sql("UPDATE spark_bitcoin.withdrawals SET next_look_at = now() WHERE invoice_id = '$id'");
+	$self->{spark}->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$id' AND next_look_at > now()");
 	return;
 }
 

@@ -1,0 +1,234 @@
+# 120_lnd_down.pl
+#		A node that is killed before, during and after a payment, that is locked,
+#		that does not know us, that we do not know, or that is another one: money
+#		waits, and is never paid twice nor given back too early.
+use strict;
+use warnings;
+
+use Hub;
+use Nodes;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $nodes = Nodes->start;
+my $hub = Hub->start($nodes);
+my $spark = $hub->spark;
+my $alice = $hub->person('alice', 1_000_000);
+my $spent = 0;
+my $stuck = 0;
+
+sub balance_is
+{
+	my ($name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return is($hub->balance($alice), (1_000_000_000 - $spent) . "|$stuck", $name);
+}
+
+# What a paid withdrawal has cost, as the node says.
+sub spend
+{
+	my ($id, $hash, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$hub->comes($alice, $id, 'paid', 'succeeded', $name);
+	like($hub->payments_at('first', $hash), qr/^(?:FAILED [0-9]+, )*SUCCEEDED [0-9]+$/, '... and once');
+	$spent += $hub->shown($alice, $id, 'amount_msat + fee_msat');
+	return;
+}
+
+# A payment of which nobody knows beforehand how it ends.  Killed at the wrong
+# moment, LND itself may say for ever that one is in flight of which no channel
+# knows: then it stays reserved, and that is right.
+
+sub ends_as_the_payee_says
+{
+	my ($name, $request, $hash, $id) = @_;
+	my $deadline = time() + 45;
+	my $status;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	while (($status = $hub->shown($alice, $id, 'status')) eq 'pending' && time() < $deadline)
+	{
+		$hub->look_now($id);
+		select(undef, undef, undef, 0.5);
+	}
+	if ($status eq 'pending')
+	{
+		my @held = map { @{ $_->{pending_htlcs} } } @{ $nodes->lncli('first', 'listchannels')->{channels} };
+		my $said = $hub->payments_at('first', $hash);
+		$stuck += $hub->shown($alice, $id, 'amount_msat + max_fee_msat');
+		like($said, qr/^IN_FLIGHT/, "$name: LND does not know how it ended, it stays reserved");
+		is(join(' ', grep { $_->{hash_lock} eq $hash } @held), '', '... of which no channel knows');
+		return;
+	}
+	is($status, $hub->state_at('third', $hash) eq 'SETTLED' ? 'paid' : 'failed', "$name: it ends as the payee says: $status");
+	$spent += $hub->shown($alice, $id, 'amount_msat + fee_msat') if $status eq 'paid';
+	return;
+}
+
+# ---- killed before a payment: it waits
+$nodes->kill('first');
+$hub->comes_to_stand(0, 'L11 a node that is gone is missed');
+my ($request, $hash) = $hub->outside('third', 1_000);
+my ($id) = $hub->withdraw($alice, $request);
+$hub->comes($alice, $id, 'pending', 'reserved', 'L20 a withdrawal waits for the node');
+my $deposit = $spark->as($alice, 'SELECT invoice_id FROM spark.deposit(1000)');
+is($hub->shown($alice, $deposit, 'status, payment_request IS NULL'), 'pending|t', 'and so does a deposit');
+$nodes->run('first');
+$nodes->wait_active('first');
+spend($id, $hash, 'back again, the node pays');
+$spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$deposit')", 'and makes the invoice', $alice);
+
+# ---- killed at the very moment: what it says after is what counts
+for my $round (1 .. 3)
+{
+	my @payments = map { [$hub->outside('third', 100 + $_)] } 1 .. 4;
+	$_->[2] = ($hub->withdraw($alice, $_->[0]))[0] for @payments;
+	select(undef, undef, undef, 0.05 * $round);
+	$nodes->kill('first');
+	$nodes->run('first');
+	$nodes->wait_active('first');
+	ends_as_the_payee_says("L5 killed in round $round", @$_) for @payments;
+}
+balance_is('every payment is charged that was made, and no other');
+
+# ---- killed during a payment: held by the payee
+($request, $hash, my $preimage) = $hub->held('third', 2_000);
+($id) = $hub->withdraw($alice, $request);
+$hub->is_held('third', $hash);
+$nodes->kill('first');
+$hub->comes_to_stand(0, 'it is killed while a payment is held');
+is($hub->shown($alice, $id, 'status'), 'pending', 'which stays pending');
+$nodes->run('first');
+$nodes->wait_active('first');
+$hub->comes_to_stand(1, 'it comes back');
+is($hub->shown($alice, $id, 'status'), 'pending', 'the payment is pending still');
+$nodes->lncli('third', 'settleinvoice', $preimage);
+$hub->look_now($id);
+spend($id, $hash, 'the payee takes it: paid');
+
+# ---- killed after the payee had it
+($request, $hash, $preimage) = $hub->held('third', 3_000);
+($id) = $hub->withdraw($alice, $request);
+$hub->is_held('third', $hash);
+$nodes->kill('first');
+$nodes->lncli('third', 'settleinvoice', $preimage);
+$hub->comes_to_stand(0, 'it is killed, and the payee takes the payment');
+is($hub->shown($alice, $id, 'status'), 'pending', 'of which nobody can know here');
+$nodes->run('first');
+$nodes->wait_active('first');
+spend($id, $hash, 'until the node is back');
+balance_is('and charged once');
+
+# ---- the server is killed while a payment is held
+($request, $hash, $preimage) = $hub->held('third', 4_000);
+($id) = $hub->withdraw($alice, $request);
+$hub->is_held('third', $hash);
+$spark->node->stop('immediate');
+$nodes->lncli('third', 'settleinvoice', $preimage);
+$spark->node->start;
+$spark->wait_for_connection;
+spend($id, $hash, 'L19, L42 killed ourselves, we ask and learn that it was paid');
+
+# the same, many at once, at any moment
+for my $round (1 .. 3)
+{
+	my @payments = map { [$hub->outside('third', 200 + $_)] } 1 .. 5;
+	$_->[2] = ($hub->withdraw($alice, $_->[0]))[0] for @payments;
+	select(undef, undef, undef, 0.1 * $round);
+	$spark->node->stop('immediate');
+	$spark->node->start;
+	$spark->wait_for_connection;
+	spend($_->[2], $_->[1], "L17 round $round: killed on the way, it is paid") for @payments;
+}
+balance_is('and each is charged once');
+
+# ---- the payee is gone
+($request, $hash) = $hub->outside('third', 450);
+$nodes->kill('third');
+($id) = $hub->withdraw($alice, $request);
+$spark->wait_for("SELECT state <> 'reserved' FROM spark.invoice('$id')", undef, $alice);
+$nodes->run('third');
+$nodes->wait_active;
+ends_as_the_payee_says('the payee was gone', $request, $hash, $id);
+
+# ---- the wallet is locked
+$nodes->quit('first');
+$nodes->run('first', locked => 1);
+$nodes->until('its wallet is locked', sub { $nodes->lncli('first', 'state')->{state} eq 'LOCKED' });
+$hub->comes_to_stand(0, 'a node whose wallet is locked is not used');
+($request, $hash) = $hub->outside('third', 500);
+($id) = $hub->withdraw($alice, $request);
+$hub->comes($alice, $id, 'pending', 'reserved', 'a withdrawal waits');
+$nodes->quit('first');
+$nodes->run('first');
+$nodes->wait_active('first');
+spend($id, $hash, 'until the wallet is open');
+
+# ---- the macaroon is another's, none, and one that others can read
+my $right = slurp_file($nodes->macaroon('first'));
+my $secret = "$nodes->{folder}/first.macaroon";
+for (['another\'s', slurp_file($nodes->macaroon('third'))], ['cut', substr($right, 0, 50)], ['empty', ''])
+{
+	my ($what, $content) = @$_;
+	$hub->kept_secret('first.macaroon', $content);
+	$spark->node->reload;
+	$hub->comes_to_stand(0, "L4 with a macaroon that is $what nothing is done");
+}
+$hub->kept_secret('first.macaroon', $right);
+$spark->node->reload;
+$hub->comes_to_stand(1, 'with its own it goes on');
+chmod(0644, $secret);
+$spark->node->reload;
+$hub->comes_to_stand(0, 'L58 one that others can read is not used');
+chmod(0600, $secret);
+$spark->node->reload;
+$hub->comes_to_stand(1, 'until they cannot');
+
+# ---- the certificate is another's, and then a new one
+my $certificate = $nodes->certificate('first');
+$spark->set('spark.lightning_ca_file', "'" . $nodes->certificate('third') . "'");
+$hub->comes_to_stand(0, 'L55 a node whose certificate is not the one named is not spoken to');
+($request, $hash) = $hub->outside('third', 600);
+($id) = $hub->withdraw($alice, $request);
+$hub->comes($alice, $id, 'pending', 'reserved', 'L52 nothing is sent to it');
+$spark->set('spark.lightning_ca_file', "'$certificate'");
+spend($id, $hash, 'with the right one it is paid');
+$nodes->quit('first');
+unlink($certificate, $certificate =~ s/cert$/key/r);
+$nodes->run('first');
+$nodes->wait_active('first');
+($request, $hash) = $hub->outside('third', 700);
+($id) = $hub->withdraw($alice, $request);
+spend($id, $hash, 'L55 a certificate that was made anew is read anew');
+
+# ---- another node answers
+my @settings = map { /^(\S+) = (.*)$/ } split(/\n/, $hub->settings('second'));
+my @mine = map { /^(\S+) = (.*)$/ } split(/\n/, $hub->settings('first'));
+set_all(@settings);
+$hub->comes_to_stand(0, 'L11 another node is not taken for ours', 'another node%');
+($request, $hash) = $hub->outside('third', 800);
+($id) = $hub->withdraw($alice, $request);
+$hub->comes($alice, $id, 'pending', 'reserved', 'and pays nothing');
+is($hub->payments_at('second', $hash), '', 'nothing at all');
+set_all(@mine);
+spend($id, $hash, 'the one of the books pays');
+
+# ---- another network
+$spark->set('spark.lightning_network', "'testnet'");
+$hub->comes_to_stand(0, 'a node on another network than we want is not used');
+$spark->set('spark.lightning_network', "'regtest'");
+$hub->comes_to_stand(1, 'until it is the one');
+
+sub set_all
+{
+	my (%values) = @_;
+	$spark->sql("ALTER SYSTEM SET $_ = $values{$_}") for keys %values;
+	$spark->node->reload;
+	return;
+}
+
+balance_is('after all this, all is charged that was paid');
+$hub->books_are_right('at the end');
+is($spark->sql('SELECT count(*) FROM spark_ops.dead_letters()'), '0', 'no message is dead');
+$spark->stop;
+$nodes->stop;
+done_testing();
