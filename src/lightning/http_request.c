@@ -160,6 +160,10 @@ set_trust(HttpExchange *exchange, const HttpPeer *peer)
 		/* This one alone, and none that the system trusts beside. */
 		SET(CURLOPT_CAINFO, peer->ca_file);
 		SET(CURLOPT_CAPATH, NULL);
+#if LIBCURL_VERSION_NUM >= 0x075700
+		/* Nor what stood in that file before: a node makes itself a new certificate. */
+		SET(CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
 	}
 	return code;
 }

@@ -149,6 +149,8 @@ $spark->wait_for("SELECT state <> 'reserved' FROM spark.invoice('$id')", undef, 
 $nodes->run('third');
 $nodes->wait_active;
 ends_as_the_payee_says('the payee was gone', $request, $hash, $id);
+# For a while it would not even try that channel again.
+$nodes->lncli($_, 'resetmc') for qw(first second);
 
 # ---- the wallet is locked
 $nodes->quit('first');
