@@ -67,7 +67,7 @@ COMMENT ON FUNCTION spark_bus.subscribe(text, text, regproc, int, text, text, te
 'Has handler(message spark_bus.message) called for each message of a type.
 
 consumer: a name of the caller''s making; each consumer has a place in the log of its own.
-message_type: <context>.<words>.
+message_type: <context>.<words>; of a context of spark, one that it has.
 handler: a function that takes one spark_bus.message and returns void.
 max_attempts: from 1; after so many failures the message is a dead letter.
 kind: event (any number of consumers) or command (this is its one handler).

@@ -65,16 +65,16 @@ limit_: 1 to 10,000; NULL: 100.
 Returns a row an operation: who, what, to which consumer and message, why, and what it was and became.
 Errors: SP001 limit_ out of range; SP009 not installed.';
 
-CREATE FUNCTION spark_ops.retry_dead_letter(message_id uuid, consumer text) RETURNS void
+CREATE FUNCTION spark_ops.retry_dead_letter(message_id uuid, consumer text, reason text DEFAULT NULL) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_retry_dead_letter';
-COMMENT ON FUNCTION spark_ops.retry_dead_letter(uuid, text) IS
+COMMENT ON FUNCTION spark_ops.retry_dead_letter(uuid, text, text) IS
 'Has a dead letter handled again, its attempts counted from 0.
 
 message_id, consumer: of spark_ops.dead_letters().
-Recorded with who. The key opens when it succeeds.
+reason: 1 to 1,000 bytes, or NULL; recorded with who. The key opens when it succeeds.
 Returns nothing.
-Errors: SP001 no argument; SP002 no such consumer or dead letter; SP009 not installed.';
+Errors: SP001 invalid argument; SP002 no such consumer or dead letter; SP009 not installed.';
 
 CREATE FUNCTION spark_ops.drop_dead_letter(message_id uuid, consumer text, reason text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

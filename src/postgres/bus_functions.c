@@ -78,7 +78,7 @@ check_may_emit(const char *type)
 
 	if (superuser())
 		return;
-	if (context_consumer(context) != NULL || known_message_type(type) != NULL)
+	if (belongs_to_spark(type))
 		refuse(RESULT_NOT_ALLOWED, "Messages of context %s are emitted by spark alone.", context);
 }
 

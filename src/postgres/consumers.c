@@ -58,6 +58,26 @@ known_message_type(const char *name)
 	return NULL;
 }
 
+static bool
+is_in_context(const char *type_name, const char *context)
+{
+	size_t		length = strcspn(context, ".");
+
+	return strncmp(type_name, context, length) == 0 && (type_name[length] == '.' || type_name[length] == '\0');
+}
+
+bool
+belongs_to_spark(const char *type_name)
+{
+	for (int i = 0; i < context_count; i++)
+		if (is_in_context(type_name, contexts[i]->name))
+			return true;
+	for (int list = 0; list < message_list_count; list++)
+		if (message_lists[list][0] != NULL && is_in_context(type_name, message_lists[list][0]->name))
+			return true;
+	return false;
+}
+
 const char *
 message_destination(const Message *message)
 {

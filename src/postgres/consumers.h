@@ -21,6 +21,9 @@ extern const Consumer *const *all_contexts(int *count);
 /* The type of that name that a context of spark owns, or NULL. */
 extern const MessageType *known_message_type(const char *name);
 
+/* True where a name is that of a context of spark, or of a message of one, known or not. */
+extern bool belongs_to_spark(const char *type_name);
+
 /*
  * To whom a message is addressed: of a command, the consumer that handles it;
  * NULL of an event.  A name within a context of spark that is none of its

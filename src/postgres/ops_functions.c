@@ -13,6 +13,7 @@
 #include "postgres/errors.h"
 #include "postgres/health.h"
 #include "postgres/log.h"
+#include "postgres/operator_log.h"
 #include "postgres/page.h"
 #include "postgres/relane.h"
 #include "postgres/statement.h"
@@ -225,11 +226,19 @@ Datum
 spark_ops_set_lanes(PG_FUNCTION_ARGS)
 {
 	int32		lanes = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
+	int			before;
 
 	if (!is_lane_count(lanes))
 		refuse(RESULT_INVALID_ARGUMENT, "Argument lanes must be a power of two from 1 to %d.", MAX_LANES);
 	PreventCommandIfReadOnly("spark_ops.set_lanes()");
 	bus_required();
+	before = log_shape()->lanes;
 	change_lanes(lanes);
+	if (before != lanes)
+		record_operation((Operation) {
+			.action = "set_lanes",
+			.before = psprintf("{\"lanes\": %d}", before),
+			.after = psprintf("{\"lanes\": %d}", lanes),
+		});
 	PG_RETURN_VOID();
 }

@@ -60,6 +60,7 @@ begin(FunctionCallInfo fcinfo, const char *action)
 		.reason = arg_reason(fcinfo, 1, "reason"),
 	};
 
+	PreventCommandIfReadOnly("a pause of a consumer");
 	bus_required();
 	consumer_required(operation.consumer);
 	take_all_places(operation.consumer);

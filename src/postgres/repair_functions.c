@@ -89,13 +89,13 @@ typedef struct Repair
 } Repair;
 
 static Repair
-repair_begin(FunctionCallInfo fcinfo, int reason_argument)
+repair_begin(FunctionCallInfo fcinfo, int reason_argument, bool needs_reason)
 {
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	Repair		repair = {
 		.message_id = arg_uuid(fcinfo, 0, "message_id"),
 		.consumer = arg_text(fcinfo, 1, "consumer"),
-		.reason = reason_argument > 0 ? arg_reason(fcinfo, reason_argument, "reason") : NULL,
+		.reason = PG_ARGISNULL(reason_argument) && !needs_reason ? NULL : arg_reason(fcinfo, reason_argument, "reason"),
 	};
 	Rows		rows;
 
@@ -128,7 +128,7 @@ repair_end(const Repair *repair, const char *action, const char *after)
 Datum
 spark_ops_retry_dead_letter(PG_FUNCTION_ARGS)
 {
-	Repair		repair = repair_begin(fcinfo, 0);
+	Repair		repair = repair_begin(fcinfo, 2, false);
 
 	(void) statement_run(&revive, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id),
 											 param_jsonb(NULL)));
@@ -139,7 +139,7 @@ spark_ops_retry_dead_letter(PG_FUNCTION_ARGS)
 Datum
 spark_ops_drop_dead_letter(PG_FUNCTION_ARGS)
 {
-	Repair		repair = repair_begin(fcinfo, 2);
+	Repair		repair = repair_begin(fcinfo, 2, true);
 
 	(void) statement_run(&remove_dead, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id)));
 	open_key(repair.consumer, repair.key);
@@ -151,7 +151,7 @@ Datum
 spark_ops_mend_dead_letter(PG_FUNCTION_ARGS)
 {
 	const char *payload = arg_payload(fcinfo, 2);
-	Repair		repair = repair_begin(fcinfo, 3);
+	Repair		repair = repair_begin(fcinfo, 3, true);
 
 	(void) statement_run(&revive, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id),
 											 param_jsonb(payload)));
@@ -167,6 +167,7 @@ repair_many_begin(FunctionCallInfo fcinfo)
 {
 	const char *consumer = arg_text(fcinfo, 0, "consumer");
 
+	PreventCommandIfReadOnly("a repair of messages");
 	bus_required();
 	consumer_required(consumer);
 	take_all_places(consumer);

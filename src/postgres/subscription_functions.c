@@ -115,6 +115,8 @@ check_kind(const char *consumer, const char *type, const char *kind)
 	bool		is_command = strcmp(kind, "command") == 0;
 	Rows		rows;
 
+	if (known == NULL && belongs_to_spark(type))
+		refuse(RESULT_INVALID_ARGUMENT, "Argument message_type names no message that a context of spark has: %s.", type);
 	if (known != NULL && known->kind == MESSAGE_COMMAND)
 		refuse_now(one_handler, "%s is a command and has its handler.", type);
 	if (known != NULL && is_command)

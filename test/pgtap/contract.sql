@@ -50,7 +50,7 @@ INSERT INTO promised VALUES
 	('spark_ops', 'pause_consumer', 'c', 'consumer text, reason text', 'void'),
 	('spark_ops', 'resume_consumer', 'c', 'consumer text, reason text', 'void'),
 	('spark_ops', 'replay', 'c', 'consumer text, reason text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, message_id uuid DEFAULT NULL::uuid', 'bigint'),
-	('spark_ops', 'retry_dead_letter', 'c', 'message_id uuid, consumer text', 'void'),
+	('spark_ops', 'retry_dead_letter', 'c', 'message_id uuid, consumer text, reason text DEFAULT NULL::text', 'void'),
 	('spark_ops', 'drop_dead_letter', 'c', 'message_id uuid, consumer text, reason text', 'void'),
 	('spark_ops', 'mend_dead_letter', 'c', 'message_id uuid, consumer text, payload jsonb, reason text', 'void'),
 	('spark_ops', 'trial_balance', '-', '', 'setof (account_class, accounts, debits_posted_msat, credits_posted_msat, debits_pending_msat, credits_pending_msat)'),

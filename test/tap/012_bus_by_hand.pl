@@ -139,6 +139,19 @@ is($spark->sql("SELECT parked <= 20, dead, lag_messages >= 40 FROM spark_ops.bus
 $bus->mend('bulk');
 dispatch_until('bulk', '0 0 0', 'B20: mended, all are handled');
 
+# Messages for ever: each joins the next window, so others have their turn.
+$bus->handler('ring', "PERFORM spark_bus.emit('shop.ring', m.aggregate_id, '{\"n\": 2}') WHERE m.payload->>'n' <> '3';");
+$bus->subscribe('ring', 'shop.ring');
+$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.ring', $_, 1) } 200 .. 219));
+dispatch() for 1 .. 3;
+$bus->emit('shop.ring', 220, 3);
+dispatch();
+is($bus->seen('ring', 220), '3', 'B22: among twenty that go in a circle, another has its turn at once');
+is($spark->sql("SELECT count(*) < 200 FROM shop.seen WHERE consumer = 'ring'"), 't', 'B22: before they have gone round often');
+dispatch_until('ring', '0 0 20', 'B22: each of the twenty ends in a dead letter');
+is($spark->sql("SELECT string_agg(DISTINCT c::text, ' ') FROM (SELECT count(*) AS c FROM shop.seen WHERE consumer = 'ring' AND n < 3 GROUP BY key) t"), '101', 'B22: after a hundred hops');
+$bus->author("SELECT spark_bus.unsubscribe('ring', 'shop.ring', true)");
+
 # The caller's own cancel is no attempt of anybody.
 $bus->listen('sleepy', 'shop.sleep', 3);
 $bus->handler('sleepy', 'PERFORM pg_sleep(30);');

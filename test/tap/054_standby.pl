@@ -82,7 +82,7 @@ for my $query ('spark.version()', 'spark.whoami()', 'spark.account()', 'spark.ca
 is($standby->sql("SELECT count(*) FILTER (WHERE ok), count(*) FROM spark_ops.verify()"), '14|14', 'X30 the books verify on a standby');
 is($standby->sql('SELECT count(*) > 0 FROM spark_ops.trial_balance()'), 't', 'X30 so does the trial balance');
 is($standby->sql("SELECT NOT ok AND detail LIKE '%standby%' FROM spark_ops.health() WHERE check_name = 'worker'"), 't', 'X44 health answers, and says why no worker runs');
-is(($standby->try_sql("SELECT * FROM $_"))[0], '', "X30 $_ answers") for qw(spark_ops.bus_status() spark_ops.dead_letters() spark_simulator.payments());
+is(($standby->try_sql("SELECT * FROM $_"))[0], '', "X30 $_ answers") for qw(spark_ops.bus_status() spark_ops.dead_letters() spark_ops.blocked_keys() spark_ops.operations() spark_simulator.payments());
 my $nobody = '00000000-0000-7000-8000-000000000000';
 for my $command ("spark.create_campaign('A', '', 1)", "spark.donate('$campaign', 1, 'x')", 'spark.deposit(1)', "spark.withdraw('$request')",
 	"spark.verify_deposit('" . ('0' x 64) . "')", "spark.login('alice', '$Spark::password')", "spark.register('carol', '$Spark::password')")
@@ -91,7 +91,8 @@ for my $command ("spark.create_campaign('A', '', 1)", "spark.donate('$campaign',
 }
 for my $command ('spark.install()', "spark.grant_api('anon', 'member')", "spark_bus.emit('a.b', '$nobody', '{}')", 'spark_bus.dispatch()',
 	"spark_bus.subscribe('a', 'a.b', 'public.count_it')", "spark_bus.unsubscribe('counter', 'shop.sold')", "spark_ops.resume_outside('x')",
-	"spark_ops.retry_dead_letter('$nobody', 'counter')", "spark_simulator.make_invoice(1)", "spark_bus.grant_author('member')", "spark_ops.grant_operator('member')")
+	"spark_ops.retry_dead_letter('$nobody', 'counter')", "spark_ops.retry_key('counter', '$nobody', 'x')", "spark_ops.retry_all('counter', 'x')",
+	"spark_ops.unblock_key('counter', '$nobody', 'x')", "spark_ops.pause_consumer('counter', 'x')", "spark_ops.replay('counter', 'x', now())", "spark_simulator.make_invoice(1)", "spark_bus.grant_author('member')", "spark_ops.grant_operator('member')")
 {
 	is(($standby->try_sql("SELECT * FROM $command"))[0], '25006', "X30 $command is refused: read only");
 }
