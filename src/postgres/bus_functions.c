@@ -45,8 +45,8 @@ bus_required(void)
 		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
 }
 
-const char *
-arg_payload(FunctionCallInfo fcinfo, int number)
+static Jsonb *
+arg_payload_jsonb(FunctionCallInfo fcinfo, int number)
 {
 	Jsonb	   *payload;
 
@@ -57,7 +57,19 @@ arg_payload(FunctionCallInfo fcinfo, int number)
 		refuse(RESULT_INVALID_ARGUMENT, "Argument payload must be a JSON object.");
 	if (VARSIZE(payload) > MAX_PAYLOAD_BYTES)
 		refuse(RESULT_INVALID_ARGUMENT, "Argument payload must not be larger than %d bytes.", MAX_PAYLOAD_BYTES);
+	return payload;
+}
+
+static const char *
+text_of_payload(Jsonb *payload)
+{
 	return JsonbToCString(NULL, &payload->root, (int) VARSIZE(payload));
+}
+
+const char *
+arg_payload(FunctionCallInfo fcinfo, int number)
+{
+	return text_of_payload(arg_payload_jsonb(fcinfo, number));
 }
 
 const char *
@@ -102,7 +114,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 {
 	const char *type = arg_message_type(fcinfo, 0, "type");
 	Uuid		aggregate_id = arg_uuid(fcinfo, 1, "aggregate_id");
-	const char *payload = arg_payload(fcinfo, 2);
+	Jsonb	   *payload = arg_payload_jsonb(fcinfo, 2);
 	const char *aggregate_type = PG_ARGISNULL(3) ? NULL : arg_message_type(fcinfo, 3, "aggregate_type");
 	const MessageType *known = known_message_type(type);
 	const Message *cause = current_cause();
@@ -123,7 +135,6 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 		.aggregate_type = aggregate_type,
 		.aggregate_id = aggregate_id,
 		.schema_version = 1,
-		.payload_json = payload,
 		.causation_id = cause != NULL ? cause->id : UUID_NIL,
 		.traceparent = cause != NULL ? cause->traceparent : request_traceparent(),
 		/* One that waits cannot run away: it may call itself back for ever. */
@@ -134,13 +145,16 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	ownership = become_owner();
 	if (!tables_are_current("common"))
 		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
-	pressure_admit_size(strlen(payload));
+	pressure_admit_size(VARSIZE(payload));
 	if (is_delayed)
+	{
+		message.payload_json = text_of_payload(payload);
 		delay_message(&message, due, GetUserNameFromId(ownership.user, false));
+	}
 	else
 	{
 		pressure_admit(aggregate_id);
-		check(outbox_log()->store(outbox_log(), work, &message, 1));
+		outbox_append(&message, JsonbPGetDatum(payload));
 	}
 	become_caller(ownership);
 	PG_RETURN_DATUM(uuid_datum(message.id));

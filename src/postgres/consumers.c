@@ -4,6 +4,7 @@
  */
 #include "postgres/consumers.h"
 
+#include "postgres/commands_of_users.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
 #include "postgres/statement.h"
@@ -19,8 +20,6 @@ static Statement all_subscriptions = {
 	.sql = "SELECT consumer, message_type, handler_schema, handler_name, role, max_attempts,"
 	" ordering, when_dead FROM spark_common.subscription ORDER BY consumer, message_type"};
 
-static Statement subscribed_command = {
-	.sql = "SELECT consumer FROM spark_common.subscription WHERE message_type = $1 AND kind = 'command'"};
 
 void
 set_contexts(const Consumer *const *consumers, int count,
@@ -53,7 +52,7 @@ known_message_type(const char *name)
 {
 	for (int list = 0; list < message_list_count; list++)
 		for (const MessageType *const *type = message_lists[list]; *type != NULL; type++)
-			if (strcmp((*type)->name, name) == 0)
+			if ((*type)->name[0] == name[0] && strcmp((*type)->name, name) == 0)
 				return *type;
 	return NULL;
 }
@@ -83,19 +82,11 @@ message_destination(const Message *message)
 {
 	const MessageType *type = known_message_type(message->type_name);
 	const char *context;
-	Rows		rows;
 
 	if (type != NULL && type->kind == MESSAGE_EVENT)
 		return NULL;
 	context = pnstrdup(message->type_name, strcspn(message->type_name, "."));
-	if (context_consumer(context) != NULL)
-		return context;
-	context = NULL;
-	rows = rows_open(&subscribed_command, PARAMETERS(param_text(message->type_name)));
-	if (rows_next(&rows))
-		context = row_text(&rows, 1, context_arena(CurTransactionContext));
-	rows_close(&rows);
-	return context;
+	return context_consumer(context) != NULL ? context : subscriber_of_command(message->type_name);
 }
 
 /* --------------------------------------------------------------- listeners */

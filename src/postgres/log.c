@@ -10,6 +10,8 @@
  */
 #include "postgres/log.h"
 
+#include "postgres/log_row.h"
+
 #include "access/genam.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
@@ -52,6 +54,40 @@ Oid
 log_shape_table(void)
 {
 	return table_of_bus("lane_epoch");
+}
+
+Oid
+log_subscriptions(void)
+{
+	return table_of_bus("subscription");
+}
+
+Oid
+log_sequence(int lane)
+{
+	char		name[NAMEDATALEN];
+
+	snprintf(name, sizeof(name), "outbox_%d_seq", lane);
+	return table_of_bus(name);
+}
+
+Oid
+log_segment_table(int lane, int segment)
+{
+	char		name[NAMEDATALEN];
+
+	snprintf(name, sizeof(name), "outbox_%d_%d", lane, segment);
+	return table_of_bus(name);
+}
+
+void
+log_check_columns(Relation table)
+{
+	if (RelationGetDescr(table)->natts != LOG_COLUMNS)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("table \"%s\" does not have the columns of the log", RelationGetRelationName(table)),
+				 errhint("Restore the table from a backup.")));
 }
 
 /* ----------------------------------------------------------------- reading */

@@ -19,6 +19,8 @@
 #include "common/lane.h"
 #include "postgres/statement.h"
 
+#include "utils/relcache.h"
+
 #define LOG_SEGMENTS 3
 
 typedef struct LogShape
@@ -45,6 +47,16 @@ extern void log_shape_changed(void);
 
 /* The table by whose locks emitters and a change of lanes take turns. */
 extern Oid	log_shape_table(void);
+
+/* The table of who has subscribed what. */
+extern Oid	log_subscriptions(void);
+
+/* The sequence of a lane; a segment of it. */
+extern Oid	log_sequence(int lane);
+extern Oid	log_segment_table(int lane, int segment);
+
+/* Refuses a table whose rows are not those of log_row.h. */
+extern void log_check_columns(Relation table);
 
 /* One statement a lane: %1$d in its text stands for the lane. */
 typedef struct LaneStatement

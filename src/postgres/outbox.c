@@ -9,60 +9,62 @@
  */
 #include "postgres/outbox.h"
 
-#include "postgres/consumers.h"
 #include "postgres/errors.h"
 #include "postgres/installed.h"
 #include "postgres/log.h"
 #include "postgres/pressure.h"
-#include "postgres/statement.h"
+#include "postgres/segment_writer.h"
 #include "postgres/wakeup.h"
 
-static SegmentStatement append = {
-	.pattern = "INSERT INTO spark_common.outbox_%1$d_%2$d"
-	" (seq, xid, id, aggregatetype, aggregateid, type, payload, schemaversion,"
-	"  correlationid, causationid, traceparent, destination, depth, created_at)"
-	" SELECT pg_catalog.nextval('spark_common.outbox_%1$d_seq'), pg_catalog.pg_current_xact_id(),"
-	"  id, aggregatetype, aggregateid, type, payload, schemaversion,"
-	"  correlationid, causationid, traceparent, destination, depth::int2, created_at"
-	" FROM rows AS m (id, aggregatetype, aggregateid, type, payload, schemaversion,"
-	"  correlationid, causationid, traceparent, destination, depth, created_at)"};
+#include "utils/jsonb.h"
 
-static int
-put_message(const void *item, Parameter *row)
+static Datum
+payload_of(const Message *message)
 {
-	const Message *message = item;
-
-	return PUT_ROW(row,
-				   param_uuid(message->id),
-				   param_text(message->aggregate_type),
-				   param_uuid(message->aggregate_id),
-				   param_text(message->type_name),
-				   param_jsonb(message->payload_json),
-				   param_int(message->schema_version),
-				   param_uuid(message->correlation_id),
-				   param_uuid_or_null(message->causation_id),
-				   param_text(message->traceparent),
-				   param_text(message_destination(message)),
-				   param_int(message->depth),
-				   param_instant(message->created_at));
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json));
 }
 
 /* In the order of the messages: so the numbers of a lane are drawn. */
 static void
 append_to_lane(const LogShape *shape, int lane, const Message *messages, size_t count)
 {
-	const void **items = palloc(sizeof(void *) * count);
-	size_t		wanted = 0;
+	SegmentWriter *writer = NULL;
 
 	for (size_t i = 0; i < count; i++)
-		if (lane_of(messages[i].aggregate_id, shape->lanes) == lane)
-			items[wanted++] = &messages[i];
-	if (wanted > 0)
-		(void) statement_run_rows(segment_statement(&append, lane, shape->segment[lane]),
-								  items, wanted, put_message);
-	for (size_t i = 0; i < wanted; i++)
+	{
+		if (lane_of(messages[i].aggregate_id, shape->lanes) != lane)
+			continue;
+		if (writer == NULL)
+			writer = segment_writer_open(lane, shape->segment[lane]);
+		segment_append(writer, &messages[i], payload_of(&messages[i]));
 		pressure_count(lane);
-	pfree(items);
+	}
+	if (writer != NULL)
+		segment_writer_close(writer);
+}
+
+/* The lanes stay as they are, and the transaction has its id, before a number is drawn. */
+static const LogShape *
+begin_appending(void)
+{
+	const LogShape *shape = log_shape_for_writing();
+
+	PreventCommandIfReadOnly("spark_bus.emit()");
+	(void) GetTopFullTransactionId();
+	return shape;
+}
+
+void
+outbox_append(const Message *message, Datum payload)
+{
+	const LogShape *shape = begin_appending();
+	int			lane = lane_of(message->aggregate_id, shape->lanes);
+	SegmentWriter *writer = segment_writer_open(lane, shape->segment[lane]);
+
+	segment_append(writer, message, payload);
+	segment_writer_close(writer);
+	pressure_count(lane);
+	wake_dispatchers_at_commit();
 }
 
 static Result
@@ -74,8 +76,7 @@ log_store(Outbox *self, UnitOfWork *work, const Message *messages, size_t count)
 	(void) work;
 	if (!tables_are_current("common"))
 		return FAIL(NOT_INSTALLED);
-	shape = log_shape_for_writing();
-	(void) GetTopFullTransactionId();
+	shape = begin_appending();
 	for (int lane = 0; lane < shape->lanes; lane++)
 		append_to_lane(shape, lane, messages, count);
 	wake_dispatchers_at_commit();

@@ -10,6 +10,7 @@
 
 #include "postgres/arguments.h"
 #include "postgres/bus_functions.h"
+#include "postgres/commands_of_users.h"
 #include "postgres/consumers.h"
 #include "postgres/cursor.h"
 #include "postgres/detach.h"
@@ -261,6 +262,7 @@ spark_bus_subscribe(PG_FUNCTION_ARGS)
 									param_int(max_attempts),
 									param_text(order_name(order)),
 									param_text(when_dead_name(when_dead))));
+	subscriptions_changed();
 	wake_everything_at_commit();
 	become_caller(ownership);
 	PG_RETURN_VOID();
@@ -302,6 +304,7 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 		forget_detached(consumer);
 		forget_paused(consumer);
 	}
+	subscriptions_changed();
 	wake_dispatchers_at_commit();
 	become_caller(ownership);
 	PG_RETURN_VOID();

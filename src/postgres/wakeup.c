@@ -53,6 +53,7 @@ typedef struct CounterSlot
 typedef struct Shared
 {
 	slock_t		lock;			/* guards everything below */
+	int			worker_end;		/* no slot from there on was ever used */
 	WorkerSlot	workers[MAX_WORKERS];
 	CounterSlot counted[MAX_COUNTED];
 } Shared;
@@ -123,6 +124,7 @@ register_worker(WorkerKind kind, const char *name)
 		slot->kind = kind;
 		slot->database = MyDatabaseId;
 		slot->pid = MyProcPid;
+		shared->worker_end = Max(shared->worker_end, (int) (slot - shared->workers) + 1);
 		slot->latch = &MyProc->procLatch;
 		slot->woken = WOKEN_NOT;
 		strlcpy(slot->name, name, NAMEDATALEN);
@@ -148,7 +150,7 @@ worker_pid_in(Oid database, WorkerKind kind, const char *name)
 	if (shared == NULL)
 		return 0;
 	SpinLockAcquire(&shared->lock);
-	for (int i = 0; i < MAX_WORKERS; i++)
+	for (int i = 0; i < shared->worker_end; i++)
 	{
 		WorkerSlot *slot = &shared->workers[i];
 
@@ -194,7 +196,7 @@ wake(bool dispatchers, bool lightning, bool everything)
 	if (shared == NULL)
 		return;
 	SpinLockAcquire(&shared->lock);
-	for (int i = 0; i < MAX_WORKERS; i++)
+	for (int i = 0; i < shared->worker_end; i++)
 		if (is_wanted(&shared->workers[i], dispatchers, lightning, everything))
 		{
 			shared->workers[i].woken = Max(shared->workers[i].woken, everything ? WOKEN_ANEW : WOKEN_FOR_WORK);
