@@ -76,7 +76,7 @@ typedef struct Handling
 	UnitOfWork *work;
 	Message    *message;
 	bool		in_run;			/* of calls, see handler_call.h */
-	Datum		payload;		/* as jsonb, where in_run */
+	Datum		row;			/* what the handler gets, where in_run */
 } Handling;
 
 static void
@@ -123,7 +123,7 @@ handle(Handling *handling)
 
 		/* None: it was parked, or addressed to it, before that type was unsubscribed. */
 		if (handler != NULL && handling->in_run)
-			call_handler_in_run(handler, handling->message, handling->payload);
+			call_handler_in_run(handler, handling->message, handling->row);
 		else if (handler != NULL)
 			call_handler(handler, handling->message);
 	}
@@ -230,8 +230,12 @@ cut_after_parked(Batch *batch, int place)
 static void
 find_shut(Batch *batch)
 {
-	Uuid	   *keys = ARENA_ARRAY(batch->arena, Uuid, batch->count);
+	Uuid	   *keys;
 
+	batch->shut_count = 0;
+	if (!any_shut_key(batch->consumer))
+		return;
+	keys = ARENA_ARRAY(batch->arena, Uuid, batch->count);
 	for (int i = 0; i < batch->count; i++)
 		keys[i] = batch->messages[i].message.aggregate_id;
 	batch->shut_count = shut_keys(batch->consumer, keys, (size_t) batch->count, batch->arena, &batch->shut);
@@ -299,14 +303,14 @@ handle_or_queue(Batch *batch, UnitOfWork *work, int place, int *run)
 {
 	LoggedMessage *logged = &batch->messages[place];
 	bool		in_run = batch->listener->context == NULL;
-	Handling	handling = {batch, work, &logged->message, in_run, logged->payload};
+	Handling	handling = {batch, work, &logged->message, in_run, logged->row};
 
 	if (must_wait(batch, &logged->message))
 	{
 		if (*run != 0)
 			end_calls(*run);
 		*run = 0;
-		park_behind(batch->listener, batch->lane, logged->seq, &logged->message);
+		park_behind(batch->listener, batch->lane, logged->seq, whole_message(logged));
 		cut_after_parked(batch, place);
 		return;
 	}
@@ -359,7 +363,7 @@ find_innocent(Batch *batch, bool *handled)
 
 	for (int i = 0; i < batch->count && innocent < 0; i++)
 	{
-		Message    *message = &batch->messages[i].message;
+		Message    *message = whole_message(&batch->messages[i]);
 		Handling	handling = {batch, NULL, message};
 		ErrorData  *error;
 
@@ -394,7 +398,7 @@ static bool
 handle_or_park(Batch *batch, int place)
 {
 	LoggedMessage *logged = &batch->messages[place];
-	Message    *message = &logged->message;
+	Message    *message = whole_message(logged);
 	Handling	handling = {batch, NULL, message};
 	Instant		begun = server_time();
 	ErrorData  *error = try_to_handle(&handling);
@@ -447,7 +451,7 @@ handle_one_by_one(Batch *batch)
 			batch->handled++;
 		else if (must_wait(batch, &logged->message))
 		{
-			park_behind(batch->listener, batch->lane, logged->seq, &logged->message);
+			park_behind(batch->listener, batch->lane, logged->seq, whole_message(logged));
 			cut_after_parked(batch, i);
 		}
 		else if (!handle_or_park(batch, i))
@@ -470,7 +474,7 @@ bearable_count(const Batch *batch)
 
 	for (int i = 0; i < batch->count; i++)
 	{
-		bytes += strlen(batch->messages[i].message.payload_json);
+		bytes += batch->messages[i].bytes;
 		if (bytes > BATCH_BYTES)
 			return Max(i, 1);
 	}

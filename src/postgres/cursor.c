@@ -9,16 +9,23 @@
 #include "postgres/cursor.h"
 
 #include "postgres/environment.h"
+#include "postgres/handler_call.h"
+#include "postgres/lane_reader.h"
 #include "postgres/log.h"
+#include "postgres/log_row.h"
 #include "postgres/message_rows.h"
 #include "postgres/pause.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
 #include "postgres/twin.h"
 
+#include "access/detoast.h"
 #include "access/transam.h"
 #include "utils/fmgroids.h"
+#include "utils/jsonb.h"
 #include "utils/snapmgr.h"
+#include "utils/typcache.h"
+#include "utils/xid8.h"
 
 #include <inttypes.h>
 
@@ -44,14 +51,6 @@ static Statement trim_cursor = {
 static Statement drop_cursor = {
 	.sql = "DELETE FROM spark_common.cursor_log WHERE consumer = $1"};
 
-#define REST \
-	"SELECT seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_%1$d" \
-	" WHERE seq > $1 AND seq <= $2 AND pg_catalog.pg_visible_in_snapshot(xid, $3)" \
-	" AND (type = ANY ($4) OR destination = $5)"
-
-static LaneStatement fetch_rest = {.pattern = REST " ORDER BY seq LIMIT $6"};
-static LaneStatement fetch_rest_by_xid = {.pattern = REST " ORDER BY xid, seq LIMIT $6"};	/* of a twin */
-
 /*
  * A probe a transaction, of the index on (xid, seq), which the comparison of
  * rows and the LATERAL keep: in one sweep by seq, the whole log would be read
@@ -64,7 +63,7 @@ static LaneStatement fetch_rest_by_xid = {.pattern = REST " ORDER BY xid, seq LI
 
 static LaneStatement fetch_stragglers = {
 	.pattern = "SELECT rows.* FROM pg_catalog.unnest($3) AS straggler (xid)"
-	" CROSS JOIN LATERAL (SELECT seq, " MESSAGE_COLUMNS STRAGGLERS "ORDER BY xid, seq LIMIT $6) rows"
+	" CROSS JOIN LATERAL (SELECT *" STRAGGLERS "ORDER BY xid, seq LIMIT $6) rows"
 	" ORDER BY rows.seq LIMIT $6"};
 
 /* What the lag is made of, by the snapshot of who asks. */
@@ -264,25 +263,6 @@ param_xids(const uint64_t *xids, size_t count, Arena *arena)
 	return param_typed(XID8ARRAYOID, text);
 }
 
-static int
-read_rows(const Listener *listener, Statement *statement, const Parameter *parameters, int parameter_count,
-		  Arena *arena, LoggedMessage *messages)
-{
-	Rows		rows = rows_open(statement, parameters, parameter_count);
-	int			count = 0;
-
-	while (rows_next(&rows))
-	{
-		LoggedMessage *logged = &messages[count++];
-
-		logged->seq = row_bigint(&rows, 1);
-		logged->message = message_of_row(&rows, 2, arena);
-		logged->payload = listener->context == NULL ? row_jsonb(&rows, 2 + PAYLOAD_COLUMN) : (Datum) 0;
-	}
-	rows_close(&rows);
-	return count;
-}
-
 /*
  * A context gets what is addressed to it, known or not: it is its dead letter.
  * A user's consumer gets what it has subscribed, nothing else.
@@ -293,33 +273,164 @@ addressee(const Listener *listener)
 	return listener->context != NULL ? listener->name : NULL;
 }
 
+/* What is read for one batch. */
+typedef struct Reading
+{
+	const Listener *listener;
+	Arena	   *arena;
+	TupleDesc	description;	/* of spark_bus.message, for a user's consumer; else NULL */
+	LoggedMessage *messages;
+	int			count;
+	int			limit;
+} Reading;
+
+static bool
+text_is(const text *value, const char *word)
+{
+	size_t		length = VARSIZE_ANY_EXHDR(value);
+
+	return strncmp(word, VARDATA_ANY(value), length) == 0 && word[length] == '\0';
+}
+
+/* The word, if it is that; else a copy of the text. */
+static const char *
+word_or_copy(Reading *reading, Datum value, const char *word)
+{
+	const text *unpacked = DatumGetTextPP(value);
+
+	if (word != NULL && text_is(unpacked, word))
+		return word;
+	return arena_text(reading->arena, text_to_cstring(unpacked));
+}
+
+/* The name of its type as the listener has it; NULL where he has not asked for it. */
+static const char *
+wanted_type(const Listener *listener, Datum type)
+{
+	const text *unpacked = DatumGetTextPP(type);
+
+	for (int i = 0; i < listener->wanted_count; i++)
+		if (text_is(unpacked, listener->wanted[i]))
+			return listener->wanted[i];
+	return NULL;
+}
+
+static const char *
+payload_text(Datum payload)
+{
+	Jsonb	   *jsonb = DatumGetJsonbP(payload);
+
+	return JsonbToCString(NULL, &jsonb->root, (int) VARSIZE(jsonb));
+}
+
+/* Adds that row.  What is kept of it is in memory of the batch. */
+static void
+take_row(Reading *reading, const Datum *values, const bool *nulls)
+{
+	LoggedMessage *logged = &reading->messages[reading->count];
+	Message    *message = &logged->message;
+	const char *before = reading->count > 0 ? logged[-1].message.aggregate_type : NULL;
+	const char *type = wanted_type(reading->listener, values[LOG_TYPE]);
+
+	logged->seq = DatumGetInt64(values[LOG_SEQ]);
+	*message = message_of_values(values, nulls);
+	message->type_name = type != NULL ? type : word_or_copy(reading, values[LOG_TYPE], NULL);
+	message->aggregate_type = word_or_copy(reading, values[LOG_AGGREGATE_TYPE], before);
+	if (!nulls[LOG_TRACEPARENT])
+		message->traceparent = word_or_copy(reading, values[LOG_TRACEPARENT], NULL);
+	logged->bytes = toast_raw_datum_size(values[LOG_PAYLOAD]);
+	if (reading->description != NULL)
+		logged->row = message_value(reading->description, values, nulls);
+	else
+		message->payload_json = payload_text(values[LOG_PAYLOAD]);
+	reading->count++;
+}
+
+Message *
+whole_message(LoggedMessage *logged)
+{
+	bool		is_null;
+
+	if (logged->message.payload_json == NULL)
+		logged->message.payload_json = payload_text(
+			GetAttributeByNum(DatumGetHeapTupleHeader(logged->row), MESSAGE_PAYLOAD, &is_null));
+	return &logged->message;
+}
+
+/* What was running when the window began. */
+static void
+read_stragglers(Reading *reading, const Cursor *cursor, int64 last)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	const uint64_t *xids;
+	size_t		xid_count = snapshot_stragglers(reading->arena, &cursor->from.s, cursor->from.n, &cursor->to.s, &xids);
+	const Listener *listener = reading->listener;
+	Rows		rows;
+
+	if (xid_count == 0)
+		return;
+	rows = rows_open(lane_statement(&fetch_stragglers, cursor->lane),
+					 PARAMETERS(param_bigint(cursor->pos), param_bigint(Min(cursor->from.q, last)),
+								param_xids(xids, xid_count, reading->arena),
+								param_texts(listener->wanted, (size_t) listener->wanted_count),
+								param_text(addressee(listener)), param_bigint(reading->limit)));
+	while (rows_next(&rows))
+	{
+		Datum		values[LOG_COLUMNS];
+		bool		nulls[LOG_COLUMNS];
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+
+		rows_deform(&rows, values, nulls);
+		take_row(reading, values, nulls);
+		MemoryContextSwitchTo(spi);
+	}
+	rows_close(&rows);
+}
+
+static bool
+is_for(const Listener *listener, const char *name, const TupleTableSlot *row)
+{
+	if (wanted_type(listener, row->tts_values[LOG_TYPE]) != NULL)
+		return true;
+	return name != NULL && !row->tts_isnull[LOG_DESTINATION] &&
+		text_is(DatumGetTextPP(row->tts_values[LOG_DESTINATION]), name);
+}
+
+/* What was drawn since, as far as the snapshot at its end sees it. */
+static void
+read_rest(Reading *reading, const Cursor *cursor, int64 last)
+{
+	LaneReader *reader = lane_reader_open(cursor->lane, Max(cursor->pos, cursor->from.q), Min(cursor->to.q, last));
+	const char *name = addressee(reading->listener);
+
+	while (reading->count < reading->limit)
+	{
+		TupleTableSlot *row = lane_reader_next(reader);
+
+		if (row == NULL)
+			break;
+		if (snapshot_sees(&cursor->to.s, U64FromFullTransactionId(DatumGetFullTransactionId(row->tts_values[LOG_XID]))) &&
+			is_for(reading->listener, name, row))
+			take_row(reading, row->tts_values, row->tts_isnull);
+	}
+	lane_reader_close(reader);
+}
+
 int
 cursor_fetch(const Cursor *cursor, const Listener *listener, int64 last, int limit, Arena *arena,
 			 LoggedMessage *messages)
 {
-	Parameter	wanted = param_texts(listener->wanted, (size_t) listener->wanted_count);
-	Parameter	name = param_text(addressee(listener));
-	LaneStatement *rest = TWIN(by_xid) || TWIN(xmin_cutoff) ? &fetch_rest_by_xid : &fetch_rest;
-	int			count = 0;
+	Reading		reading = {.listener = listener, .arena = arena, .messages = messages, .limit = limit};
 
+	if (listener->context == NULL)
+		reading.description = lookup_rowtype_tupdesc(message_row_type(), -1);
 	if (cursor->pos < cursor->from.q && !TWIN(last_number))
-	{
-		const uint64_t *xids;
-		size_t		xid_count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &cursor->to.s, &xids);
-
-		if (xid_count > 0)
-			count = read_rows(listener, lane_statement(&fetch_stragglers, cursor->lane),
-							  PARAMETERS(param_bigint(cursor->pos), param_bigint(Min(cursor->from.q, last)),
-										 param_xids(xids, xid_count, arena), wanted, name, param_bigint(limit)),
-							  arena, messages);
-	}
-	if (count < limit && cursor->to.q > cursor->from.q)
-		count += read_rows(listener, lane_statement(rest, cursor->lane),
-						   PARAMETERS(param_bigint(Max(cursor->pos, cursor->from.q)),
-									  param_bigint(Min(cursor->to.q, last)),
-									  param_snapshot(arena, &cursor->to.s), wanted, name, param_bigint(limit - count)),
-						   arena, messages + count);
-	return count;
+		read_stragglers(&reading, cursor, last);
+	if (reading.count < limit && cursor->to.q > cursor->from.q)
+		read_rest(&reading, cursor, last);
+	if (reading.description != NULL)
+		ReleaseTupleDesc(reading.description);
+	return reading.count;
 }
 
 /* -------------------------------------------------------------------- lag */

@@ -43,9 +43,13 @@ typedef struct Cursor
 typedef struct LoggedMessage
 {
 	int64		seq;
-	Message		message;
-	Datum		payload;		/* its payload as jsonb, for handlers of others */
+	Message		message;		/* without its payload where there is a row */
+	Datum		row;			/* as spark_bus.message, for a user's consumer; else 0 */
+	size_t		bytes;			/* of its payload */
 } LoggedMessage;
+
+/* The message with the text of its payload, which handlers of others do without. */
+extern Message *whole_message(LoggedMessage *logged);
 
 /* The last number that was drawn in a lane. */
 extern int64 log_number(int lane);

@@ -18,6 +18,7 @@
 #define ISOLATED_MESSAGES 32
 #define RETRIES_A_TURN 100
 #define FIRST_LIMIT 100
+#define KEPT_BYTES (1024 * 1024)
 
 /* An act with a memory of its own, gone when it has ended, however that was. */
 typedef struct Enclosed
@@ -37,14 +38,39 @@ act_enclosed(void *argument)
 	MemoryContextSwitchTo(outside);
 }
 
+/*
+ * Memory for one batch.  A worker keeps its own: asked for and given back each
+ * time, its pages would be new ones each time.
+ */
+static MemoryContext
+take_memory(bool in_session)
+{
+	static MemoryContext kept;
+
+	if (in_session)
+		return AllocSetContextCreate(CurrentMemoryContext, "spark batch", ALLOCSET_DEFAULT_SIZES);
+	if (kept == NULL)
+		kept = AllocSetContextCreate(TopMemoryContext, "spark batch", KEPT_BYTES, KEPT_BYTES, ALLOCSET_DEFAULT_MAXSIZE);
+	return kept;
+}
+
+static void
+give_back(MemoryContext memory, bool in_session)
+{
+	if (in_session)
+		MemoryContextDelete(memory);
+	else
+		MemoryContextReset(memory);
+}
+
 /* Runs act by itself, all or not at all; false and the error where it failed. */
 static bool
 attempt(Act act, void *argument, bool in_session, ErrorData **error)
 {
-	Enclosed	enclosed = {act, argument, AllocSetContextCreate(CurrentMemoryContext, "spark batch", ALLOCSET_DEFAULT_SIZES)};
+	Enclosed	enclosed = {act, argument, take_memory(in_session)};
 
 	*error = in_session ? try_in_subtransaction(act_enclosed, &enclosed) : try_in_transaction(act_enclosed, &enclosed);
-	MemoryContextDelete(enclosed.context);
+	give_back(enclosed.context, in_session);
 	if (*error != NULL && in_session && failure_class(*error) != FAILURE_OF_MESSAGE)
 		ReThrowError(*error);
 	return *error == NULL;
@@ -125,11 +151,20 @@ enters(Batch *batch, bool in_session)
 	return !batch->waits_to_enter;
 }
 
+/* What the last batch could bear: a user's consumer is alone in its worker, mostly. */
+static int	last_limit = FIRST_LIMIT;
+
+static int
+first_limit(const Listener *listener, bool in_session)
+{
+	return in_session || listener->context != NULL ? FIRST_LIMIT : last_limit;
+}
+
 static int64
 serve_log(const Listener *listener, int lane, int64 most, bool in_session)
 {
 	int64		done = 0;
-	int			limit = Min(FIRST_LIMIT, dispatch_batch_size);
+	int			limit = Min(first_limit(listener, in_session), dispatch_batch_size);
 
 	while (done < most && failure_pause(listener->name) == 0)
 	{
@@ -149,6 +184,8 @@ serve_log(const Listener *listener, int lane, int64 most, bool in_session)
 		if (batch.waits_to_enter ? !enters(&batch, in_session) : batch.done == 0)
 			break;
 		limit = Min(2 * (batch.was_cut ? batch.count : limit), dispatch_batch_size);
+		if (!in_session)
+			last_limit = limit;
 	}
 	return done;
 }

@@ -93,7 +93,7 @@ find_handlers(const Listener *listener, const char **why_not)
 }
 
 static Datum
-message_datum(const Message *message, Datum payload)
+message_datum(const Message *message)
 {
 	TupleDesc	description = lookup_rowtype_tupdesc(message_row_type(), -1);
 	Datum		row;
@@ -104,7 +104,7 @@ message_datum(const Message *message, Datum payload)
 	values[1] = CStringGetTextDatum(message->type_name);
 	values[2] = CStringGetTextDatum(message->aggregate_type);
 	values[3] = uuid_datum(message->aggregate_id);
-	values[4] = payload;
+	values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json));
 	values[5] = Int32GetDatum(message->schema_version);
 	values[6] = uuid_datum(message->correlation_id);
 	values[7] = uuid_datum(message->causation_id);
@@ -155,7 +155,7 @@ end_calls(int run)
 }
 
 static void
-as_role(const Handler *handler, FmgrInfo *function, const Message *message, Datum payload)
+as_role(const Handler *handler, FmgrInfo *function, Datum row)
 {
 	Oid			user;
 	int			security;
@@ -166,13 +166,13 @@ as_role(const Handler *handler, FmgrInfo *function, const Message *message, Datu
 	/* What earlier messages of the batch have written is there for this one. */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	call_function(function, message_datum(message, payload));
+	call_function(function, row);
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
 }
 
 static void
-call_in_time(const Handler *handler, FmgrInfo *function, const Message *message, Datum payload)
+call_in_time(const Handler *handler, FmgrInfo *function, const Message *message, Datum row)
 {
 	const Message *outer = cause;
 
@@ -180,7 +180,7 @@ call_in_time(const Handler *handler, FmgrInfo *function, const Message *message,
 	time_limit_begin(handler_timeout);
 	PG_TRY();
 	{
-		as_role(handler, function, message, payload);
+		as_role(handler, function, row);
 		(void) time_limit_end();
 	}
 	PG_CATCH();
@@ -201,18 +201,17 @@ call_handler(Handler *handler, const Message *message)
 	FmgrInfo	function;
 
 	fmgr_info(handler->function, &function);
-	call_in_time(handler, &function, message,
-				 DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json)));
+	call_in_time(handler, &function, message, message_datum(message));
 	end_calls(run);
 }
 
 void
-call_handler_in_run(Handler *handler, const Message *message, Datum payload)
+call_handler_in_run(Handler *handler, const Message *message, Datum row)
 {
 	int			own_settings = NewGUCNestLevel();
 
 	if (!OidIsValid(handler->kept.fn_oid))
 		fmgr_info(handler->function, &handler->kept);
-	call_in_time(handler, &handler->kept, message, payload);
+	call_in_time(handler, &handler->kept, message, row);
 	end_calls(own_settings);
 }

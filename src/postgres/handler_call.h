@@ -39,18 +39,17 @@ extern void call_handler(Handler *handler, const Message *message);
  * For a run of calls in one transaction, without a subtransaction round each:
  * settings are made once, what a call needs of the function is kept.  Until the
  * run ends nothing may be called that does not stand the handlers' search_path;
- * an error must end the transaction.  The payload is that of the message, as jsonb.  The handler, and the current memory
- * context, must live as long as the run.
+ * an error must end the transaction.  The row is the message as the handler gets
+ * it.  The handler, and the current memory context, must live as long as the run.
  */
 extern int	begin_calls(void);
 extern void end_calls(int run);
-extern void call_handler_in_run(Handler *handler, const Message *message, Datum payload);
+extern void call_handler_in_run(Handler *handler, const Message *message, Datum row);
 
 /* The message whose handler is running, or NULL. */
 extern const Message *current_cause(void);
 
 /* The type spark_bus.message in this database; InvalidOid where it is missing. */
 extern Oid	message_row_type(void);
-
 
 #endif

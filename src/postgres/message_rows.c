@@ -4,6 +4,11 @@
  */
 #include "postgres/message_rows.h"
 
+#include "postgres/environment.h"
+#include "postgres/log_row.h"
+
+#include "utils/timestamp.h"
+
 Message
 message_of_row(const Rows *rows, int first, Arena *arena)
 {
@@ -12,12 +17,43 @@ message_of_row(const Rows *rows, int first, Arena *arena)
 		.aggregate_type = row_text(rows, first + 1, arena),
 		.aggregate_id = row_uuid(rows, first + 2),
 		.type_name = row_text(rows, first + 3, arena),
-		.payload_json = row_text(rows, first + PAYLOAD_COLUMN, arena),
+		.payload_json = row_text(rows, first + 4, arena),
 		.schema_version = row_int(rows, first + 5),
 		.correlation_id = row_uuid(rows, first + 6),
 		.causation_id = row_uuid(rows, first + 7),
 		.traceparent = row_text(rows, first + 8, arena),
 		.depth = row_smallint(rows, first + 9),
 		.created_at = row_instant(rows, first + 10),
+	};
+}
+
+Datum
+message_value(TupleDesc description, const Datum *values, const bool *nulls)
+{
+	static const LogColumn columns[] = {
+		LOG_ID, LOG_TYPE, LOG_AGGREGATE_TYPE, LOG_AGGREGATE_ID, LOG_PAYLOAD, LOG_SCHEMA_VERSION,
+		LOG_CORRELATION_ID, LOG_CAUSATION_ID, LOG_TRACEPARENT, LOG_CREATED_AT};
+	Datum		of_message[lengthof(columns)];
+	bool		is_null[lengthof(columns)];
+
+	for (size_t i = 0; i < lengthof(columns); i++)
+	{
+		of_message[i] = values[columns[i]];
+		is_null[i] = nulls[columns[i]];
+	}
+	return HeapTupleGetDatum(heap_form_tuple(description, of_message, is_null));
+}
+
+Message
+message_of_values(const Datum *values, const bool *nulls)
+{
+	return (Message) {
+		.id = uuid_of_datum(values[LOG_ID]),
+		.aggregate_id = uuid_of_datum(values[LOG_AGGREGATE_ID]),
+		.schema_version = DatumGetInt32(values[LOG_SCHEMA_VERSION]),
+		.correlation_id = uuid_of_datum(values[LOG_CORRELATION_ID]),
+		.causation_id = nulls[LOG_CAUSATION_ID] ? UUID_NIL : uuid_of_datum(values[LOG_CAUSATION_ID]),
+		.depth = DatumGetInt16(values[LOG_DEPTH]),
+		.created_at = instant_from_timestamp(DatumGetTimestampTz(values[LOG_CREATED_AT])),
 	};
 }

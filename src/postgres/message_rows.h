@@ -10,12 +10,18 @@
 
 #include "common/message.h"
 
-/* The payload among them. */
-#define PAYLOAD_COLUMN 4
-
 #define MESSAGE_COLUMNS \
 	"id, aggregatetype, aggregateid, type, payload, schemaversion," \
 	" correlationid, causationid, traceparent, depth, created_at"
+
+/* The place of the payload in a value of type spark_bus.message. */
+#define MESSAGE_PAYLOAD 5
+
+/* A row of the log (log_row.h) as a value of that type, whose description is given. */
+extern Datum message_value(TupleDesc description, const Datum *values, const bool *nulls);
+
+/* The message in a row of the log; names and payload are left to the caller. */
+extern Message message_of_values(const Datum *values, const bool *nulls);
 
 /* The message in the current row, its columns from that one on; not decoded yet. */
 extern Message message_of_row(const Rows *rows, int first, Arena *arena);

@@ -26,6 +26,10 @@ static Statement find_lane_holder = {
 	.sql = "SELECT FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND holds = 'lane'"
 	" UNION ALL SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2 AND holds = 'lane' LIMIT 1"};
 
+static Statement find_any_shut = {
+	.sql = "SELECT 1 WHERE EXISTS (SELECT FROM spark_common.retry WHERE consumer = $1)"
+	" OR EXISTS (SELECT FROM spark_common.dead_letter WHERE consumer = $1)"};
+
 static Statement insert_parked = {
 	.sql = "INSERT INTO spark_common.retry (" PARKED_COLUMNS ")"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::int2, $14,"
@@ -78,6 +82,12 @@ static Statement insert_dead = {
 	" SELECT consumer, lane, seq, " MESSAGE_COLUMNS ", CASE WHEN $3 THEN 'none' ELSE holds END,"
 	"  attempts, due, error_code, error_message, error_detail, error_context, first_failed_at,"
 	"  pg_catalog.clock_timestamp() FROM dead"};
+
+bool
+any_shut_key(const char *consumer)
+{
+	return statement_run(&find_any_shut, PARAMETERS(param_text(consumer))) > 0;
+}
 
 size_t
 shut_keys(const char *consumer, const Uuid *keys, size_t count, Arena *arena, const Uuid **shut)

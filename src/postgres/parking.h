@@ -26,6 +26,9 @@ typedef struct Parked
 	int			attempts;
 } Parked;
 
+/* Whether any key may be: mostly none is, and then nobody asks which. */
+extern bool any_shut_key(const char *consumer);
+
 /* Which of these keys are shut for the consumer: ids in the arena, count returned. */
 extern size_t shut_keys(const char *consumer, const Uuid *keys, size_t count, Arena *arena, const Uuid **shut);
 

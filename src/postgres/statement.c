@@ -315,13 +315,10 @@ row_text(const Rows *rows, int column, Arena *arena)
 	return arena_text(arena, SPI_getvalue(rows->table->vals[rows->position - 1], rows->table->tupdesc, column));
 }
 
-Datum
-row_jsonb(const Rows *rows, int column)
+void
+rows_deform(const Rows *rows, Datum *values, bool *nulls)
 {
-	bool		is_null;
-	Datum		datum = column_datum(rows, column, &is_null);
-
-	return SPI_datumTransfer(datum, false, -1);
+	heap_deform_tuple(rows->table->vals[rows->position - 1], rows->table->tupdesc, values, nulls);
 }
 
 int64

@@ -97,6 +97,9 @@ extern Rows rows_open(Statement *statement, const Parameter *parameters, int cou
 extern bool rows_next(Rows *rows);
 extern void rows_close(Rows *rows);
 
+/* All columns of the current row, as they are stored. */
+extern void rows_deform(const Rows *rows, Datum *values, bool *nulls);
+
 extern bool row_is_null(const Rows *rows, int column);
 extern Uuid row_uuid(const Rows *rows, int column);	/* NULL: nil */
 extern const char *row_text(const Rows *rows, int column, Arena *arena);	/* NULL: NULL; jsonb as its text */
@@ -106,7 +109,6 @@ extern int32 row_int(const Rows *rows, int column); /* NULL: 0 */
 extern int	row_smallint(const Rows *rows, int column); /* NULL: 0 */
 extern double row_double(const Rows *rows, int column); /* NULL: 0 */
 extern bool row_bool(const Rows *rows, int column); /* NULL: false */
-extern Datum row_jsonb(const Rows *rows, int column);	/* a copy, not NULL */
 extern Instant row_instant(const Rows *rows, int column);	/* NULL: none */
 
 /* Exactly so many bytes, NULL: zeros; SP900 where the column holds another number of them. */
