@@ -61,11 +61,6 @@ static Statement drop_cursor = {
 	" WHERE (xid, seq) > (straggler.xid, $1) AND (xid, seq) <= (straggler.xid, $2)" \
 	" AND (type = ANY ($4) OR destination = $5) "
 
-static LaneStatement fetch_stragglers = {
-	.pattern = "SELECT rows.* FROM pg_catalog.unnest($3) AS straggler (xid)"
-	" CROSS JOIN LATERAL (SELECT *" STRAGGLERS "ORDER BY xid, seq LIMIT $6) rows"
-	" ORDER BY rows.seq LIMIT $6"};
-
 /* What the lag is made of, by the snapshot of who asks. */
 #define COUNTED "SELECT pg_catalog.count(*), pg_catalog.min(created_at) FROM "
 
@@ -357,36 +352,6 @@ whole_message(LoggedMessage *logged)
 	return &logged->message;
 }
 
-/* What was running when the window began. */
-static void
-read_stragglers(Reading *reading, const Cursor *cursor, int64 last)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	const uint64_t *xids;
-	size_t		xid_count = snapshot_stragglers(reading->arena, &cursor->from.s, cursor->from.n, &cursor->to.s, &xids);
-	const Listener *listener = reading->listener;
-	Rows		rows;
-
-	if (xid_count == 0)
-		return;
-	rows = rows_open(lane_statement(&fetch_stragglers, cursor->lane),
-					 PARAMETERS(param_bigint(cursor->pos), param_bigint(Min(cursor->from.q, last)),
-								param_xids(xids, xid_count, reading->arena),
-								param_texts(listener->wanted, (size_t) listener->wanted_count),
-								param_text(addressee(listener)), param_bigint(reading->limit)));
-	while (rows_next(&rows))
-	{
-		Datum		values[LOG_COLUMNS];
-		bool		nulls[LOG_COLUMNS];
-		MemoryContext spi = MemoryContextSwitchTo(caller);
-
-		rows_deform(&rows, values, nulls);
-		take_row(reading, values, nulls);
-		MemoryContextSwitchTo(spi);
-	}
-	rows_close(&rows);
-}
-
 static bool
 is_for(const Listener *listener, const char *name, const TupleTableSlot *row)
 {
@@ -396,13 +361,28 @@ is_for(const Listener *listener, const char *name, const TupleTableSlot *row)
 		text_is(DatumGetTextPP(row->tts_values[LOG_DESTINATION]), name);
 }
 
-/* What was drawn since, as far as the snapshot at its end sees it. */
+/* What was running when the window began, and has ended by its end. */
 static void
-read_rest(Reading *reading, const Cursor *cursor, int64 last)
+read_stragglers(LaneReader *reader, const Cursor *cursor, int64 last, Arena *arena)
 {
-	LaneReader *reader = lane_reader_open(cursor->lane, Max(cursor->pos, cursor->from.q), Min(cursor->to.q, last));
+	const uint64_t *xids;
+	size_t		count = snapshot_stragglers(arena, &cursor->from.s, cursor->from.n, &cursor->to.s, &xids);
+
+	for (size_t i = 0; i < count; i++)
+		lane_reader_add_of(reader, xids[i], cursor->pos, Min(cursor->from.q, last));
+}
+
+/* The stragglers, and what was drawn since: as far as the snapshot at its end sees it. */
+static void
+read_window(Reading *reading, const Cursor *cursor, int64 last)
+{
+	LaneReader *reader = lane_reader_open(cursor->lane);
 	const char *name = addressee(reading->listener);
 
+	if (cursor->pos < cursor->from.q && !TWIN(last_number))
+		read_stragglers(reader, cursor, last, reading->arena);
+	if (cursor->to.q > cursor->from.q)
+		lane_reader_add(reader, Max(cursor->pos, cursor->from.q), Min(cursor->to.q, last));
 	while (reading->count < reading->limit)
 	{
 		TupleTableSlot *row = lane_reader_next(reader);
@@ -424,10 +404,7 @@ cursor_fetch(const Cursor *cursor, const Listener *listener, int64 last, int lim
 
 	if (listener->context == NULL)
 		reading.description = lookup_rowtype_tupdesc(message_row_type(), -1);
-	if (cursor->pos < cursor->from.q && !TWIN(last_number))
-		read_stragglers(&reading, cursor, last);
-	if (reading.count < limit && cursor->to.q > cursor->from.q)
-		read_rest(&reading, cursor, last);
+	read_window(&reading, cursor, last);
 	if (reading.description != NULL)
 		ReleaseTupleDesc(reading.description);
 	return reading.count;

@@ -18,7 +18,6 @@
 #define ISOLATED_MESSAGES 32
 #define RETRIES_A_TURN 100
 #define FIRST_LIMIT 100
-#define KEPT_BYTES (1024 * 1024)
 
 /* An act with a memory of its own, gone when it has ended, however that was. */
 typedef struct Enclosed
@@ -38,39 +37,14 @@ act_enclosed(void *argument)
 	MemoryContextSwitchTo(outside);
 }
 
-/*
- * Memory for one batch.  A worker keeps its own: asked for and given back each
- * time, its pages would be new ones each time.
- */
-static MemoryContext
-take_memory(bool in_session)
-{
-	static MemoryContext kept;
-
-	if (in_session)
-		return AllocSetContextCreate(CurrentMemoryContext, "spark batch", ALLOCSET_DEFAULT_SIZES);
-	if (kept == NULL)
-		kept = AllocSetContextCreate(TopMemoryContext, "spark batch", KEPT_BYTES, KEPT_BYTES, ALLOCSET_DEFAULT_MAXSIZE);
-	return kept;
-}
-
-static void
-give_back(MemoryContext memory, bool in_session)
-{
-	if (in_session)
-		MemoryContextDelete(memory);
-	else
-		MemoryContextReset(memory);
-}
-
 /* Runs act by itself, all or not at all; false and the error where it failed. */
 static bool
 attempt(Act act, void *argument, bool in_session, ErrorData **error)
 {
-	Enclosed	enclosed = {act, argument, take_memory(in_session)};
+	Enclosed	enclosed = {act, argument, AllocSetContextCreate(CurrentMemoryContext, "spark batch", ALLOCSET_DEFAULT_SIZES)};
 
 	*error = in_session ? try_in_subtransaction(act_enclosed, &enclosed) : try_in_transaction(act_enclosed, &enclosed);
-	give_back(enclosed.context, in_session);
+	MemoryContextDelete(enclosed.context);
 	if (*error != NULL && in_session && failure_class(*error) != FAILURE_OF_MESSAGE)
 		ReThrowError(*error);
 	return *error == NULL;

@@ -315,12 +315,6 @@ row_text(const Rows *rows, int column, Arena *arena)
 	return arena_text(arena, SPI_getvalue(rows->table->vals[rows->position - 1], rows->table->tupdesc, column));
 }
 
-void
-rows_deform(const Rows *rows, Datum *values, bool *nulls)
-{
-	heap_deform_tuple(rows->table->vals[rows->position - 1], rows->table->tupdesc, values, nulls);
-}
-
 int64
 row_bigint(const Rows *rows, int column)
 {

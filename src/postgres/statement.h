@@ -97,9 +97,6 @@ extern Rows rows_open(Statement *statement, const Parameter *parameters, int cou
 extern bool rows_next(Rows *rows);
 extern void rows_close(Rows *rows);
 
-/* All columns of the current row, as they are stored. */
-extern void rows_deform(const Rows *rows, Datum *values, bool *nulls);
-
 extern bool row_is_null(const Rows *rows, int column);
 extern Uuid row_uuid(const Rows *rows, int column);	/* NULL: nil */
 extern const char *row_text(const Rows *rows, int column, Arena *arena);	/* NULL: NULL; jsonb as its text */

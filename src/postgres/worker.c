@@ -34,8 +34,13 @@
 #include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #define LONGEST_WAIT 30000
 #define FIRST_WAIT 1000
+#define KEPT_BYTES (16 * 1024 * 1024)
 
 static const WorkerTask *lightning_task;
 static char database_name[NAMEDATALEN];
@@ -283,6 +288,19 @@ work(const WorkerTask *task)
 	}
 }
 
+/*
+ * What a batch gives back, the next one asks for: where the library may keep
+ * some of it, the kernel need not hand out new pages for each batch.
+ */
+static void
+keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+	(void) mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
+}
+
 void
 spark_worker_main(Datum argument)
 {
@@ -295,6 +313,7 @@ spark_worker_main(Datum argument)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(start.database, InvalidOid, 0);
 	debug_query_string = MyBgworkerEntry->bgw_type;
+	keep_freed_memory();
 	pin_settings();
 	StartTransactionCommand();
 	strlcpy(database_name, get_database_name(MyDatabaseId), NAMEDATALEN);
