@@ -145,15 +145,91 @@ Errors: SP001 no payment_request, or a description that the encoding of this dat
 
 CREATE FUNCTION spark_ops.node_health()
 RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 3
+LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 6
 AS 'MODULE_PATHNAME', 'spark_bitcoin_node_health';
 COMMENT ON FUNCTION spark_ops.node_health() IS
 'Shows how spark stands with its Lightning node: a part of health().
 
-Returns rows node, node_simulated and unknown_payments; ok is false where an operator should look, and
-  detail says at what.
+Returns rows node, node_simulated, unknown_payments, reconciliation, solvency and breaker; ok is false
+  where an operator should look, and detail says at what.
 No errors.';
 
+CREATE FUNCTION spark_ops.reconcile()
+RETURNS TABLE (kind text, payment_hash text, books text, node text, detail text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 10
+AS 'MODULE_PATHNAME', 'spark_bitcoin_reconcile';
+COMMENT ON FUNCTION spark_ops.reconcile() IS
+'Has the worker compare the books with the node, and lists what differs.
+
+The node is asked about every open payment and invoice, and about payments that failed in the last 14
+  days; then for its balance and its lists. It waits for that, up to 5 minutes; statement_timeout ends
+  it sooner. The worker does the same by itself at its start, when the node is back, and daily.
+Returns a row a difference: payment_unknown, payment_missing, payment_state, payment_amount, paid_twice,
+  invoice_unknown, invoice_missing, invoice_state, invoice_amount, solvency (what the node lacks), and
+  not_asked (why the node could not be compared; what follows is older). Nothing is booked by it but
+  late payments.
+Errors: SP009 not installed.';
+
+CREATE FUNCTION spark_ops.decide_payment(invoice_id uuid, verdict text, evidence text, reason text,
+	preimage text DEFAULT NULL, fee_msat bigint DEFAULT NULL)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'spark_bitcoin_decide_payment';
+COMMENT ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint) IS
+'Ends a withdrawal of which the node cannot tell what became of it.
+
+invoice_id: of a withdrawal in state needs_operator; paid also for in_flight, unknown and failed.
+verdict: paid or failed. Failed gives the reserve back; it is watched for 14 days, should it be paid
+  after all.
+evidence: what shows it, up to 10,000 bytes.
+reason: why it is decided by hand, 1 to 1,000 bytes. Recorded with who, the state before and the evidence.
+preimage: 64 hex digits; required for paid: it is the proof, and is checked.
+fee_msat: what the node took, in millisatoshi; NULL: 0.
+Returns nothing.
+Errors: SP001 invalid argument; SP002 no such withdrawal; SP009 not installed; SP010 in another state.';
+
+CREATE FUNCTION spark_ops.open_breaker(reason text) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'spark_bitcoin_open_breaker';
+COMMENT ON FUNCTION spark_ops.open_breaker(text) IS
+'Stops withdrawals through the node; deposits go on.
+
+It opens by itself where the node lacks more of what is owed than spark.solvency_tolerance. Withdrawals
+  are taken and wait; one whose invoice runs out meanwhile fails, its money back.
+reason: 1 to 1,000 bytes; recorded with who.
+Returns nothing.
+Errors: SP001 no reason; SP009 not installed.';
+
+CREATE FUNCTION spark_ops.close_breaker(reason text) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'spark_bitcoin_close_breaker';
+COMMENT ON FUNCTION spark_ops.close_breaker(text) IS
+'Lets withdrawals go on.
+
+What the node lacks at that moment, by the last comparison, is taken as known: it opens again where
+  more is missing.
+reason: what was found and put right, 1 to 1,000 bytes; recorded with who.
+Returns nothing.
+Errors: SP001 no reason; SP009 not installed.';
+
+CREATE FUNCTION spark_ops.change_node(node_id text, reason text) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'spark_bitcoin_change_node';
+COMMENT ON FUNCTION spark_ops.change_node(text, text) IS
+'Has the books belong to another node from now on.
+
+node_id: its public key, 66 hex digits; kind and network are those of the settings.
+reason: 1 to 1,000 bytes; recorded with who and which node it was.
+The ledger has another mirror account for each node.
+Returns nothing.
+Errors: SP001 invalid argument; SP009 not installed; SP010 while accounts have money, a withdrawal or the
+  invoice of a deposit is open, or no node is recorded yet.';
+
+REVOKE ALL ON FUNCTION spark_ops.reconcile() FROM PUBLIC;
+REVOKE ALL ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION spark_ops.open_breaker(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION spark_ops.close_breaker(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION spark_ops.change_node(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.deposit(bigint, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.verify_deposit(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.withdraw(text, bigint, bigint) FROM PUBLIC;

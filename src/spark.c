@@ -18,10 +18,11 @@
 
 #include "accounting/messages.h"
 #include "accounting/postgres.h"
+#include "accounting/settings.h"
 #include "auth/messages.h"
 #include "auth/postgres.h"
 #include "bitcoin/messages.h"
-#include "bitcoin/postgres.h"
+#include "bitcoin/postgres_audit.h"
 #include "bitcoin/settings.h"
 #include "crowdfunding/messages.h"
 #include "crowdfunding/postgres.h"
@@ -99,6 +100,7 @@ wire(void)
 	set_identity_provider(auth_caller);
 	bitcoin_set_nodes(find_node);
 	remote_nodes_set_source(bitcoin_node_connection);
+	bitcoin_set_ledger(liabilities_query);
 	set_lightning_task(&bitcoin_lightning_task);
 	add_resumption(doubt_unsent_payments);
 	add_health_probe("throttle", throttle_probe);
@@ -120,6 +122,7 @@ _PG_init(void)
 	define_settings();
 	define_pressure_settings();
 	auth_define_settings();
+	accounting_define_settings();
 	bitcoin_define_settings();
 	MarkGUCPrefixReserved("spark");
 	wire();

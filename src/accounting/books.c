@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define WINDOW_SECONDS INT64_C(86400)	/* of the limits of withdrawals */
+
 /* ---------------------------------------------------------------- accounts */
 
 Result
@@ -104,12 +106,58 @@ books_write(const Accounting *context, UnitOfWork *work, Transfer *transfer, Led
 	unit_of_work_add(work, &context->transfers->repository, &transfer->aggregate);
 }
 
-Result
-books_order(const Accounting *context, UnitOfWork *work, Transfer *asked,
-			LedgerAccountClass credit_class, Transfer **decided)
+/* What left, or may leave, in the 24 hours before now; with what this unit has added. */
+static Result
+books_withdrawn(const Accounting *context, UnitOfWork *work, Uuid account_id, Uuid node_account_id, Amount *sum)
+{
+	Instant		since = instant_plus_seconds(clock_now(work), -WINDOW_SECONDS);
+
+	TRY(context->transfers->sum_withdrawn(context->transfers, work->arena, account_id, node_account_id, since, sum));
+	for (Tracked *tracked = work->tracked; tracked != NULL; tracked = tracked->next)
+	{
+		const Transfer *added = (Transfer *) tracked->aggregate;
+
+		if (added->aggregate.type == &transfer_type && tracked->image == NULL && added->refusal == RESULT_OK &&
+			added->purpose == PURPOSE_WITHDRAWAL && added->form == TRANSFER_PENDING &&
+			uuid_equal(added->credit_account_id, node_account_id) &&
+			(uuid_is_nil(account_id) || uuid_equal(added->debit_account_id, account_id)) &&
+			!amount_add(*sum, added->amount, sum))
+			return FAIL(LIMIT_EXCEEDED);
+	}
+	return OK;
+}
+
+/* One of the two limits, with what is asked on top; zero: there is none. */
+static Result
+check_limit(const Accounting *context, UnitOfWork *work, const Transfer *asked, Uuid account_id, Amount limit)
+{
+	Amount		sum;
+
+	if (limit.msat == 0)
+		return OK;
+	TRY(books_withdrawn(context, work, account_id, asked->credit_account_id, &sum));
+	if (!amount_add(sum, asked->amount, &sum) || amount_compare(sum, limit) > 0)
+		return FAIL(LIMIT_EXCEEDED);
+	return OK;
+}
+
+static Result
+check_limits(const Accounting *context, UnitOfWork *work, const Transfer *asked)
+{
+	WithdrawalLimits limits = context->limits();
+
+	TRY(check_limit(context, work, asked, asked->debit_account_id, limits.of_account));
+	return check_limit(context, work, asked, UUID_NIL, limits.of_all);
+}
+
+static Result
+order(const Accounting *context, UnitOfWork *work, Transfer *asked, LedgerAccountClass credit_class,
+	  bool is_limited, Transfer **decided)
 {
 	LedgerAccount *debit;
 	LedgerAccount *credit;
+	LedgerAccount debit_before;
+	LedgerAccount credit_before;
 	Transfer   *first;
 
 	*decided = asked;
@@ -126,11 +174,37 @@ books_order(const Accounting *context, UnitOfWork *work, Transfer *asked,
 	if (asked->refusal != RESULT_OK)
 		return OK;				/* no state can change that: nothing to remember */
 	TRY(books_account_or_new(context, work, asked->credit_account_id, credit_class, &credit));
+	if (debit != NULL)
+		debit_before = *debit;
+	credit_before = *credit;
 	asked->refusal = transfer_execute(asked, debit, credit).code;
+	if (asked->refusal == RESULT_OK && is_limited)
+	{
+		asked->refusal = check_limits(context, work, asked).code;
+		if (asked->refusal != RESULT_OK)
+		{
+			/* Nothing has moved. */
+			*debit = debit_before;
+			*credit = credit_before;
+		}
+	}
 	if (asked->refusal == RESULT_OK)
 		books_keep(context, work, credit);
 	books_write(context, work, asked, debit);
 	return OK;
+}
+
+Result
+books_order(const Accounting *context, UnitOfWork *work, Transfer *asked,
+			LedgerAccountClass credit_class, Transfer **decided)
+{
+	return order(context, work, asked, credit_class, false, decided);
+}
+
+Result
+books_order_withdrawal(const Accounting *context, UnitOfWork *work, Transfer *asked, Transfer **decided)
+{
+	return order(context, work, asked, LEDGER_NODE, true, decided);
 }
 
 Result

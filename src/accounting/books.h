@@ -39,6 +39,13 @@ extern Result books_end(const Accounting *context, UnitOfWork *work, Uuid pendin
 extern Result books_order(const Accounting *context, UnitOfWork *work, Transfer *asked,
 						  LedgerAccountClass credit_class, Transfer **decided) MUST_CHECK;
 
+/*
+ * The same for a withdrawal: LIMIT_EXCEEDED where more would leave in 24 hours than
+ * the limits allow.  The locks of both accounts order what is summed.
+ */
+extern Result books_order_withdrawal(const Accounting *context, UnitOfWork *work, Transfer *asked,
+									 Transfer **decided) MUST_CHECK;
+
 /* Books what has happened outside; either account is opened where it is missing. */
 extern Result books_fact(const Accounting *context, UnitOfWork *work, Transfer *fact,
 						 LedgerAccountClass debit_class, LedgerAccountClass credit_class) MUST_CHECK;

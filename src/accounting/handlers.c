@@ -301,7 +301,7 @@ on_request_withdraw(const void *self, UnitOfWork *work, const Message *message)
 	asked->from_invoice_id = command->invoice_id;
 	if (!amount_add(command->amount_msat, command->max_fee_msat, &asked->amount))
 		asked->amount = AMOUNT_ZERO;	/* is refused */
-	TRY(books_order(context, work, asked, LEDGER_NODE, &decided));
+	TRY(books_order_withdrawal(context, work, asked, &decided));
 	if (decided->refusal != RESULT_OK)
 		EMIT(work, accounting_withdraw_rejected, message->aggregate_id,
 			 .account_id = command->account_id,

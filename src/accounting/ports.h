@@ -31,6 +31,13 @@ struct TransferRepository
 
 	/* The post or void that ended that pending transfer. */
 	Result		(*find_end) (const TransferRepository *self, Arena *arena, Uuid pending_id, Transfer **found);
+
+	/*
+	 * What withdrawals asked for since then have taken or reserved of that account
+	 * (nil: of all) for that node, with their fees; what was given back is no part.
+	 */
+	Result		(*sum_withdrawn) (const TransferRepository *self, Arena *arena, Uuid account_id,
+								  Uuid node_account_id, Instant since, Amount *sum);
 };
 
 /* A cryptographic digest (SHA-256), for the seals of the rows. */
@@ -41,11 +48,19 @@ struct SealDigest
 	void		(*digest) (const SealDigest *self, const void *data, size_t length, uint8_t digest[SEAL_LENGTH]);
 };
 
+/* How much may be withdrawn in any 24 hours; zero: no limit. */
+typedef struct WithdrawalLimits
+{
+	Amount		of_account;
+	Amount		of_all;
+} WithdrawalLimits;
+
 typedef struct Accounting
 {
 	const Repository *accounts;
 	const TransferRepository *transfers;
 	const SealDigest *digest;
+	WithdrawalLimits (*limits) (void);
 } Accounting;
 
 #endif

@@ -11,8 +11,11 @@
 
 #include "accounting/postgres.h"
 
+#include "accounting/settings.h"
+
 #include "postgres/aggregates.h"
 #include "postgres/errors.h"
+#include "postgres/installed.h"
 
 #include "utils/fmgrprotos.h"
 
@@ -216,6 +219,30 @@ find_end(const TransferRepository *self, Arena *arena, Uuid pending_id, Transfer
 	return OK;
 }
 
+/* Along the index of the side that is the shorter. */
+#define WITHDRAWN \
+	"SELECT coalesce(sum(CASE e.form WHEN 'void' THEN 0 WHEN 'post' THEN e.amount_msat ELSE t.amount_msat END), 0)::bigint" \
+	"  FROM spark_accounting.transfers t LEFT JOIN spark_accounting.transfers e ON e.pending_id = t.transfer_id" \
+	" WHERE t.credit_account_id = $1 AND t.created_at >= $2 AND t.pending_id IS NULL" \
+	"  AND t.purpose IN ('withdrawal', 'fee', 'late')"
+
+static Result
+sum_withdrawn(const TransferRepository *self, Arena *arena, Uuid account_id, Uuid node_account_id, Instant since,
+			  Amount *sum)
+{
+	static Statement of_all = {.sql = WITHDRAWN};
+	static Statement of_account = {.sql = WITHDRAWN " AND t.debit_account_id = $3"};
+	Rows		rows = uuid_is_nil(account_id) ?
+		rows_open(&of_all, PARAMETERS(param_uuid(node_account_id), param_instant(since))) :
+		rows_open(&of_account, PARAMETERS(param_uuid(node_account_id), param_instant(since), param_uuid(account_id)));
+
+	(void) self;
+	(void) arena;
+	*sum = rows_next(&rows) ? row_amount(&rows, 1) : AMOUNT_ZERO;
+	rows_close(&rows);
+	return OK;
+}
+
 static int
 put_rejection(const void *item, Parameter *row)
 {
@@ -334,11 +361,11 @@ static const Repository accounts = {
 };
 static const TransferRepository transfers = {
 	{&transfer_type, load_no_transfer, aggregate_insert, update_no_transfer, insert_transfers, NULL},
-	find_transfer, find_end
+	find_transfer, find_end, sum_withdrawn
 };
 static const SealDigest sha256 = {sha256_digest};
 
-const Accounting accounting = {&accounts, &transfers, &sha256};
+const Accounting accounting = {&accounts, &transfers, &sha256, withdrawal_limits};
 const Consumer accounting_consumer = ACCOUNTING_CONSUMER(&accounting);
 
 /* ----------------------------------------------------------------- queries */
@@ -420,4 +447,30 @@ trial_balance_query(void)
 	};
 
 	return rows_open(&statement, NO_PARAMETERS);
+}
+
+bool
+liabilities_query(Amount *owed, Amount *reserved, Amount *received)
+{
+	static Statement statement = {
+		.sql = "SELECT coalesce(sum(credits_posted_msat - debits_posted_msat) FILTER (WHERE class <> 'node'), 0)::bigint,"
+		" coalesce(sum(debits_pending_msat) FILTER (WHERE class <> 'node'), 0)::bigint,"
+		" coalesce(sum(debits_posted_msat) FILTER (WHERE class = 'node'), 0)::bigint"
+		"  FROM spark_accounting.accounts WHERE class IN ('user', 'guest', 'fee', 'node')"
+	};
+	Rows		rows;
+	bool		found;
+
+	if (!tables_are_current("accounting"))
+		return false;
+	rows = rows_open(&statement, NO_PARAMETERS);
+	found = rows_next(&rows);
+	if (found)
+	{
+		*owed = row_amount(&rows, 1);
+		*reserved = row_amount(&rows, 2);
+		*received = row_amount(&rows, 3);
+	}
+	rows_close(&rows);
+	return found;
 }

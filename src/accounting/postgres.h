@@ -27,4 +27,10 @@ extern Rows statement_page(Uuid account_id, PagePlace after, int limit);
 /* One row a class: name, accounts, then the four sums. */
 extern Rows trial_balance_query(void);
 
+/*
+ * What users, guests and fees have; what of it is reserved; and what has come in
+ * at nodes in all.  False where this database has no ledger.
+ */
+extern bool liabilities_query(Amount *owed, Amount *reserved, Amount *received);
+
 #endif

@@ -7,7 +7,7 @@
  */
 #include "postgres/server.h"
 
-#include "bitcoin/postgres.h"
+#include "bitcoin/postgres_audit.h"
 
 #include "bitcoin/settings.h"
 
@@ -238,6 +238,40 @@ answer_unknown_payments(Answer *answer, Arena *arena)
 							  (long long) unknown, (long long) stuck, (long long) alarmed));
 }
 
+/* What the last comparison of the books and the node has found. */
+static void
+answer_audit(Answer *answer, Arena *arena)
+{
+	Breaker		breaker = breaker_query(arena, true);
+	int64		differences = differences_count();
+	AuditView	view;
+	bool		was_done = audit_query(arena, &view);
+
+	if (!was_done)
+		answer_check(answer, "reconciliation", true, "the books were not compared with the node yet");
+	else if (view.problem != NULL)
+		answer_check(answer, "reconciliation", false,
+					 arena_printf(arena, "the books could not be compared with the node: %s", view.problem));
+	else
+		answer_check(answer, "reconciliation", differences == 0,
+					 arena_printf(arena, "%lld differences; see spark_ops.reconcile()", (long long) differences));
+	if (!was_done || !view.has_figures)
+		answer_check(answer, "solvency", true, "no balance of the node is known");
+	else
+		answer_check(answer, "solvency", view.shortfall.msat == 0,
+					 arena_printf(arena, "owed %lld msat, of it reserved %lld; the node has %lld msat and %lld in flight",
+								  (long long) view.owed.msat, (long long) view.reserved.msat,
+								  (long long) view.local.msat, (long long) view.in_flight.msat));
+	if (breaker.is_open)
+		answer_check(answer, "breaker", false,
+					 arena_printf(arena, "nothing is paid: %s; when it is put right, spark_ops.close_breaker('why')",
+								  breaker.reason));
+	else
+		answer_check(answer, "breaker", !breaker.audit_first,
+					 breaker.audit_first ? "nothing is paid before these books, a copy, were compared with the node"
+					 : "withdrawals are paid");
+}
+
 Datum
 spark_bitcoin_node_health(PG_FUNCTION_ARGS)
 {
@@ -258,5 +292,6 @@ spark_bitcoin_node_health(PG_FUNCTION_ARGS)
 	answer_check(&answer, "node_simulated", !is_simulated,
 				 is_simulated ? "the node is simulated: no real money moves" : "the node is a real one");
 	answer_unknown_payments(&answer, arena);
+	answer_audit(&answer, arena);
 	return (Datum) 0;
 }

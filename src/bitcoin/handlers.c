@@ -169,6 +169,8 @@ bitcoin_withdraw(const Bitcoin *context, UnitOfWork *work, const AskWithdrawal *
 							arena_printf(work->arena, "The request is of network %s, the node of %s.",
 										 invoice.network, terms.network));
 	TRY(withdrawal_amount(command, &invoice, &amount));
+	if (!invoice.has_amount && terms.refuses_amountless)
+		return FAIL_BECAUSE(PAYMENT_REFUSED, "This node pays no request that names no amount.");
 	TRY(context->deposits->find_by_hash(context->deposits, work, invoice.payment_hash, &deposit));
 	if (deposit != NULL && uuid_equal(deposit->account_id, command->account_id) &&
 		strcmp(deposit->payment_request, invoice.payment_request) == 0)

@@ -1,27 +1,17 @@
 /*
  * node_work.c
- *		What the node is asked about a row that is due, and what its answer
- *		means.
+ *		What the answer of a node means.
  *
- * Locks: whoever calls has locked the row of a plan; apply_answer() locks the
- * deposit before the withdrawal.
+ * Locks: apply_answer() locks the deposit before the withdrawal.
  */
 #include "bitcoin/node_work.h"
 
-#include "bitcoin/messages.h"
-#include "bitcoin/schedule.h"
-
-#include "accounting/messages.h"
+#include "bitcoin/node_tell.h"
 
 #include "lightning/bytes32.h"
 
 #include <string.h>
 
-#define PURPOSE "withdrawal"
-#define MEMO "deposit"
-#define SUBMIT_SECONDS 10		/* within which a committed submission must begin */
-#define GIVE_UP_SECONDS 60		/* within which the node may start attempts */
-#define LEASE_SECONDS 5			/* beyond the end of a call, until its row is due again */
 #define MAX_WORDS 200
 
 /* ---------------------------------------------------------------- evidence */
@@ -80,288 +70,7 @@ harmless_words(Arena *arena, const char *words)
 	return clean;
 }
 
-/* ----------------------------------------------------- telling what happened */
-
-static void
-raise_new_alarm(const Bitcoin *context, Uuid invoice_id, const char *before, const char *now)
-{
-	if (now != NULL && (before == NULL || strcmp(before, now) != 0))
-		context->alarms->raise(context->alarms, invoice_id, now);
-}
-
-static void
-tell_settled(UnitOfWork *work, const Deposit *deposit)
-{
-	/* One paid inside is credited by the transfer itself. */
-	if (uuid_is_nil(deposit->paid_by))
-		EMIT(work, accounting_deposit, deposit->aggregate.id,
-			 .account_id = deposit->account_id,
-			 .idempotency_key = deposit->payment_hash,
-			 .amount_msat = deposit->received,
-			 .node_account_id = deposit->node_account_id,
-			 .invoice_id = deposit->aggregate.id);
-	EMIT(work, bitcoin_invoice_paid, deposit->aggregate.id,
-		 .invoice_id = deposit->aggregate.id,
-		 .account_id = deposit->account_id,
-		 .payment_hash = deposit->payment_hash,
-		 .amount_msat = deposit->amount,
-		 .received_msat = deposit->received);
-}
-
-/* Each change of state, once. */
-static void
-tell_deposit(UnitOfWork *work, const Deposit *deposit, DepositState before)
-{
-	if (deposit->state == before)
-		return;
-	switch (deposit->state)
-	{
-		case DEPOSIT_INTENT:
-			break;
-		case DEPOSIT_OPEN:
-			EMIT(work, bitcoin_invoice_created, deposit->aggregate.id,
-				 .invoice_id = deposit->aggregate.id,
-				 .account_id = deposit->account_id,
-				 .payment_hash = deposit->payment_hash,
-				 .amount_msat = deposit->amount);
-			break;
-		case DEPOSIT_SETTLED:
-			tell_settled(work, deposit);
-			break;
-		case DEPOSIT_EXPIRED:
-			EMIT(work, bitcoin_invoice_expired, deposit->aggregate.id,
-				 .invoice_id = deposit->aggregate.id,
-				 .account_id = deposit->account_id,
-				 .payment_hash = deposit->payment_hash,
-				 .amount_msat = deposit->amount);
-			break;
-		case DEPOSIT_CANCELLED:
-			EMIT(work, bitcoin_invoice_failed, deposit->aggregate.id,
-				 .invoice_id = deposit->aggregate.id,
-				 .account_id = deposit->account_id,
-				 .payment_hash = deposit->payment_hash,
-				 .amount_msat = deposit->amount,
-				 .reason = deposit->reason);
-			break;
-	}
-}
-
-static void
-tell_inside(UnitOfWork *work, const Withdrawal *withdrawal)
-{
-	char	   *key = arena_alloc(work->arena, UUID_TEXT_LENGTH + 1);
-
-	uuid_format(withdrawal->aggregate.id, key);
-	if (withdrawal->state == WITHDRAWAL_SUCCEEDED)
-		EMIT(work, accounting_post_transfer, withdrawal->aggregate.id,
-			 .from_account_id = withdrawal->account_id,
-			 .idempotency_key = key,
-			 .purpose = PURPOSE);
-	else
-		EMIT(work, accounting_void_transfer, withdrawal->aggregate.id,
-			 .from_account_id = withdrawal->account_id,
-			 .idempotency_key = key,
-			 .purpose = PURPOSE,
-			 .reason = withdrawal->reason);
-}
-
-/* Each end, once; what lies between is nobody else's affair. */
-static void
-tell_withdrawal(UnitOfWork *work, const Withdrawal *withdrawal, WithdrawalState before)
-{
-	if (withdrawal->state == before ||
-		(withdrawal->state != WITHDRAWAL_SUCCEEDED && withdrawal->state != WITHDRAWAL_FAILED))
-		return;
-	if (withdrawal_is_inside(withdrawal))
-		tell_inside(work, withdrawal);
-	else if (withdrawal->state == WITHDRAWAL_SUCCEEDED)
-		EMIT(work, bitcoin_payment_succeeded, withdrawal->aggregate.id,
-			 .invoice_id = withdrawal->aggregate.id,
-			 .account_id = withdrawal->account_id,
-			 .payment_hash = withdrawal->payment_hash,
-			 .amount_msat = withdrawal->amount,
-			 .fee_msat = withdrawal->fee,
-			 .max_fee_msat = withdrawal->max_fee,
-			 .node_account_id = withdrawal->node_account_id,
-			 .late = withdrawal->late);
-	else
-		EMIT(work, bitcoin_payment_failed, withdrawal->aggregate.id,
-			 .invoice_id = withdrawal->aggregate.id,
-			 .account_id = withdrawal->account_id,
-			 .payment_hash = withdrawal->payment_hash,
-			 .amount_msat = withdrawal->amount,
-			 .max_fee_msat = withdrawal->max_fee,
-			 .node_account_id = withdrawal->node_account_id,
-			 .reason = withdrawal->reason);
-}
-
-/* ---------------------------------------------------------- plans: deposits */
-
-static void
-begin_task(NodeTask *task, NodeOperation operation, Uuid invoice_id, Instant now)
-{
-	Arena	   *arena = task->call.arena;
-
-	memset(task, 0, sizeof(*task));
-	task->invoice_id = invoice_id;
-	task->asked_at = now;
-	task->call.arena = arena;
-	task->call.operation = operation;
-}
-
-static Result
-set_hash(NodeTask *task, const char *payment_hash)
-{
-	if (!bytes32_parse(payment_hash, &task->call.payment_hash))
-		return FAIL_BECAUSE(INTERNAL, "A stored payment hash is none.");
-	return OK;
-}
-
-Result
-plan_deposit(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const NodeStanding *standing,
-			 NodeTask *task, bool *is_call)
-{
-	Instant		now = clock_now(work);
-	BitcoinTerms terms = context->terms();
-	DepositState before = deposit->state;
-
-	*is_call = false;
-	switch (deposit_step(deposit, now, terms.create_deadline))
-	{
-		case DEPOSIT_REST:
-			deposit->next_look_at = INSTANT_NONE;
-			break;
-		case DEPOSIT_GIVE_UP:
-			deposit_give_up(deposit);
-			break;
-		case DEPOSIT_MAKE_INVOICE:
-			if (standing->node == NULL || !standing->is_ready)
-				break;
-			begin_task(task, NODE_CREATE_INVOICE, deposit->aggregate.id, now);
-			task->call.key = deposit->aggregate.id;
-			task->call.amount = deposit->amount;
-			task->call.memo = MEMO;
-			task->call.seconds = deposit->expiry_seconds;
-			deposit_ask(deposit, now, terms.call_timeout + LEASE_SECONDS);
-			*is_call = true;
-			break;
-		case DEPOSIT_LOOK:
-			if (standing->node == NULL)
-				break;
-			begin_task(task, NODE_LOOKUP_INVOICE, deposit->aggregate.id, now);
-			TRY(set_hash(task, deposit->payment_hash));
-			deposit_ask(deposit, now, terms.call_timeout + LEASE_SECONDS);
-			*is_call = true;
-			break;
-	}
-	tell_deposit(work, deposit, before);
-	return OK;
-}
-
-/* ------------------------------------------------------- plans: withdrawals */
-
-static bool
-is_own_of_node(const Bitcoin *context, Arena *arena, const Withdrawal *withdrawal, const KnownNode *node)
-{
-	DecodedInvoice invoice;
-
-	return !failed(context->decoder->decode(context->decoder, arena, withdrawal->payment_request, &invoice)) &&
-		strcmp(invoice.payee, node->node_id) == 0;
-}
-
-static Result
-plan_payment(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeStanding *standing,
-			 const BitcoinTerms *terms, NodeTask *task, Instant now, bool *is_call)
-{
-	if (standing->node == NULL || !standing->is_ready)
-		return OK;
-	if (is_own_of_node(context, work->arena, withdrawal, standing->node))
-	{
-		withdrawal_turn_away(withdrawal, now);
-		return OK;
-	}
-	if (!uuid_equal(standing->node->node_account_id, withdrawal->node_account_id))
-		return FAIL_BECAUSE(INTERNAL, "A withdrawal belongs to another node.");
-	begin_task(task, NODE_PAY, withdrawal->aggregate.id, now);
-	TRY(set_hash(task, withdrawal->payment_hash));
-	withdrawal_submit(withdrawal, standing->node, now, SUBMIT_SECONDS, GIVE_UP_SECONDS,
-					  terms->call_timeout + LEASE_SECONDS);
-	if (withdrawal->state != WITHDRAWAL_SUBMITTING)
-		return FAIL_BECAUSE(INTERNAL, "A withdrawal could not be submitted.");
-	task->attempt_no = withdrawal->attempt_no;
-	task->start_before = withdrawal->submit_deadline;
-	task->call.payment_request = arena_text(task->call.arena, withdrawal->payment_request);
-	task->call.amount = withdrawal->amount_given ? withdrawal->amount : AMOUNT_ZERO;
-	task->call.max_fee = withdrawal->max_fee;
-	task->call.seconds = withdrawal->give_up_seconds;
-	*is_call = true;
-	return OK;
-}
-
-static Result
-plan_cancellation(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal,
-				  const NodeStanding *standing, const BitcoinTerms *terms,
-				  NodeTask *task, Instant now, bool *is_call)
-{
-	Aggregate  *deposit;
-
-	/* Settled is final, so that a look without a lock is good enough. */
-	TRY(unit_of_work_read(work, &context->deposits->repository, withdrawal->deposit_id, &deposit));
-	if (deposit == NULL || ((Deposit *) deposit)->state == DEPOSIT_SETTLED)
-	{
-		withdrawal_refused_inside(withdrawal, result_text(RESULT_PAYMENT_REQUEST_USED)->name, now);
-		return OK;
-	}
-	if (standing->node == NULL)
-		return OK;
-	begin_task(task, NODE_CANCEL_INVOICE, withdrawal->aggregate.id, now);
-	TRY(set_hash(task, withdrawal->payment_hash));
-	task->deposit_id = withdrawal->deposit_id;
-	withdrawal_ask(withdrawal, now, terms->call_timeout + LEASE_SECONDS);
-	*is_call = true;
-	return OK;
-}
-
-Result
-plan_withdrawal(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal,
-				const NodeStanding *standing, NodeTask *task, bool *is_call)
-{
-	Instant		now = clock_now(work);
-	BitcoinTerms terms = context->terms();
-	WithdrawalState before = withdrawal->state;
-
-	*is_call = false;
-	switch (withdrawal_step(withdrawal, now))
-	{
-		case WITHDRAWAL_REST:
-			withdrawal->next_look_at = INSTANT_NONE;
-			break;
-		case WITHDRAWAL_EXPIRE:
-			withdrawal_expire(withdrawal, now);
-			break;
-		case WITHDRAWAL_PAY:
-			TRY(plan_payment(context, work, withdrawal, standing, &terms, task, now, is_call));
-			break;
-		case WITHDRAWAL_CANCEL_INVOICE:
-			TRY(plan_cancellation(context, work, withdrawal, standing, &terms, task, now, is_call));
-			break;
-		case WITHDRAWAL_LOOK:
-			/* Due although it was being submitted: whoever did that is gone. */
-			withdrawal_abandon(withdrawal, now);
-			if (standing->node == NULL)
-				break;
-			begin_task(task, NODE_LOOKUP_PAYMENT, withdrawal->aggregate.id, now);
-			TRY(set_hash(task, withdrawal->payment_hash));
-			task->attempt_no = withdrawal->attempt_no;
-			withdrawal_ask(withdrawal, now, terms.call_timeout + LEASE_SECONDS);
-			*is_call = true;
-			break;
-	}
-	tell_withdrawal(work, withdrawal, before);
-	return OK;
-}
-
-/* -------------------------------------------------------- answers: deposits */
+/* ---------------------------------------------------------------- deposits */
 
 static Result
 apply_created(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const NodeTask *task,
@@ -463,7 +172,7 @@ apply_to_deposit(const Bitcoin *context, UnitOfWork *work, const NodeTask *task,
 	return OK;
 }
 
-/* ----------------------------------------------------- answers: withdrawals */
+/* ------------------------------------------------------------- withdrawals */
 
 static NodeRecord
 record_of(const NodeCall *call, Arena *arena)
@@ -474,20 +183,31 @@ record_of(const NodeCall *call, Arena *arena)
 	};
 }
 
+static bool
+is_proven(const Bitcoin *context, const Withdrawal *withdrawal, const NodePayment *claim)
+{
+	return claim->has_preimage && preimage_fits(context->digest, claim->preimage, withdrawal->payment_hash);
+}
+
+static ProvenPayment
+proven_payment(const NodeCall *call, Arena *arena)
+{
+	return (ProvenPayment) {
+		.preimage = bytes32_hex(arena, call->payment.preimage),
+		.amount = call->payment.amount,
+		.fee = call->payment.fee,
+		.record = record_of(call, arena),
+	};
+}
+
 /* The node says that it has paid. */
 static Result
 apply_success(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeTask *task, Instant now)
 {
-	const NodePayment *claim = &task->call.payment;
-	ProvenPayment payment = {
-		.preimage = bytes32_hex(work->arena, claim->preimage),
-		.amount = claim->amount,
-		.fee = claim->fee,
-		.record = record_of(&task->call, work->arena),
-	};
+	ProvenPayment payment = proven_payment(&task->call, work->arena);
 	Withdrawal *other;
 
-	if (!claim->has_preimage || !preimage_fits(context->digest, claim->preimage, withdrawal->payment_hash))
+	if (!is_proven(context, withdrawal, &task->call.payment))
 	{
 		withdrawal_success_unproven(withdrawal, task->attempt_no, now);
 		return OK;
@@ -530,17 +250,70 @@ apply_submit(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, c
 	return OK;
 }
 
+static NodeTrust
+trust_in(const Bitcoin *context, const NodeTask *task, const NodeStanding *standing)
+{
+	const NodeCapabilities *capabilities = standing->capabilities;
+	BitcoinTerms terms = context->terms();
+	NodeTrust	trust = {
+		.node_is_known = standing->node != NULL && standing->is_ready && !task->is_of_another,
+		.asked_at = task->asked_at,
+		.delay_seconds = terms.not_found_delay,
+		.weak_seconds = terms.weak_failure_delay,
+		.forgets = standing->forgets,
+	};
+
+	if (capabilities != NULL)
+	{
+		trust.failure_rule = capabilities->failure_rule;
+		trust.not_found_rule = capabilities->not_found_rule;
+		trust.refuses_second_payment = capabilities->refuses_second_payment;
+	}
+	return trust;
+}
+
+/* What the node says of the earlier one of that hash. */
+static void
+apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeTask *task,
+			const NodeStanding *standing, Instant now)
+{
+	NodeTrust	trust = trust_in(context, task, standing);
+	ProvenPayment payment = proven_payment(&task->call, work->arena);
+
+	switch (task->call.verdict)
+	{
+		case PAYMENT_NOT_FOUND:
+			withdrawal_earlier_is_unknown(withdrawal, &trust, now);
+			break;
+		case PAYMENT_FAILED:
+			withdrawal_earlier_has_failed(withdrawal, &trust, now);
+			break;
+		case PAYMENT_SUCCEEDED:
+			if (is_proven(context, withdrawal, &task->call.payment))
+				withdrawal_earlier_was_paid(withdrawal, &payment, now);
+			else
+				withdrawal_earlier_is_open(withdrawal, now);
+			break;
+		case PAYMENT_PENDING:
+		case PAYMENT_UNAVAILABLE:
+			withdrawal_earlier_is_open(withdrawal, now);
+			break;
+	}
+}
+
 static Result
 apply_verdict(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeTask *task,
 			  const NodeStanding *standing, Instant now)
 {
 	NodeRecord	record = record_of(&task->call, work->arena);
-	NotFoundTrust trust = {
-		.node_is_known = standing->node != NULL && standing->is_ready,
-		.asked_at = task->asked_at,
-		.delay_seconds = context->terms().not_found_delay,
-	};
+	NodeTrust	trust = trust_in(context, task, standing);
 
+	/* Of another node's words, only the proof of a payment counts. */
+	if (task->is_of_another && task->call.verdict != PAYMENT_SUCCEEDED)
+	{
+		withdrawal_no_answer(withdrawal, now);
+		return OK;
+	}
 	switch (task->call.verdict)
 	{
 		case PAYMENT_NOT_FOUND:
@@ -577,7 +350,9 @@ apply_to_withdrawal(const Bitcoin *context, UnitOfWork *work, const NodeTask *ta
 	withdrawal = (Withdrawal *) found;
 	before = withdrawal->state;
 	alarm = withdrawal->alarm;
-	if (task->call.operation == NODE_PAY)
+	if (task->is_check)
+		apply_check(context, work, withdrawal, task, standing, now);
+	else if (task->call.operation == NODE_PAY)
 		TRY(apply_submit(context, work, withdrawal, task, now));
 	else
 		TRY(apply_verdict(context, work, withdrawal, task, standing, now));
@@ -588,7 +363,7 @@ apply_to_withdrawal(const Bitcoin *context, UnitOfWork *work, const NodeTask *ta
 	return OK;
 }
 
-/* ----------------------------------------------------- answers: paid inside */
+/* ------------------------------------------------------------- paid inside */
 
 /* Nobody can pay the invoice any more: the reserve becomes the payee's. */
 static void

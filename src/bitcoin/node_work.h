@@ -21,6 +21,10 @@ typedef struct NodeStanding
 {
 	const KnownNode *node;		/* recorded, and the one that answers; else NULL */
 	bool		is_ready;		/* unlocked, synced */
+	bool		may_pay;		/* nothing stops withdrawals */
+	bool		is_another;		/* not the recorded one answers: nothing is paid, reading goes on */
+	bool		forgets;		/* it drops payments sooner than they can be open */
+	const NodeCapabilities *capabilities;	/* NULL: of a node that can be believed in all */
 } NodeStanding;
 
 /* One call about one row. */
@@ -31,6 +35,8 @@ typedef struct NodeTask
 	int64_t		attempt_no;		/* of a withdrawal */
 	Instant		asked_at;		/* when the plan was made */
 	Instant		start_before;	/* of a payment: not to be started later; else none */
+	bool		is_of_another;	/* asked of a node that is not the recorded one */
+	bool		is_check;		/* about the earlier withdrawal of that hash */
 	NodeCall	call;
 } NodeTask;
 

@@ -109,6 +109,8 @@ typedef struct BitcoinTerms
 	int64_t		create_deadline;	/* seconds */
 	int64_t		call_timeout;	/* seconds */
 	int64_t		not_found_delay;	/* seconds */
+	int64_t		weak_failure_delay; /* seconds */
+	bool		refuses_amountless; /* the node cannot pay a request that names no amount */
 	WithdrawalRules fees;
 } BitcoinTerms;
 

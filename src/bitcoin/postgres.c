@@ -176,6 +176,9 @@ read_attempt(const Rows *rows, Arena *arena, Withdrawal *withdrawal)
 	withdrawal->asked_at = row_instant(rows, 34);
 	withdrawal->look_count = row_bigint(rows, 35);
 	withdrawal->alarm = row_text(rows, 36, arena);
+	withdrawal->checked_at = row_instant(rows, 37);
+	withdrawal->not_found_at = row_instant(rows, 38);
+	withdrawal->paid_beside = row_bool(rows, 39);
 }
 
 Aggregate *
@@ -224,9 +227,9 @@ insert_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 		.sql = "INSERT INTO spark_bitcoin.withdrawals"
 		" (invoice_id, version, account_id, node_account_id, payment_hash, payment_request, amount_msat,"
 		" amount_given, max_fee_msat, asked_max_fee_msat, expires_at, created_at, deposit_id, payee_id,"
-		" tried_before, earlier_reference, state, fee_msat, late, attempt_no, give_up_seconds, look_count)"
+		" tried_before, earlier_reference, state, fee_msat, late, paid_beside, attempt_no, give_up_seconds, look_count)"
 		" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
-		" 0, false, 0, 0, 0) ON CONFLICT DO NOTHING"
+		" 0, false, false, 0, 0, 0) ON CONFLICT DO NOTHING"
 	};
 	const Withdrawal *withdrawal = (const Withdrawal *) aggregate;
 	const Parameter parameters[] = {
@@ -262,7 +265,8 @@ update_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 		" SET version = version + 1, state = $3, reason = $4, fee_msat = $5, preimage = $6, settled_at = $7,"
 		" failed_at = $8, late = $9, attempt_no = $10, backend = $11, node_id = $12, submitted_at = $13,"
 		" submit_deadline = $14, give_up_seconds = $15, acknowledged_at = $16, node_reference = $17,"
-		" node_words = $18, next_look_at = $19, asked_at = $20, look_count = $21, alarm = $22"
+		" node_words = $18, next_look_at = $19, asked_at = $20, look_count = $21, alarm = $22,"
+		" checked_at = $23, not_found_at = $24, paid_beside = $25"
 		" WHERE invoice_id = $1 AND version = $2"
 	};
 	const Withdrawal *withdrawal = (const Withdrawal *) aggregate;
@@ -289,6 +293,9 @@ update_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 		param_instant(withdrawal->asked_at),
 		param_bigint(withdrawal->look_count),
 		param_text(withdrawal->alarm),
+		param_instant(withdrawal->checked_at),
+		param_instant(withdrawal->not_found_at),
+		param_bool(withdrawal->paid_beside),
 	};
 
 	(void) self;

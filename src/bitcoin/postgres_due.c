@@ -7,7 +7,7 @@
  */
 #include "postgres/server.h"
 
-#include "bitcoin/postgres.h"
+#include "bitcoin/postgres_audit.h"
 
 #include "bitcoin/rows.h"
 
@@ -149,13 +149,14 @@ doubt_unsent_payments(Instant now)
 		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1,"
 		" state = CASE state WHEN 'reserved' THEN 'unknown' ELSE state END,"
 		" attempt_no = greatest(attempt_no, 1), submitted_at = coalesce(submitted_at, created_at),"
-		" submit_deadline = $1, acknowledged_at = NULL,"
+		" submit_deadline = $1, acknowledged_at = NULL, not_found_at = NULL,"
 		" next_look_at = CASE state WHEN 'reserved' THEN $1 ELSE next_look_at END"
 		" WHERE invoice_id IN (SELECT invoice_id FROM spark_bitcoin.withdrawals"
 		"  WHERE state IN ('requested', 'reserved') AND deposit_id IS NULL ORDER BY invoice_id FOR NO KEY UPDATE)"
 	};
 
 	statement_run(&unsent, PARAMETERS(param_instant(now)));
+	breaker_wants_audit(true);
 }
 
 bool

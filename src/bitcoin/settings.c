@@ -19,6 +19,8 @@ static int	invoice_expiry;
 static int	lightning_create_deadline;
 static int	lightning_timeout;
 static int	lightning_not_found_delay;
+static int	lightning_weak_failure_delay;
+static int	solvency_tolerance;
 static int	fee_floor;
 static int	fee_ppm;
 
@@ -86,11 +88,19 @@ bitcoin_terms(void)
 		.create_deadline = lightning_create_deadline,
 		.call_timeout = lightning_timeout,
 		.not_found_delay = lightning_not_found_delay,
+		.weak_failure_delay = lightning_weak_failure_delay,
+		.refuses_amountless = bitcoin_node_refuses_amountless(),
 		.fees = {
 			.fee_floor = AMOUNT_MSAT(fee_floor * MSAT_PER_SAT),
 			.fee_ppm = fee_ppm,
 		},
 	};
+}
+
+Amount
+bitcoin_solvency_tolerance(void)
+{
+	return AMOUNT_MSAT(solvency_tolerance * MSAT_PER_SAT);
 }
 
 static void
@@ -142,6 +152,14 @@ bitcoin_define_settings(void)
 	define_number("spark.lightning_not_found_delay", "Sets how long a node that does not know a payment is not believed.",
 				  "Counted from the last moment at which it can have been submitted.",
 				  &lightning_not_found_delay, 60, 0, 86400, GUC_UNIT_S);
+	define_number("spark.lightning_weak_failure_delay",
+				  "Sets how long a failed payment is not believed of a node that knows its own records only.",
+				  "Counted from the end of the invoice; such a node is LNbits.",
+				  &lightning_weak_failure_delay, 86400, 0, 31536000, GUC_UNIT_S);
+	define_number("spark.solvency_tolerance",
+				  "Sets how much the node may lack of what the books owe before withdrawals stop, in satoshi.",
+				  "Looked at with each comparison of the books and the node; deposits go on.",
+				  &solvency_tolerance, 10000, 0, INT_MAX, 0);
 	define_number("spark.fee_floor", "Sets the highest fee of a small withdrawal, in satoshi.",
 				  "The larger of this and spark.fee_ppm is reserved beside the amount.",
 				  &fee_floor, 10, 0, 1000000000, 0);

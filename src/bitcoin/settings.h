@@ -20,4 +20,10 @@ extern const char *bitcoin_wanted_node(void);
 /* How that one is reached, unless it is the simulator; NULL, or what is wrong with the settings. */
 extern const char *bitcoin_node_connection(Arena *arena, NodeConnection *connection);
 
+/* What the node may lack of what is owed before withdrawals stop. */
+extern Amount bitcoin_solvency_tolerance(void);
+
+/* What that node cannot do; false where it is not there (worker_node.c). */
+extern bool bitcoin_node_refuses_amountless(void);
+
 #endif

@@ -5,7 +5,7 @@
  * Each answer of a node names the attempt that it is about.  Only a proven
  * payment is believed whatever the state and the attempt: it is the truth.
  */
-#include "bitcoin/withdrawal.h"
+#include "bitcoin/withdrawal_end.h"
 
 #include "bitcoin/schedule.h"
 
@@ -15,7 +15,9 @@
 
 #define PPM INT64_C(1000000)
 #define CLOCK_SKEW_SECONDS 5	/* between the node and the database, for stale records */
-#define MOST_BACKOFF_SECONDS 60
+#define WAIT_SECONDS 10			/* where nothing may be paid for now */
+
+static const char *const another_node = "another node answers than the one that has this payment; its reserve is held";
 
 const AggregateType withdrawal_type = {"withdrawal", sizeof(Withdrawal), RANK_WITHDRAWAL};
 
@@ -189,8 +191,8 @@ withdrawal_reject(Withdrawal *withdrawal, const char *reason)
 /* ----------------------------------------------------------------- states */
 
 /* Sent, and not ended: the reserve hangs on what the node says. */
-static bool
-is_open_at_node(const Withdrawal *withdrawal)
+bool
+withdrawal_is_open_at_node(const Withdrawal *withdrawal)
 {
 	return withdrawal->state == WITHDRAWAL_SUBMITTING ||
 		withdrawal->state == WITHDRAWAL_IN_FLIGHT ||
@@ -202,7 +204,7 @@ is_open_at_node(const Withdrawal *withdrawal)
 static bool
 is_looked_at(const Withdrawal *withdrawal, int64_t attempt_no)
 {
-	return is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING &&
+	return withdrawal_is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING &&
 		withdrawal->attempt_no == attempt_no;
 }
 
@@ -220,8 +222,8 @@ has_expired(const Withdrawal *withdrawal, Instant now)
 	return !instant_before(now, withdrawal->expires_at);
 }
 
-static void
-fail(Withdrawal *withdrawal, const char *reason, Instant now)
+void
+withdrawal_fail(Withdrawal *withdrawal, const char *reason, Instant now)
 {
 	withdrawal->state = WITHDRAWAL_FAILED;
 	withdrawal->reason = reason;
@@ -237,7 +239,7 @@ fail(Withdrawal *withdrawal, const char *reason, Instant now)
 static void
 look_again(Withdrawal *withdrawal, Instant now)
 {
-	if (is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING)
+	if (withdrawal_is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING)
 	{
 		if (withdrawal->state != WITHDRAWAL_NEEDS_OPERATOR &&
 			!instant_before(now, instant_plus_seconds(withdrawal->submitted_at, HTLC_LIFETIME_SECONDS)))
@@ -266,7 +268,10 @@ withdrawal_step(const Withdrawal *withdrawal, Instant now)
 		case WITHDRAWAL_RESERVED:
 			if (has_expired(withdrawal, now))
 				return WITHDRAWAL_EXPIRE;
-			return withdrawal_is_inside(withdrawal) ? WITHDRAWAL_CANCEL_INVOICE : WITHDRAWAL_PAY;
+			if (withdrawal_is_inside(withdrawal))
+				return WITHDRAWAL_CANCEL_INVOICE;
+			return withdrawal->tried_before && instant_is_none(withdrawal->checked_at) ?
+				WITHDRAWAL_CHECK : WITHDRAWAL_PAY;
 		case WITHDRAWAL_SUBMITTING:
 		case WITHDRAWAL_IN_FLIGHT:
 		case WITHDRAWAL_UNKNOWN:
@@ -295,6 +300,7 @@ withdrawal_submit(Withdrawal *withdrawal, const KnownNode *node, Instant now,
 	withdrawal->submit_deadline = instant_plus_seconds(now, submit_seconds);
 	withdrawal->give_up_seconds = left < 1 ? 1 : left < give_up_seconds ? left : give_up_seconds;
 	withdrawal->acknowledged_at = INSTANT_NONE;
+	withdrawal->not_found_at = INSTANT_NONE;
 	withdrawal->node_reference = NULL;
 	withdrawal->look_count = 0;
 	withdrawal->next_look_at = instant_plus_seconds(withdrawal->submit_deadline, lease_seconds);
@@ -322,14 +328,43 @@ void
 withdrawal_expire(Withdrawal *withdrawal, Instant now)
 {
 	if (withdrawal->state == WITHDRAWAL_RESERVED && has_expired(withdrawal, now))
-		fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
+		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
+}
+
+/* Without its node nobody can tell what became of it, but an operator. */
+void
+withdrawal_node_is_another(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_IN_FLIGHT && withdrawal->state != WITHDRAWAL_UNKNOWN)
+		return;
+	withdrawal->state = WITHDRAWAL_NEEDS_OPERATOR;
+	withdrawal->alarm = another_node;
+	look_again(withdrawal, now);
+}
+
+void
+withdrawal_node_is_back(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_NEEDS_OPERATOR || withdrawal->alarm == NULL ||
+		strcmp(withdrawal->alarm, another_node) != 0)
+		return;
+	withdrawal->state = WITHDRAWAL_UNKNOWN;
+	withdrawal->alarm = NULL;
+	look_again(withdrawal, now);
+}
+
+void
+withdrawal_wait(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state == WITHDRAWAL_RESERVED)
+		withdrawal->next_look_at = sooner(instant_plus_seconds(now, WAIT_SECONDS), withdrawal->expires_at);
 }
 
 void
 withdrawal_turn_away(Withdrawal *withdrawal, Instant now)
 {
 	if (withdrawal->state == WITHDRAWAL_RESERVED && !withdrawal_is_inside(withdrawal))
-		fail(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
+		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
 }
 
 /* -------------------------------------------- the answer to the submission */
@@ -348,7 +383,7 @@ void
 withdrawal_refused(Withdrawal *withdrawal, int64_t attempt_no, const char *reason, Instant now)
 {
 	if (is_undecided_submit(withdrawal, attempt_no))
-		fail(withdrawal, reason, now);
+		withdrawal_fail(withdrawal, reason, now);
 }
 
 /* Proof that the node has never had this attempt. */
@@ -357,7 +392,7 @@ give_back_to_worker(Withdrawal *withdrawal, Instant next_try, Instant now)
 {
 	if (has_expired(withdrawal, now))
 	{
-		fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
+		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
 		return;
 	}
 	withdrawal->state = WITHDRAWAL_RESERVED;
@@ -414,15 +449,10 @@ believable_fee(Withdrawal *withdrawal, Amount fee)
 }
 
 void
-withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+withdrawal_take_payment(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
 {
 	bool		was_given_back = withdrawal->state == WITHDRAWAL_FAILED;
 
-	/* Before the first attempt, or inside, no payment of the node's can be this one. */
-	if (withdrawal->state == WITHDRAWAL_SUCCEEDED || withdrawal->state == WITHDRAWAL_REJECTED ||
-		withdrawal->state == WITHDRAWAL_REQUESTED || withdrawal->attempt_no == 0 ||
-		withdrawal_is_inside(withdrawal))
-		return;
 	withdrawal->fee = believable_fee(withdrawal, payment->fee);
 	if (was_given_back)
 		withdrawal->alarm = "a payment succeeded after it had failed and its reserve had been given back";
@@ -439,9 +469,20 @@ withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *payment, Instant
 }
 
 void
+withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+{
+	/* Before the first attempt, or inside, no payment of the node's can be this one. */
+	if (withdrawal->state == WITHDRAWAL_SUCCEEDED || withdrawal->state == WITHDRAWAL_REJECTED ||
+		withdrawal->state == WITHDRAWAL_REQUESTED || withdrawal->attempt_no == 0 ||
+		withdrawal_is_inside(withdrawal))
+		return;
+	withdrawal_take_payment(withdrawal, payment, now);
+}
+
+void
 withdrawal_success_unproven(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
 {
-	if (!is_open_at_node(withdrawal) || withdrawal->attempt_no != attempt_no)
+	if (!withdrawal_is_open_at_node(withdrawal) || withdrawal->attempt_no != attempt_no)
 	{
 		look_again(withdrawal, now);
 		return;
@@ -463,11 +504,24 @@ withdrawal_pending(Withdrawal *withdrawal, int64_t attempt_no, const NodeRecord 
 			withdrawal->acknowledged_at = now;
 		if (withdrawal->state == WITHDRAWAL_UNKNOWN)
 			withdrawal->state = WITHDRAWAL_IN_FLIGHT;
+		withdrawal->not_found_at = INSTANT_NONE;
 		remember(withdrawal, record);
 	}
 	else if (withdrawal->state == WITHDRAWAL_FAILED)
 		withdrawal->alarm = "a payment that had failed is under way again";
 	look_again(withdrawal, now);
+}
+
+static Attempt
+attempt_of(const Withdrawal *withdrawal)
+{
+	return (Attempt) {
+		.submitted_at = withdrawal->submitted_at,
+		.submit_deadline = withdrawal->submit_deadline,
+		.give_up_seconds = withdrawal->give_up_seconds,
+		.expires_at = withdrawal->expires_at,
+		.not_found_at = withdrawal->not_found_at,
+	};
 }
 
 /*
@@ -489,8 +543,10 @@ is_stale(const Withdrawal *withdrawal, const NodeRecord *record)
 
 void
 withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char *reason,
-						  const NodeRecord *record, const NotFoundTrust *trust, Instant now)
+						  const NodeRecord *record, const NodeTrust *trust, Instant now)
 {
+	Attempt		attempt = attempt_of(withdrawal);
+
 	if (!is_looked_at(withdrawal, attempt_no))
 	{
 		look_again(withdrawal, now);
@@ -502,14 +558,23 @@ withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char
 		return;
 	}
 	remember(withdrawal, record);
-	fail(withdrawal, reason, now);
+	withdrawal->not_found_at = INSTANT_NONE;
+	if (!trust->node_is_known || !instant_is_none(failure_is_believed_from(trust, &attempt)))
+	{
+		look_again(withdrawal, now);
+		return;
+	}
+	if (trust->failure_rule == FAILURE_IS_WEAK)
+		withdrawal->alarm = "a reserve was given back on the word of a node that only knows its own records";
+	withdrawal_fail(withdrawal, reason, now);
 }
 
 void
-withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_no, const NotFoundTrust *trust,
+withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_no, const NodeTrust *trust,
 						   Instant now)
 {
-	Instant		believed_from = instant_plus_seconds(withdrawal->submit_deadline, trust->delay_seconds);
+	Attempt		attempt = attempt_of(withdrawal);
+	Instant		believed_from;
 
 	if (!is_looked_at(withdrawal, attempt_no) || withdrawal->state == WITHDRAWAL_NEEDS_OPERATOR)
 	{
@@ -520,15 +585,20 @@ withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_no, const Not
 	{
 		/* It had it: its memory is gone, not the payment. */
 		withdrawal->alarm = "the node no longer knows a payment that it had; its reserve is held";
-		withdrawal->state = WITHDRAWAL_UNKNOWN;
+		withdrawal->state = trust->node_is_known && trust->forgets ? WITHDRAWAL_NEEDS_OPERATOR : WITHDRAWAL_UNKNOWN;
 		look_again(withdrawal, now);
 		return;
 	}
-	if (trust->node_is_known && instant_before(believed_from, trust->asked_at))
+	believed_from = not_found_is_believed_from(trust, &attempt);
+	if (!nothing_is_believed(trust) && instant_is_none(believed_from))
 	{
 		give_back_to_worker(withdrawal, now, now);
 		return;
 	}
+	/* What was said while somebody could still write is no first time. */
+	if (trust->node_is_known && (instant_is_none(withdrawal->not_found_at) ||
+								 !instant_before(withdrawal->submit_deadline, withdrawal->not_found_at)))
+		withdrawal->not_found_at = trust->asked_at;
 	look_again(withdrawal, now);
 	if (instant_before(now, believed_from))
 		withdrawal->next_look_at = sooner(withdrawal->next_look_at, instant_plus_seconds(believed_from, 1));
@@ -557,7 +627,7 @@ void
 withdrawal_refused_inside(Withdrawal *withdrawal, const char *reason, Instant now)
 {
 	if (withdrawal->state == WITHDRAWAL_RESERVED && withdrawal_is_inside(withdrawal))
-		fail(withdrawal, reason, now);
+		withdrawal_fail(withdrawal, reason, now);
 }
 
 void

@@ -9,7 +9,7 @@
  *			rejected    |  failed <-----`- unknown ----------' |
  *			            |     \              |  \              |
  *			            |      `-- late -----+---\-------------'
- *			            `----- never sent ---'    `-> needs_operator
+ *			            `----- never sent ---'    `-> needs_operator <- another node answers
  *
  * Invariants: amount and highest fee are reserved in the ledger before the node
  * hears of the payment, and the node is told that very fee.  What the node did
@@ -27,6 +27,7 @@
 #ifndef SPARK_BITCOIN_WITHDRAWAL_H
 #define SPARK_BITCOIN_WITHDRAWAL_H
 
+#include "bitcoin/evidence.h"
 #include "bitcoin/invoice.h"
 
 #include "common/aggregate.h"
@@ -44,7 +45,7 @@ typedef enum WithdrawalState
 	WITHDRAWAL_SUCCEEDED,
 	WITHDRAWAL_FAILED,			/* the reserve was given back */
 	WITHDRAWAL_REJECTED,		/* nothing was ever reserved */
-	WITHDRAWAL_NEEDS_OPERATOR	/* open for longer than a payment can be */
+	WITHDRAWAL_NEEDS_OPERATOR	/* open for longer than a payment can be, or nobody is left to ask */
 } WithdrawalState;
 
 #define WITHDRAWAL_STATE_COUNT 9
@@ -67,6 +68,7 @@ typedef struct Withdrawal
 	Uuid		payee_id;		/* the account of that deposit; else nil */
 	bool		tried_before;	/* an earlier withdrawal of this hash went to a node */
 	const char *earlier_reference;	/* the node's name of that record, or NULL */
+	Instant		checked_at;		/* when the node had no objection left to paying it again; else none */
 
 	WithdrawalState state;
 	const char *reason;			/* of a failed or rejected one: a name of the error table */
@@ -75,6 +77,7 @@ typedef struct Withdrawal
 	Instant		settled_at;
 	Instant		failed_at;
 	bool		late;			/* succeeded after it had failed */
+	bool		paid_beside;	/* and beside another one of its hash: the node paid twice */
 
 	int64_t		attempt_no;		/* how often it was submitted */
 	const char *backend;		/* of the last attempt, like the following ones */
@@ -83,6 +86,7 @@ typedef struct Withdrawal
 	Instant		submit_deadline;	/* past it nobody begins, or goes on, writing to the node */
 	int64_t		give_up_seconds;
 	Instant		acknowledged_at;	/* when the node first had it */
+	Instant		not_found_at;	/* since when it says that it does not know it; else none */
 	const char *node_reference; /* the node's name of its record */
 	const char *node_words;		/* the node's own, cleaned, for operators */
 
@@ -165,6 +169,7 @@ typedef enum WithdrawalStep
 {
 	WITHDRAWAL_REST,
 	WITHDRAWAL_EXPIRE,			/* nothing was sent, and the invoice has run out */
+	WITHDRAWAL_CHECK,			/* what became of the earlier one of its hash, before it is paid */
 	WITHDRAWAL_PAY,
 	WITHDRAWAL_CANCEL_INVOICE,	/* the payee's own, so that it can be paid inside */
 	WITHDRAWAL_LOOK
@@ -184,6 +189,13 @@ extern void withdrawal_abandon(Withdrawal *withdrawal, Instant now);
 
 /* Found in reserved, and the invoice has run out; also for one paid inside. */
 extern void withdrawal_expire(Withdrawal *withdrawal, Instant now);
+
+/* Another node answers than the one that was told to pay; and that one is back. */
+extern void withdrawal_node_is_another(Withdrawal *withdrawal, Instant now);
+extern void withdrawal_node_is_back(Withdrawal *withdrawal, Instant now);
+
+/* Nothing may be paid for now. */
+extern void withdrawal_wait(Withdrawal *withdrawal, Instant now);
 
 /* Found in reserved, and the node would have to pay itself. */
 extern void withdrawal_turn_away(Withdrawal *withdrawal, Instant now);
@@ -206,14 +218,6 @@ typedef struct ProvenPayment
 	NodeRecord	record;
 } ProvenPayment;
 
-/* How far a node that says "unknown payment" is to be believed. */
-typedef struct NotFoundTrust
-{
-	bool		node_is_known;	/* the recorded identity answered, ready */
-	Instant		asked_at;		/* when that look began */
-	int64_t		delay_seconds;	/* after submit_deadline */
-} NotFoundTrust;
-
 extern void withdrawal_acknowledged(Withdrawal *withdrawal, int64_t attempt_no, Instant now);
 extern void withdrawal_refused(Withdrawal *withdrawal, int64_t attempt_no, const char *reason, Instant now);
 extern void withdrawal_not_sent(Withdrawal *withdrawal, int64_t attempt_no, Instant now);
@@ -223,10 +227,33 @@ extern void withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *paym
 extern void withdrawal_success_unproven(Withdrawal *withdrawal, int64_t attempt_no, Instant now);
 extern void withdrawal_pending(Withdrawal *withdrawal, int64_t attempt_no, const NodeRecord *record, Instant now);
 extern void withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char *reason,
-									  const NodeRecord *record, const NotFoundTrust *trust, Instant now);
+									  const NodeRecord *record, const NodeTrust *trust, Instant now);
 extern void withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_no,
-									   const NotFoundTrust *trust, Instant now);
+									   const NodeTrust *trust, Instant now);
 extern void withdrawal_no_answer(Withdrawal *withdrawal, Instant now);
+
+/* ---- what the node says of the earlier one of that hash, while this one is reserved */
+
+extern void withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeTrust *trust, Instant now);
+extern void withdrawal_earlier_is_unknown(Withdrawal *withdrawal, const NodeTrust *trust, Instant now);
+extern void withdrawal_earlier_is_open(Withdrawal *withdrawal, Instant now);
+
+/* It was paid after all: that is the payment which this one asks for, and nothing more is sent. */
+extern void withdrawal_earlier_was_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now);
+
+/* ---- what an operator has found out where no node can tell; REFUSED_NOW in any other state */
+
+/* With the proof that it was paid: of anything that was sent and is open, or has failed. */
+extern Result withdrawal_decide_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now) MUST_CHECK;
+
+/* That it never will be: only of one that needs an operator. */
+extern Result withdrawal_decide_failed(Withdrawal *withdrawal, Instant now) MUST_CHECK;
+
+/*
+ * The audit has found one payment more of its hash than is booked: this one, which
+ * had failed, was paid beside the one that followed it.
+ */
+extern void withdrawal_paid_twice(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now);
 
 /* ---- one paid inside */
 

@@ -12,6 +12,7 @@
 #include "bitcoin/worker_node.h"
 
 #include "bitcoin/postgres.h"
+#include "bitcoin/schedule.h"
 #include "bitcoin/settings.h"
 
 #include "lightning/bytes32.h"
@@ -35,6 +36,9 @@ typedef struct Standing
 	bool		wants_hints;	/* was woken too soon after that */
 	bool		is_known;		/* the recorded node is the one that answers */
 	bool		is_ready;
+	bool		is_another;		/* not the recorded one answers */
+	bool		forgets;		/* it drops payments sooner than they can be open */
+	int64_t		connections;	/* how often it was met anew */
 	KnownNode	known;			/* texts in TopMemoryContext */
 	const char *problem;		/* why no node is used; static text or NULL */
 	Instant		last_answer_at;
@@ -65,6 +69,14 @@ LightningNode *
 worker_node(void)
 {
 	return find_node == NULL ? NULL : find_node(bitcoin_wanted_node());
+}
+
+bool
+bitcoin_node_refuses_amountless(void)
+{
+	LightningNode *node = worker_node();
+
+	return node != NULL && !node->capabilities.pays_amountless;
 }
 
 /* ------------------------------------------------------------------- calls */
@@ -152,6 +164,7 @@ lose(const char *problem)
 {
 	standing.is_known = false;
 	standing.is_ready = false;
+	standing.is_another = false;
 	standing.problem = problem;
 	say(problem);
 }
@@ -180,14 +193,33 @@ typedef struct Recognition
 } Recognition;
 
 static void
+forget_known(void)
+{
+	if (standing.known.node_id == NULL)
+		return;
+	pfree((void *) standing.known.backend);
+	pfree((void *) standing.known.network);
+	pfree((void *) standing.known.node_id);
+	standing.known.node_id = NULL;
+}
+
+/* An operator may have changed it since the last time. */
+static void
 keep_known(const KnownNode *node)
 {
+	bool		is_first = standing.known.node_id == NULL;
+
+	if (!is_first && strcmp(standing.known.node_id, node->node_id) == 0 &&
+		strcmp(standing.known.backend, node->backend) == 0 && strcmp(standing.known.network, node->network) == 0 &&
+		uuid_equal(standing.known.node_account_id, node->node_account_id))
+		return;
+	forget_known();
 	standing.known = *node;
 	standing.known.backend = MemoryContextStrdup(TopMemoryContext, node->backend);
 	standing.known.network = MemoryContextStrdup(TopMemoryContext, node->network);
 	standing.known.node_id = MemoryContextStrdup(TopMemoryContext, node->node_id);
 	/* Once a life of the worker, so that nobody takes it for real by accident. */
-	if (strcmp(node->backend, "simulator") == 0)
+	if (is_first && strcmp(node->backend, "simulator") == 0)
 		ereport(WARNING,
 				(errmsg("the Lightning node is simulated: no real money moves"),
 				 errhint("Set spark.lightning_node to a real node for anything but demos and tests.")));
@@ -220,17 +252,8 @@ recognise(void *argument)
 	}
 	recognition->is_known = strcmp(known->network, identity->network) == 0 &&
 		strcmp(known->node_id, identity->node_id) == 0 && strcmp(known->backend, worker_node()->name) == 0;
-	if (recognition->is_known && standing.known.node_id == NULL)
+	if (recognition->is_known)
 		keep_known(known);
-}
-
-/* True where the same node was recognised before in this life of the worker. */
-static bool
-is_familiar(const NodeIdentity *identity)
-{
-	return standing.known.node_id != NULL &&
-		strcmp(standing.known.node_id, identity->node_id) == 0 &&
-		strcmp(standing.known.network, identity->network) == 0;
 }
 
 static void
@@ -260,17 +283,21 @@ take_identity(const NodeCall *call, Instant now)
 		lose("the node is on another network than spark.lightning_network says");
 		return;
 	}
-	recognition.is_known = is_familiar(&call->identity);
-	if (!recognition.is_known)
-		worker_transaction(recognise, &recognition);
+	worker_transaction(recognise, &recognition);
 	if (!recognition.is_known)
 	{
 		lose("another node answers than the one that these books belong to; nothing is paid");
+		standing.is_another = true;
 		return;
 	}
+	if (!standing.is_known)
+		standing.connections++;
 	standing.is_known = true;
+	standing.is_another = false;
 	standing.is_ready = call->identity.ready;
-	standing.problem = call->identity.ready ? NULL : with_words("the node is not ready", call);
+	standing.forgets = call->identity.keeps_seconds > 0 && call->identity.keeps_seconds < HTLC_LIFETIME_SECONDS;
+	standing.problem = !call->identity.ready ? with_words("the node is not ready", call) : standing.forgets ?
+		"the node forgets payments sooner than they can be open; nothing is paid" : call->identity.warning;
 	if (!call->identity.ready)
 		standing.next_identify = instant_plus_seconds(now, 1);
 	say(standing.problem);
@@ -354,12 +381,7 @@ standing_begin(void)
 {
 	call_end(&standing.identify);
 	call_end(&standing.hints);
-	if (standing.known.node_id != NULL)
-	{
-		pfree((void *) standing.known.backend);
-		pfree((void *) standing.known.network);
-		pfree((void *) standing.known.node_id);
-	}
+	forget_known();
 	memset(&standing, 0, sizeof(standing));
 }
 
@@ -397,7 +419,23 @@ standing_now(void)
 	return (NodeStanding) {
 		.node = standing.is_known ? &standing.known : NULL,
 		.is_ready = standing.is_known && standing.is_ready,
+		.may_pay = standing.is_known && standing.is_ready && !standing.forgets,
+		.is_another = standing.is_another,
+		.forgets = standing.forgets,
+		.capabilities = worker_node() != NULL ? &worker_node()->capabilities : NULL,
 	};
+}
+
+const char *
+standing_problem(void)
+{
+	return standing.problem;
+}
+
+int64
+standing_connections(void)
+{
+	return standing.connections;
 }
 
 Instant

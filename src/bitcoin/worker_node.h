@@ -46,6 +46,12 @@ extern bool standing_turn(Instant now);
 /* What plans and answers are judged by. */
 extern NodeStanding standing_now(void);
 
+/* Why no node is used, or not for all; static text or NULL. */
+extern const char *standing_problem(void);
+
+/* How often the recorded node was met anew in this life of the worker; 0: not yet. */
+extern int64 standing_connections(void);
+
 /* In a transaction: writes the state that health shows, where it has changed. */
 extern void standing_store(Instant now);
 

@@ -15,9 +15,10 @@
  */
 #include "postgres/server.h"
 
-#include "bitcoin/postgres.h"
+#include "bitcoin/postgres_audit.h"
 #include "bitcoin/schedule.h"
 #include "bitcoin/settings.h"
+#include "bitcoin/worker_audit.h"
 #include "bitcoin/worker_node.h"
 
 #include "postgres/environment.h"
@@ -45,6 +46,7 @@ static struct
 	bool		is_installed;	/* the tables are there */
 	bool		has_started;	/* everything open was made due */
 	Instant		started_at;
+	int64		connections;	/* of the node, when that was last looked at */
 	bool		may_pay;		/* every payment that was open then has been asked about */
 	bool		is_careful;		/* the last pick raised an error: one row at a time */
 	Uuid		last_picked;
@@ -209,6 +211,10 @@ plan_calls(Pick *pick)
 {
 	bool		is_ready = pick->standing.is_ready;
 
+	/* Another node than ours: what it says of payments is read, no more. */
+	if (pick->standing.is_another)
+		plan_due(pick, DUE_LOOKS, pick->now,
+				 room_for(pick, MOST_LOOKS, calls_of(NODE_LOOKUP_PAYMENT, NODE_LOOKUP_PAYMENT)));
 	if (pick->standing.node == NULL)
 		return;
 	if (!state.may_pay && !is_payment_unasked_since(state.started_at, pick->without, pick->without_count) &&
@@ -241,6 +247,7 @@ act_pick(void *argument)
 		pick->starts = true;
 		return;
 	}
+	pick->standing.may_pay = pick->standing.may_pay && !breaker_stops_payments();
 	plan_due(pick, DUE_LATE_INTENTS, made_before, MOST_OVERDUE);
 	plan_due(pick, DUE_EXPIRED, pick->now, MOST_OVERDUE);
 	if (pick->can_call)
@@ -296,6 +303,7 @@ pick_and_start(Pick *pick)
 		state.has_started = true;
 		state.started_at = pick->now;
 		state.may_pay = false;
+		audit_want(pick->now);
 	}
 	if (pick->pass_has_ended)
 		state.may_pay = true;
@@ -393,6 +401,7 @@ begin(void)
 {
 	end_all_calls();
 	standing_begin();
+	audit_begin();
 	memset(&state, 0, sizeof(state));
 }
 
@@ -434,9 +443,39 @@ wait_after(const Pick *pick)
 	if (!pick->can_call || node == NULL)
 		return wait;
 	wait = Min(wait, milliseconds_until(standing_next(), now));
+	wait = Min(wait, milliseconds_until(audit_next(now), now));
 	if (!instant_is_none(node->next(node)))
 		wait = Min(wait, milliseconds_until(node->next(node), now));
 	return wait;
+}
+
+/* When it was away, everything is asked about anew, and nothing paid before. */
+static void
+look_whether_node_is_back(void)
+{
+	int64		connections = standing_connections();
+
+	if (state.connections != 0 && connections > state.connections)
+		state.has_started = false;
+	state.connections = connections;
+}
+
+/* When the oldest look-up that is under way began; none: none is. */
+static Instant
+oldest_look(void)
+{
+	Instant		oldest = INSTANT_NONE;
+
+	for (int i = 0; i < MOST_CALLS; i++)
+	{
+		const NodeTask *task = &calls[i].task;
+
+		if (calls[i].is_used &&
+			(task->call.operation == NODE_LOOKUP_PAYMENT || task->call.operation == NODE_LOOKUP_INVOICE) &&
+			(instant_is_none(oldest) || instant_before(task->asked_at, oldest)))
+			oldest = task->asked_at;
+	}
+	return oldest;
 }
 
 static long
@@ -459,8 +498,11 @@ turn(void)
 		end_all_calls();
 		state.has_started = false;
 	}
+	look_whether_node_is_back();
 	pick.standing = standing_now();
 	pick_and_start(&pick);
+	if (state.is_installed && !pick.has_failed)
+		audit_turn(&pick.standing, oldest_look(), pick.now);
 	return wait_after(&pick);
 }
 

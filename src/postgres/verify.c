@@ -50,7 +50,7 @@ typedef struct Invariant
 /* I12: what is reserved is what the node was told; a hash is paid by one withdrawal. */
 #define I12_QUERY \
 	"SELECT pg_catalog.format('payment hash %s is in %s live withdrawals', payment_hash, pg_catalog.count(*))" \
-	" FROM spark_bitcoin.withdrawals WHERE state NOT IN ('rejected', 'failed')" \
+	" FROM spark_bitcoin.withdrawals WHERE state NOT IN ('rejected', 'failed') AND NOT paid_beside" \
 	" GROUP BY payment_hash HAVING pg_catalog.count(*) > 1" \
 	" UNION ALL SELECT pg_catalog.format('withdrawal %s was submitted without its reserve', w.invoice_id)" \
 	" FROM spark_bitcoin.withdrawals w WHERE w.payee_id IS NULL" \

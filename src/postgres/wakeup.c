@@ -39,6 +39,8 @@ typedef struct WorkerSlot
 	int			pid;
 	Latch	   *latch;
 	Woken		woken;			/* since it was last asked */
+	int64		wishes;			/* of sessions, counted */
+	int64		fulfilled;		/* of them */
 	char		name[NAMEDATALEN];
 } WorkerSlot;
 
@@ -127,6 +129,7 @@ register_worker(WorkerKind kind, const char *name)
 		shared->worker_end = Max(shared->worker_end, (int) (slot - shared->workers) + 1);
 		slot->latch = &MyProc->procLatch;
 		slot->woken = WOKEN_NOT;
+		slot->wishes = slot->fulfilled = 0;
 		strlcpy(slot->name, name, NAMEDATALEN);
 	}
 	SpinLockRelease(&shared->lock);
@@ -268,6 +271,97 @@ void
 wake_worker(WorkerKind kind)
 {
 	wake(kind == WORKER_DISPATCHER || kind == WORKER_CONSUMER, kind == WORKER_LIGHTNING, false);
+}
+
+/* ----------------------------------------------------------------- wishes */
+
+/* The slot of this database's Lightning worker, pid 0: any; call with the lock held. */
+static WorkerSlot *
+lightning_slot(int pid)
+{
+	for (int i = 0; i < MAX_WORKERS; i++)
+	{
+		WorkerSlot *slot = &shared->workers[i];
+
+		if (slot->used && slot->kind == WORKER_LIGHTNING && slot->database == MyDatabaseId &&
+			(pid == 0 || slot->pid == pid))
+			return slot;
+	}
+	return NULL;
+}
+
+int
+ask_lightning(int64 *wish)
+{
+	WorkerSlot *slot;
+	Latch	   *latch = NULL;
+	int			pid = 0;
+
+	if (shared == NULL)
+		return 0;
+	SpinLockAcquire(&shared->lock);
+	slot = lightning_slot(0);
+	if (slot != NULL)
+	{
+		*wish = ++slot->wishes;
+		slot->woken = Max(slot->woken, WOKEN_FOR_WORK);
+		pid = slot->pid;
+		latch = slot->latch;
+	}
+	SpinLockRelease(&shared->lock);
+	if (latch != NULL)
+		SetLatch(latch);
+	return pid;
+}
+
+int64
+last_wish(void)
+{
+	WorkerSlot *slot;
+	int64		wish = 0;
+
+	if (shared == NULL)
+		return 0;
+	SpinLockAcquire(&shared->lock);
+	slot = lightning_slot(MyProcPid);
+	if (slot != NULL)
+		wish = slot->wishes;
+	SpinLockRelease(&shared->lock);
+	return wish;
+}
+
+void
+fulfil_wishes(int64 wish)
+{
+	WorkerSlot *slot;
+
+	if (shared == NULL)
+		return;
+	SpinLockAcquire(&shared->lock);
+	slot = lightning_slot(MyProcPid);
+	if (slot != NULL)
+		slot->fulfilled = Max(slot->fulfilled, wish);
+	SpinLockRelease(&shared->lock);
+}
+
+bool
+wish_is_fulfilled(int pid, int64 wish, bool *is_there)
+{
+	WorkerSlot *slot;
+	bool		is_fulfilled = false;
+
+	*is_there = false;
+	if (shared == NULL)
+		return false;
+	SpinLockAcquire(&shared->lock);
+	slot = lightning_slot(pid);
+	if (slot != NULL)
+	{
+		*is_there = true;
+		is_fulfilled = slot->fulfilled >= wish;
+	}
+	SpinLockRelease(&shared->lock);
+	return is_fulfilled;
 }
 
 /* --------------------------------------------------------------- counters */

@@ -78,6 +78,22 @@ typedef struct Recent
 /* How many a second, in about the last minute. */
 extern double recent_rate(const Recent *recent);
 
+/*
+ * A session that wants the Lightning worker of this database to look at the node
+ * now, and to know when it has.  It asks at once, not at its commit.  Gives the
+ * number of its wish and the worker's pid; 0: there is none.
+ */
+extern int	ask_lightning(int64 *wish);
+
+/* The last wish that this worker was told of, from itself. */
+extern int64 last_wish(void);
+
+/* That and all before it are fulfilled. */
+extern void fulfil_wishes(int64 wish);
+
+/* True where the worker of that pid has fulfilled it; *is_there: it is still that one. */
+extern bool wish_is_fulfilled(int pid, int64 wish, bool *is_there);
+
 /* Counts for spark_ops.bus_status(), a consumer of this database each. */
 typedef struct ConsumerCounters
 {

@@ -98,6 +98,14 @@ $spark->sql("SET ROLE author; SELECT spark_bus.subscribe('halted', 'test.heard',
 $spark->sql("INSERT INTO spark_common.detached VALUES ('failing', now(), now())");
 $spark->wait_for("SELECT status = 'paid' FROM spark.invoices(1)", undef, $token{carol});
 
+# A withdrawal that has failed long ago, and the proof that it was paid after all.
+my $refused = "'" . $spark->sql("SELECT spark_simulator.make_invoice(55)") . "'";
+$spark->sql(q{SELECT spark_simulator.script('*', 'fail', '{"amount_msat": 55000}')});
+my $decided = made('alice', "invoice_id FROM spark.withdraw($refused)");
+$spark->wait_for("SELECT status = 'failed' FROM spark.invoice($decided)", undef, $token{alice});
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET failed_at = failed_at - interval '20 days', next_look_at = NULL WHERE invoice_id = $decided");
+my $proof = "'" . $spark->sql("SELECT preimage FROM spark_bitcoin.simulator_invoices WHERE payment_request = $refused") . "'";
+
 sub made
 {
 	my ($person, $call) = @_;
@@ -107,7 +115,8 @@ sub made
 # ---- the table
 #
 # function => { by: who may call it; protected: nobody gets SP003; writes: it is
-# refused in a transaction that is READ ONLY (undef: either); twice: what the same
+# refused in a transaction that is READ ONLY (undef: either); good: what even a
+# good call gets here; twice: what the same
 # call again in one transaction gets; arguments, each [a good value, bad ones] }
 my %table = (
 	'spark.install' => { by => 'postgres', writes => undef, contexts => [ $null,
@@ -207,6 +216,19 @@ my %table = (
 	'spark_ops.node_health' => { by => 'operator' },
 	'spark_ops.pause_outside' => { by => 'operator', writes => 1, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.resume_outside' => { by => 'operator', writes => undef, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
+	'spark_ops.reconcile' => { by => 'operator' },
+	'spark_ops.decide_payment' => { by => 'operator', writes => 1, twice => 'SP010',
+		invoice_id => [ $decided, required_id('SP002', $deposit) ],
+		verdict => [ "'paid'", texts('SP001', "''", "'nonsense'", "'PAID'", $megabyte), refused('SP010', "'failed'") ],
+		evidence => [ "'seen at the payee'", texts('SP001', "''", "'  '", $megabyte) ],
+		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ],
+		preimage => [ $proof, hashes('SP001') ],
+		fee_msat => [ $null, refused('SP001', '-1', '9223372036854775807', '(-9223372036854775808)'), refused('server', "'9223372036854775808'"), whole_numbers() ] },
+	'spark_ops.open_breaker' => { by => 'operator', writes => 1, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
+	'spark_ops.close_breaker' => { by => 'operator', writes => 1, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
+	'spark_ops.change_node' => { by => 'operator', writes => 1, good => 'SP010',
+		node_id => [ "'02' || repeat('ab', 32)", texts('SP001', "''", "'abc'", "repeat('a', 65)", "'04' || repeat('ab', 32)", "repeat('g', 66)", $megabyte) ],
+		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.resync' => { by => 'operator', writes => 1, twice => 'SP010', consumer => [ "'failing'", texts('SP002', "''", "'nonsense'", $megabyte) ],
 		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.set_lanes' => { by => 'operator', writes => undef, lanes => [ 1, refused('SP001', $null, 3, 63), counts(1, 64) ] },
@@ -227,7 +249,7 @@ my %table = (
 	'spark_simulator.payments' => { by => 'postgres', limit_ => [ 1000, counts(1, 1000000) ] },
 );
 
-my %attributes = map { $_ => 1 } qw(by protected writes twice isolation);
+my %attributes = map { $_ => 1 } qw(by protected writes twice isolation good);
 
 sub arguments_of { my ($function) = @_; return sort grep { !$attributes{$_} } keys %{ $table{$function} }; }
 
@@ -350,10 +372,17 @@ sub bad_calls
 	return @calls;
 }
 
+# Of a function that is refused here whatever it is called with.
+sub gets
+{
+	my ($function, @codes) = @_;
+	return map { $_ eq '' ? $table{$function}{good} // '' : $_ } @codes;
+}
+
 sub good_calls
 {
 	my (%how) = @_;
-	return map { [ $_, 'a good call', $how{who} // $table{$_}{by}, join(' ', $how{before} // '', $how{twice} ? call($_) : (), call($_), $how{after} // ''), $how{code}->($_) ] } sort keys %table;
+	return map { [ $_, 'a good call', $how{who} // $table{$_}{by}, join(' ', $how{before} // '', $how{twice} ? call($_) : (), call($_), $how{after} // ''), gets($_, $how{code}->($_)) ] } sort keys %table;
 }
 
 # ---- with the worker down, so that nobody else writes
@@ -390,7 +419,7 @@ $spark->node->append_conf('postgresql.conf', "spark.databases = 'postgres'");
 $spark->node->restart;
 $spark->wait_for("SELECT bool_and(ok) FROM spark_ops.health() WHERE check_name IN ('worker', 'node')", 'the worker is back');
 # It asks the node about the open deposit; another one would show in the log, too.
-%idle = map { $_ => 1 } qw(spark_bitcoin.node_state spark_bitcoin.deposits spark_common.cursor_log spark_common.lane_segment);
+%idle = map { $_ => 1 } qw(spark_bitcoin.node_state spark_bitcoin.audit spark_bitcoin.deposits spark_common.cursor_log spark_common.lane_segment);
 expect('beside the worker', bad_calls());
 
 # ---- what must be seen is seen

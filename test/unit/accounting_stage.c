@@ -46,6 +46,44 @@ books_find_end(const TransferRepository *self, Arena *arena, Uuid pending_id, Tr
 }
 
 static Result
+sum_withdrawn(const TransferRepository *self, Arena *arena, Uuid account_id, Uuid node_account_id, Instant since,
+			  Amount *sum)
+{
+	const InMemoryRepository *rows = ((const TransferRows *) self)->rows;
+
+	*sum = AMOUNT_ZERO;
+	for (InMemoryRow *row = rows->rows; row != NULL; row = row->next)
+	{
+		const Transfer *stored = (Transfer *) row->aggregate;
+		Transfer   *end;
+
+		if (stored->refusal != RESULT_OK || !uuid_equal(stored->credit_account_id, node_account_id) ||
+			!uuid_is_nil(stored->pending_id) || instant_before(stored->created_at, since) ||
+			(!uuid_is_nil(account_id) && !uuid_equal(stored->debit_account_id, account_id)) ||
+			(stored->purpose != PURPOSE_WITHDRAWAL && stored->purpose != PURPOSE_FEE && stored->purpose != PURPOSE_LATE))
+			continue;
+		TRY(books_find_end(self, arena, stored->aggregate.id, &end));
+		if (end == NULL || end->form == TRANSFER_POST)
+			assert_true(amount_add(*sum, end == NULL ? stored->amount : end->amount, sum));
+	}
+	return OK;
+}
+
+static WithdrawalLimits limits;
+
+static WithdrawalLimits
+limits_now(void)
+{
+	return limits;
+}
+
+void
+books_limit(int64_t of_account, int64_t of_all)
+{
+	limits = (WithdrawalLimits) {AMOUNT_MSAT(of_account), AMOUNT_MSAT(of_all)};
+}
+
+static Result
 pass_insert(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
 {
 	const InMemoryRepository *rows = ((const TransferRows *) self)->rows;
@@ -77,9 +115,11 @@ books_new(void)
 	books->transfers.port.repository.insert = pass_insert;
 	books->transfers.port.find = find_transfer;
 	books->transfers.port.find_end = books_find_end;
+	books->transfers.port.sum_withdrawn = sum_withdrawn;
+	books_limit(0, 0);
 	books->transfers.rows = &books->rows;
 	books->digest.digest = books_weak_digest;
-	books->context = (Accounting) {&books->accounts.repository, &books->transfers.port, &books->digest};
+	books->context = (Accounting) {&books->accounts.repository, &books->transfers.port, &books->digest, limits_now};
 	books->consumer = (Consumer) ACCOUNTING_CONSUMER(&books->context);
 	return books;
 }

@@ -51,6 +51,9 @@ typedef struct Books
 #define EMITTED(books, message) world_count(&(books)->world, &message##_type)
 
 /* Empty books, or such that Alice and Bob have deposited that much. */
+/* In msat; 0: no limit, as books_new() leaves it. */
+extern void books_limit(int64_t of_account, int64_t of_all);
+
 extern Books *books_new(void);
 extern Books *books_with(int64_t alice_msat, int64_t bob_msat);
 extern void books_free(Books *books);

@@ -302,6 +302,7 @@ usual_terms(void)
 		.create_deadline = 600,
 		.call_timeout = 10,
 		.not_found_delay = 60,
+		.weak_failure_delay = 86400,
 		.fees = {AMOUNT_MSAT(10000), 10000},
 	};
 }
@@ -344,7 +345,7 @@ bitcoin_world_init(BitcoinWorld *self)
 		.terms = usual_terms,
 	};
 	self->consumer = (Consumer) BITCOIN_CONSUMER(&self->context);
-	self->standing = (NodeStanding) {&self->nodes.node, true};
+	self->standing = (NodeStanding) {.node = &self->nodes.node, .is_ready = true, .may_pay = true};
 }
 
 HELPER int

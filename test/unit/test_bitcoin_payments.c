@@ -323,10 +323,10 @@ L11_another_node_pays_nothing(void **state)
 	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
 	NodeTask	task;
 
-	self->standing = (NodeStanding) {NULL, false};
+	self->standing = (NodeStanding) {.node = NULL};
 	assert_false(plan(self, &withdrawal->aggregate, &task));
 	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
-	self->standing = (NodeStanding) {&self->nodes.node, false};
+	self->standing = (NodeStanding) {.node = &self->nodes.node, .may_pay = true};
 	assert_false(plan(self, &withdrawal->aggregate, &task));
 	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
 }
@@ -338,7 +338,7 @@ an_invoice_that_expires_unsent_fails_without_a_node(void **state)
 	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
 	NodeTask	task;
 
-	self->standing = (NodeStanding) {NULL, false};
+	self->standing = (NodeStanding) {.node = NULL};
 	world_wait(&self->world, 3600);
 	assert_false(plan(self, &withdrawal->aggregate, &task));
 	withdrawal = stored_withdrawal(self, withdrawal->aggregate.id);
@@ -378,10 +378,14 @@ L25_one_payment_is_booked_once_for_two_rows(void **state)
 	/* the node had paid the first after all: one payment, one debit, the newer row's */
 	look_up_as(self, first, PAYMENT_SUCCEEDED);
 	assert_int_equal(state_of(self, first), WITHDRAWAL_FAILED);
-	task = submitted(self, second);
-	task.call.submit = SUBMIT_AMBIGUOUS;
+	/* and it is not sent again: the node is asked first */
+	world_wait(&self->world, WITHDRAWAL_REST_SECONDS);
+	assert_true(plan(self, &stored_withdrawal(self, second->aggregate.id)->aggregate, &task));
+	assert_int_equal(task.call.operation, NODE_LOOKUP_PAYMENT);
+	task.call.verdict = PAYMENT_SUCCEEDED;
+	task.call.payment = payment_with('x', 700);
 	answer(self, &task);
-	look_up_as(self, second, PAYMENT_SUCCEEDED);
+	assert_int_equal(stored_withdrawal(self, second->aggregate.id)->attempt_no, 0);
 	look_up_as(self, first, PAYMENT_SUCCEEDED);
 	assert_int_equal(state_of(self, first), WITHDRAWAL_FAILED);
 	assert_int_equal(state_of(self, second), WITHDRAWAL_SUCCEEDED);

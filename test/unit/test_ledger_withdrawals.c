@@ -38,6 +38,66 @@ S38_D15_amount_and_fee_are_debited_the_rest_returns(void **state)
 	books_free(books);
 }
 
+static const char *
+withdrawn(Books *books, Uuid account, uint32_t invoice, int64_t msat)
+{
+	size_t		before = EMITTED(books, accounting_withdraw_rejected);
+
+	assert_ok(books_handle(books, books_withdraw(books, account, id_of(invoice), msat, 0)));
+	return EMITTED(books, accounting_withdraw_rejected) == before ? "accepted"
+		: LAST(books, accounting_withdraw_rejected)->reason;
+}
+
+/* SP205: what leaves in any 24 hours, of one account and of all. */
+static void
+T16_no_more_leaves_in_a_day_than_the_limits_say(void **state)
+{
+	Books	   *books = books_with(100000, 100000);
+	int64_t		before;
+
+	books_limit(30000, 50000);
+	assert_string_equal(withdrawn(books, ALICE, 501, 20000), "accepted");
+	assert_string_equal(withdrawn(books, ALICE, 502, 10001), "limit_exceeded");
+	before = books_available(books, ALICE);
+	assert_string_equal(withdrawn(books, ALICE, 502, 10001), "limit_exceeded");
+	assert_int_equal(books_available(books, ALICE), before);
+	assert_string_equal(withdrawn(books, ALICE, 503, 10000), "accepted");
+	assert_string_equal(withdrawn(books, BOB, 504, 20001), "limit_exceeded");
+	assert_string_equal(withdrawn(books, BOB, 505, 20000), "accepted");
+	assert_string_equal(withdrawn(books, BOB, 506, 1), "limit_exceeded");
+	/* what is given back counts no more, what was posted does */
+	assert_ok(books_handle(books, books_failed(books, BOB, id_of(505), 20000, 0)));
+	assert_ok(books_handle(books, books_paid(books, ALICE, id_of(501), 20000, 0, 0)));
+	assert_string_equal(withdrawn(books, BOB, 507, 20000), "accepted");
+	assert_string_equal(withdrawn(books, BOB, 508, 1), "limit_exceeded");
+	/* a day later it is another day, for what was not decided before */
+	world_wait(&books->world, 86401);
+	assert_string_equal(withdrawn(books, BOB, 509, 20000), "accepted");
+	assert_string_equal(withdrawn(books, BOB, 508, 1), "limit_exceeded");
+	/* too little money is said before the limit */
+	assert_string_equal(withdrawn(books, ALICE, 510, 1000000), "insufficient_funds");
+	assert_books_balance(books);
+	books_free(books);
+}
+
+/* Many at once, before any of them is a row. */
+static void
+T16_a_batch_of_small_ones_is_summed_up(void **state)
+{
+	Books	   *books = books_with(100000, 0);
+	Message		batch[20];
+
+	books_limit(50000, 0);
+	for (uint32_t i = 0; i < 20; i++)
+		batch[i] = books_withdraw(books, ALICE, id_of(600 + i), 4000, 0);
+	assert_ok(books_handle_batch(books, batch, 20));
+	assert_int_equal(EMITTED(books, accounting_withdraw_accepted), 12);
+	assert_int_equal(EMITTED(books, accounting_withdraw_rejected), 8);
+	assert_int_equal(books_available(books, ALICE), 52000);
+	assert_books_balance(books);
+	books_free(books);
+}
+
 static void
 S30_a_withdrawal_with_its_fee_over_the_balance_is_rejected(void **state)
 {
@@ -235,6 +295,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(S38_D15_amount_and_fee_are_debited_the_rest_returns),
+		cmocka_unit_test(T16_no_more_leaves_in_a_day_than_the_limits_say),
+		cmocka_unit_test(T16_a_batch_of_small_ones_is_summed_up),
 		cmocka_unit_test(S30_a_withdrawal_with_its_fee_over_the_balance_is_rejected),
 		cmocka_unit_test(S31_the_same_withdrawal_reserves_once_another_content_is_told),
 		cmocka_unit_test(S33_a_failed_payment_returns_the_reserve_in_full),

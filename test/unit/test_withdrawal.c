@@ -9,6 +9,8 @@
 #define BEGIN ((Instant) {INT64_C(1767225600000000)})
 #define END_SECONDS 3600
 #define ATTEMPT 1
+#define TRUST(known, asked, delay) \
+	{.node_is_known = (known), .asked_at = (asked), .delay_seconds = (delay), .refuses_second_payment = true}
 
 static const KnownNode node = {"simulator", "regtest", NODE_KEY, {{9}}, {1}};
 static const WithdrawalRules rules = {{10000}, 10000};
@@ -77,8 +79,8 @@ bring(Withdrawal *withdrawal, News news, int64_t attempt)
 {
 	const ProvenPayment payment = {"preimage", AMOUNT_MSAT(5000), AMOUNT_MSAT(700), {"new", after(1)}};
 	const NodeRecord record = {"new", after(1)};
-	const NotFoundTrust early = {true, after(70), 60};
-	const NotFoundTrust trust = {true, after(71), 60};
+	const NodeTrust early = TRUST(true, after(70), 60);
+	const NodeTrust trust = TRUST(true, after(71), 60);
 	Instant		soon = after(2);
 
 	switch (news)
@@ -255,16 +257,16 @@ static void
 L29_not_found_is_believed_only_when_nobody_can_still_write(void **state)
 {
 	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
-	NotFoundTrust trust = {true, after(70), 60};
+	NodeTrust trust = TRUST(true, after(70), 60);
 
 	/* submitted at 0 with deadline 10: at 70 the delay has just not passed */
 	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(500));
 	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
 	/* another node, or one that is not ready */
-	trust = (NotFoundTrust) {false, after(500), 60};
+	trust = (NodeTrust) TRUST(false, after(500), 60);
 	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(500));
 	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
-	trust = (NotFoundTrust) {true, (Instant) {after(70).microseconds + 1}, 60};
+	trust = (NodeTrust) TRUST(true, (Instant) {after(70).microseconds + 1}, 60);
 	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(71));
 	assert_int_equal(withdrawal.state, WITHDRAWAL_RESERVED);
 	assert_int_equal(withdrawal.attempt_no, 1);
@@ -274,7 +276,7 @@ static void
 L29_not_found_after_the_invoice_expired_is_a_failure(void **state)
 {
 	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
-	NotFoundTrust trust = {true, after(END_SECONDS), 60};
+	NodeTrust trust = TRUST(true, after(END_SECONDS), 60);
 
 	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(END_SECONDS));
 	assert_int_equal(withdrawal.state, WITHDRAWAL_FAILED);
@@ -286,7 +288,7 @@ L29_a_node_that_had_it_is_never_believed_not_to_know_it(void **state)
 {
 	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
 	NodeRecord	record = {0};
-	NotFoundTrust trust = {true, after(100000), 60};
+	NodeTrust trust = TRUST(true, after(100000), 60);
 
 	withdrawal_pending(&withdrawal, ATTEMPT, &record, after(1));
 	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(100000));
@@ -302,7 +304,7 @@ L29_a_node_that_had_it_is_never_believed_not_to_know_it(void **state)
 static void
 L24_a_stale_failure_is_a_not_found(void **state)
 {
-	NotFoundTrust early = {true, after(1), 60};
+	NodeTrust early = TRUST(true, after(1), 60);
 	NodeRecord	fresh = {"b", after(-4)};
 	NodeRecord	old = {"b", after(-6)};
 	NodeRecord	same = {"a", after(1)};

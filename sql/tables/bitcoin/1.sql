@@ -53,6 +53,8 @@ CREATE UNIQUE INDEX deposits_hash ON spark_bitcoin.deposits (payment_hash) WHERE
 -- other query, which seems to find as few rows, reads an account's whole list.
 CREATE INDEX deposits_of_account ON spark_bitcoin.deposits (account_id, created_at, invoice_id) WHERE amount_msat > 0;
 CREATE INDEX deposits_due ON spark_bitcoin.deposits (next_look_at) WHERE next_look_at IS NOT NULL;
+-- What came in by the node, for the comparison with it.
+CREATE INDEX deposits_settled ON spark_bitcoin.deposits (settled_at) WHERE state = 'settled';
 -- Those that the worker takes up at its start, and those whose invoice is still to be made.
 CREATE INDEX deposits_begun ON spark_bitcoin.deposits (created_at) WHERE state IN ('intent', 'open');
 
@@ -81,6 +83,7 @@ CREATE TABLE spark_bitcoin.withdrawals (
 	settled_at		timestamptz,
 	failed_at		timestamptz,
 	late			boolean NOT NULL,
+	paid_beside		boolean NOT NULL,
 	attempt_no		bigint NOT NULL CHECK (attempt_no >= 0),
 	backend			text,
 	node_id			text,
@@ -94,6 +97,8 @@ CREATE TABLE spark_bitcoin.withdrawals (
 	asked_at		timestamptz,
 	look_count		bigint NOT NULL,
 	alarm			text,
+	checked_at		timestamptz,
+	not_found_at	timestamptz,
 	CHECK ((deposit_id IS NULL) = (payee_id IS NULL)),
 	CHECK (account_id <> payee_id),
 	CHECK (deposit_id IS NULL OR (attempt_no = 0 AND max_fee_msat = 0)),
@@ -101,6 +106,7 @@ CREATE TABLE spark_bitcoin.withdrawals (
 	CHECK (state NOT IN ('submitting', 'in_flight', 'unknown', 'needs_operator') OR attempt_no > 0),
 	CHECK ((state = 'succeeded') = (settled_at IS NOT NULL)),
 	CHECK (preimage IS NULL OR state = 'succeeded'),
+	CHECK (NOT paid_beside OR late),
 	CHECK (state <> 'succeeded' OR preimage IS NOT NULL OR deposit_id IS NOT NULL),
 	CHECK ((state IN ('failed', 'rejected')) = (reason IS NOT NULL)),
 	CHECK (state <> 'failed' OR failed_at IS NOT NULL)
@@ -113,15 +119,18 @@ COMMENT ON COLUMN spark_bitcoin.withdrawals.deposit_id IS 'Of this spark, where 
 COMMENT ON COLUMN spark_bitcoin.withdrawals.tried_before IS 'An earlier withdrawal of this hash went to a node; earlier_reference is that record.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.fee_msat IS 'What the node says it took; 0 before it succeeded.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.late IS 'It succeeded after it had failed and the reserve had been given back.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.paid_beside IS 'The node has paid it beside another one of its hash: twice.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.attempt_no IS 'How often it was submitted; backend, node_id and the times that follow are of the last attempt.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.acknowledged_at IS 'When the node first had it: from then on it is never believed not to know it.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.checked_at IS 'When the node was asked what became of the earlier one of this hash, and nothing spoke against paying it again.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.not_found_at IS 'Since when the node says that it does not know it.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.node_words IS 'The node''s own, cut and cleaned.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.next_look_at IS 'When the worker acts next; NULL: never.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.alarm IS 'What an operator should see.';
 
--- A hash is paid once, whoever asks.
+-- A hash is paid once, whoever asks; what a node paid twice all the same was booked beside.
 CREATE UNIQUE INDEX withdrawals_live_hash ON spark_bitcoin.withdrawals (payment_hash)
-	WHERE state NOT IN ('rejected', 'failed');
+	WHERE state NOT IN ('rejected', 'failed') AND NOT paid_beside;
 CREATE INDEX withdrawals_hash ON spark_bitcoin.withdrawals (payment_hash, created_at);
 CREATE INDEX withdrawals_of_account ON spark_bitcoin.withdrawals (account_id, created_at, invoice_id) WHERE amount_msat > 0;
 CREATE INDEX withdrawals_to_begin ON spark_bitcoin.withdrawals (next_look_at) WHERE state = 'reserved';
@@ -129,6 +138,8 @@ CREATE INDEX withdrawals_to_look_at ON spark_bitcoin.withdrawals (next_look_at)
 	WHERE state <> 'reserved' AND next_look_at IS NOT NULL;
 CREATE INDEX withdrawals_open ON spark_bitcoin.withdrawals (state)
 	WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator');
+-- What the node has paid, for the comparison with it.
+CREATE INDEX withdrawals_settled ON spark_bitcoin.withdrawals (settled_at) WHERE state = 'succeeded';
 -- Failed ones that a node may still turn out to have paid.
 CREATE INDEX withdrawals_failed ON spark_bitcoin.withdrawals (failed_at) WHERE state = 'failed' AND attempt_no > 0;
 
@@ -161,7 +172,56 @@ CREATE TABLE spark_bitcoin.node_state (
 COMMENT ON TABLE spark_bitcoin.node_state IS 'How the worker stands with the node; written when that changes.';
 COMMENT ON COLUMN spark_bitcoin.node_state.settled_cursor IS 'Up to where hints of settled invoices were read; losing it is harmless.';
 
+CREATE TABLE spark_bitcoin.audit (
+	audit_no		int NOT NULL PRIMARY KEY CHECK (audit_no = 1),
+	began_at		timestamptz NOT NULL,
+	ended_at		timestamptz NOT NULL,
+	watermark		timestamptz,
+	problem			text,
+	owed_msat		bigint,
+	reserved_msat	bigint,
+	local_msat		bigint,
+	in_flight_msat	bigint,
+	shortfall_msat	bigint
+);
+COMMENT ON TABLE spark_bitcoin.audit IS 'The last comparison of the books with the node.';
+COMMENT ON COLUMN spark_bitcoin.audit.watermark IS 'When the last one began that was finished: the next one reads the node''s lists from a day before.';
+COMMENT ON COLUMN spark_bitcoin.audit.problem IS 'Why it could not be finished.';
+COMMENT ON COLUMN spark_bitcoin.audit.owed_msat IS 'What users have; NULL where the node tells no balance, or no ledger is in this database.';
+COMMENT ON COLUMN spark_bitcoin.audit.reserved_msat IS 'Of it: for payments that may have left the node.';
+
+CREATE TABLE spark_bitcoin.differences (
+	kind			text NOT NULL,
+	payment_hash	text COLLATE "C" NOT NULL CHECK (length(payment_hash) = 64),
+	books			text,
+	node			text,
+	detail			text NOT NULL,
+	read_from		timestamptz,
+	first_seen_at	timestamptz NOT NULL,
+	last_seen_at	timestamptz NOT NULL,
+	PRIMARY KEY (payment_hash, kind)
+);
+COMMENT ON TABLE spark_bitcoin.differences IS 'What the node says and the books do not, or the other way round; gone when an audit finds it no more.';
+COMMENT ON COLUMN spark_bitcoin.differences.read_from IS 'From when on the lists were read in which it was found; NULL: all of them.';
+
+CREATE TABLE spark_bitcoin.breaker (
+	breaker_no		int NOT NULL PRIMARY KEY CHECK (breaker_no = 1),
+	is_open			boolean NOT NULL,
+	reason			text,
+	opened_at		timestamptz,
+	accepted_msat	bigint NOT NULL CHECK (accepted_msat >= 0),
+	audit_first		boolean NOT NULL,
+	CHECK (is_open = (opened_at IS NOT NULL)),
+	CHECK (is_open = (reason IS NOT NULL))
+);
+COMMENT ON TABLE spark_bitcoin.breaker IS 'While it is open nothing is paid; deposits go on.';
+COMMENT ON COLUMN spark_bitcoin.breaker.accepted_msat IS 'What the node lacked when an operator closed it: known, and no reason to open it again.';
+COMMENT ON COLUMN spark_bitcoin.breaker.audit_first IS 'These books are a copy: nothing is paid before an audit has found nothing that they forgot.';
+
 ALTER TABLE spark_bitcoin.deposits ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_bitcoin.audit ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_bitcoin.differences ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_bitcoin.breaker ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_bitcoin.withdrawals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_bitcoin.looks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_bitcoin.node ENABLE ROW LEVEL SECURITY;

@@ -1,0 +1,128 @@
+/*
+ * withdrawal_end.c
+ *		The rules of one withdrawal where its end hangs on more than the node's word
+ *		about it: on an earlier one of the same hash, on an operator, on the audit.
+ */
+#include "bitcoin/withdrawal_end.h"
+
+#include "bitcoin/schedule.h"
+
+/* ---------------------------------------------- the earlier one of its hash */
+
+/* It is reserved and would be paid next, but for what became of the earlier one. */
+static bool
+is_checked(const Withdrawal *withdrawal)
+{
+	return withdrawal->state == WITHDRAWAL_RESERVED && withdrawal->tried_before &&
+		withdrawal->attempt_no == 0 && instant_is_none(withdrawal->checked_at);
+}
+
+/* Nobody writes to the node for the earlier one since this one was asked for. */
+static Attempt
+attempt_before(const Withdrawal *withdrawal)
+{
+	return (Attempt) {
+		.submitted_at = withdrawal->created_at,
+		.submit_deadline = withdrawal->created_at,
+		.expires_at = withdrawal->expires_at,
+		.not_found_at = withdrawal->not_found_at,
+	};
+}
+
+static void
+check_again(Withdrawal *withdrawal, Instant believed_from, Instant now)
+{
+	withdrawal->next_look_at = after_backoff(now, withdrawal->look_count - 1, MOST_BACKOFF_SECONDS,
+											 withdrawal->aggregate.id);
+	if (instant_before(now, believed_from))
+		withdrawal->next_look_at = sooner(withdrawal->next_look_at, instant_plus_seconds(believed_from, 1));
+}
+
+static void
+pass_check(Withdrawal *withdrawal, Instant now)
+{
+	withdrawal->checked_at = now;
+	withdrawal->next_look_at = now;
+}
+
+/* A node that refuses to pay a hash twice guards what its own word could not. */
+void
+withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeTrust *trust, Instant now)
+{
+	Attempt		attempt = attempt_before(withdrawal);
+	Instant		believed_from = failure_is_believed_from(trust, &attempt);
+
+	if (!is_checked(withdrawal))
+		return;
+	if (trust->node_is_known && (trust->refuses_second_payment || instant_is_none(believed_from)))
+		pass_check(withdrawal, now);
+	else
+		check_again(withdrawal, believed_from, now);
+}
+
+void
+withdrawal_earlier_is_unknown(Withdrawal *withdrawal, const NodeTrust *trust, Instant now)
+{
+	Attempt		attempt = attempt_before(withdrawal);
+	Instant		believed_from = not_found_is_believed_from(trust, &attempt);
+
+	if (!is_checked(withdrawal))
+		return;
+	if (!nothing_is_believed(trust) && (trust->refuses_second_payment || instant_is_none(believed_from)))
+	{
+		pass_check(withdrawal, now);
+		return;
+	}
+	if (trust->node_is_known && instant_is_none(withdrawal->not_found_at))
+		withdrawal->not_found_at = trust->asked_at;
+	check_again(withdrawal, believed_from, now);
+}
+
+void
+withdrawal_earlier_is_open(Withdrawal *withdrawal, Instant now)
+{
+	if (!is_checked(withdrawal))
+		return;
+	withdrawal->not_found_at = INSTANT_NONE;
+	check_again(withdrawal, INSTANT_NONE, now);
+}
+
+/* There is one payment, and one reserve left for it: this one's. */
+void
+withdrawal_earlier_was_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+{
+	if (is_checked(withdrawal))
+		withdrawal_take_payment(withdrawal, payment, now);
+}
+
+/* ------------------------------------------------------------ the operator */
+
+Result
+withdrawal_decide_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+{
+	bool		can_be = withdrawal_is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING;
+
+	if (!can_be && !(withdrawal->state == WITHDRAWAL_FAILED && withdrawal->attempt_no > 0))
+		return FAIL(REFUSED_NOW);
+	withdrawal_succeed(withdrawal, payment, now);
+	return OK;
+}
+
+Result
+withdrawal_decide_failed(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_NEEDS_OPERATOR)
+		return FAIL(REFUSED_NOW);
+	withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
+	return OK;
+}
+
+void
+withdrawal_paid_twice(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_FAILED || withdrawal->attempt_no == 0)
+		return;
+	withdrawal_succeed(withdrawal, payment, now);
+	withdrawal->paid_beside = true;
+	withdrawal->alarm = "the node has paid a hash twice; the second payment was booked as a late one";
+}

@@ -1,0 +1,21 @@
+/*
+ * withdrawal_end.h
+ *		What the two files of a withdrawal's rules share; nobody else includes it.
+ */
+#ifndef SPARK_BITCOIN_WITHDRAWAL_END_H
+#define SPARK_BITCOIN_WITHDRAWAL_END_H
+
+#include "bitcoin/withdrawal.h"
+
+#define MOST_BACKOFF_SECONDS 60
+
+/* Sent, and not ended: the reserve hangs on what the node says. */
+extern bool withdrawal_is_open_at_node(const Withdrawal *withdrawal);
+
+/* The end with the reserve given back; whoever calls has looked at the state. */
+extern void withdrawal_fail(Withdrawal *withdrawal, const char *reason, Instant now);
+
+/* It was paid, and that is proven. */
+extern void withdrawal_take_payment(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now);
+
+#endif

@@ -1,0 +1,636 @@
+/*
+ * worker_audit.c
+ *		The worker compares the books with its node.
+ *
+ * What the lists say is older than what the books say when they are compared,
+ * so each hash that differs is looked up once more before it is told.
+ */
+#include "postgres/server.h"
+
+#include "bitcoin/worker_audit.h"
+
+#include "bitcoin/node_tell.h"
+#include "bitcoin/postgres_audit.h"
+#include "bitcoin/schedule.h"
+#include "bitcoin/settings.h"
+#include "bitcoin/worker_node.h"
+
+#include "lightning/bytes32.h"
+
+#include "postgres/environment.h"
+#include "postgres/errors.h"
+#include "postgres/transaction.h"
+#include "postgres/wakeup.h"
+
+#define RETRY_SECONDS 60		/* after one that could not be finished */
+#define MOST_LOOK_SECONDS 300	/* that it waits for look-ups */
+#define STEP_MICROSECONDS (MICROSECONDS_PER_SECOND / 10)	/* between two looks whether they are done */
+#define DOUBT_SECONDS 3			/* until the balance is asked for again */
+#define CHUNK 500				/* hashes asked for at once */
+#define SKEW_SECONDS 60			/* between the node's times and ours */
+
+typedef enum AuditStep
+{
+	AUDIT_NONE,
+	AUDIT_LOOKS,				/* everything open is being looked up */
+	AUDIT_BALANCE,
+	AUDIT_PAYMENTS,
+	AUDIT_INVOICES,
+	AUDIT_COMPARISON,
+	AUDIT_SECOND_LOOKS,			/* what differs is being looked up */
+	AUDIT_SECOND_COMPARISON,
+	AUDIT_DOUBT,				/* the node lacks money: what has come late is being booked */
+	AUDIT_SECOND_BALANCE
+} AuditStep;
+
+static struct
+{
+	AuditStep	step;
+	bool		is_wanted;
+	Instant		due_at;			/* of the next one by itself; none: at once */
+	Instant		began_at;
+	Instant		looked_from;
+	Instant		looks_since;	/* when waiting for them began */
+	Instant		doubt_until;
+	Instant		all_asked_at;	/* when each of them had been asked; none: not yet */
+	Instant		read_from;
+	int64		wish;			/* the last of those that it fulfils */
+	Call		call;
+	MemoryContext context;		/* of all below */
+	ListedPayment *payments;
+	size_t		payment_count;
+	size_t		payment_room;
+	ListedInvoice *invoices;
+	size_t		invoice_count;
+	size_t		invoice_room;
+	bool		has_balance;
+	NodeBalance balance;
+	Amount		received_before;	/* by the books, when it was asked for */
+	FoundDifference *found;
+	size_t		found_count;
+	size_t		found_room;
+} audit;
+
+/* ------------------------------------------------------------------- memory */
+
+static void
+forget(void)
+{
+	call_end(&audit.call);
+	if (audit.context != NULL)
+		MemoryContextDelete(audit.context);
+	audit.context = NULL;
+	audit.payments = NULL;
+	audit.invoices = NULL;
+	audit.found = NULL;
+	audit.payment_count = audit.payment_room = 0;
+	audit.invoice_count = audit.invoice_room = 0;
+	audit.found_count = audit.found_room = 0;
+	audit.has_balance = false;
+	audit.step = AUDIT_NONE;
+}
+
+/* Room for so many more; gives the array, moved where it was too small. */
+static void *
+grow(void *array, size_t *room, size_t count, size_t more, size_t size)
+{
+	size_t		wanted = Max(2 * *room, count + more + 64);
+
+	if (count + more <= *room)
+		return array;
+	*room = wanted;
+	if (array == NULL)
+		return MemoryContextAllocHuge(audit.context, wanted * size);
+	return repalloc_huge(array, wanted * size);
+}
+
+void
+audit_begin(void)
+{
+	forget();
+	memset(&audit, 0, sizeof(audit));
+}
+
+void
+audit_want(Instant looked_from)
+{
+	/* One that is under way has read before that. */
+	forget();
+	audit.is_wanted = true;
+	audit.looked_from = looked_from;
+}
+
+/* ---------------------------------------------------------------- comparing */
+
+static void
+keep(const char *payment_hash, Difference difference)
+{
+	FoundDifference *found;
+
+	if (difference.kind == DIFFERENCE_NONE)
+		return;
+	audit.found = grow(audit.found, &audit.found_room, audit.found_count, 1, sizeof(FoundDifference));
+	found = &audit.found[audit.found_count++];
+	found->payment_hash = MemoryContextStrdup(audit.context, payment_hash);
+	found->difference = difference;
+	if (difference.books != NULL)
+		found->difference.books = MemoryContextStrdup(audit.context, difference.books);
+	if (difference.node != NULL)
+		found->difference.node = MemoryContextStrdup(audit.context, difference.node);
+}
+
+/* The second payment of a hash is the late one of a withdrawal that had failed. */
+static void
+book_second_payment(const char *payment_hash, const PaymentAtNode *node, const PaymentInBooks *books)
+{
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	UnitOfWork *work = unit_of_work_new(arena, server_ports(), NULL);
+	const char *preimage;
+	Withdrawal *withdrawal = failed_withdrawal_of(work, payment_hash, &preimage);
+	ProvenPayment payment = {.preimage = preimage, .amount = node->amount};
+	WithdrawalState before;
+
+	if (withdrawal == NULL)
+		return;
+	if (!amount_subtract(node->fees, books->fees, &payment.fee))
+		payment.fee = AMOUNT_ZERO;
+	before = withdrawal->state;
+	withdrawal_paid_twice(withdrawal, &payment, clock_now(work));
+	tell_withdrawal(work, withdrawal, before);
+	raise_new_alarm(&bitcoin, withdrawal->aggregate.id, NULL, withdrawal->alarm);
+	check(unit_of_work_complete(work));
+}
+
+static void
+compare_payments(const PaymentAtNode *nodes, const char *const *hashes, size_t count, bool is_last)
+{
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	PaymentInBooks *books = ARENA_ARRAY(arena, PaymentInBooks, count);
+	bool	   *is_there = ARENA_ARRAY(arena, bool, count);
+
+	books_of_payments(hashes, count, books, is_there);
+	for (size_t i = 0; i < count; i++)
+	{
+		Difference	difference = compare_payment(nodes != NULL ? &nodes[i] : NULL, is_there[i] ? &books[i] : NULL, arena);
+
+		keep(hashes[i], difference);
+		if (is_last && difference.kind == DIFFERENCE_PAID_TWICE && books[i].failed > 0 && books[i].open == 0)
+			book_second_payment(hashes[i], &nodes[i], &books[i]);
+	}
+}
+
+static void
+compare_invoices(const ListedInvoice *nodes, const char *const *hashes, size_t count)
+{
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	InvoiceInBooks *books = ARENA_ARRAY(arena, InvoiceInBooks, count);
+	bool	   *is_there = ARENA_ARRAY(arena, bool, count);
+
+	books_of_invoices(hashes, count, books, is_there);
+	for (size_t i = 0; i < count; i++)
+		keep(hashes[i], compare_invoice(nodes != NULL ? &nodes[i] : NULL, is_there[i] ? &books[i] : NULL, arena));
+}
+
+/* What the books have settled in that time has to be on the lists. */
+static void
+compare_missing(const char *const *payments, size_t payment_count, const char *const *invoices, size_t invoice_count)
+{
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	Instant		from = instant_is_none(audit.read_from) ? INSTANT_NONE :
+		instant_plus_seconds(audit.read_from, SKEW_SECONDS);
+	const NodeCapabilities *capabilities = &worker_node()->capabilities;
+	const char **missing;
+	size_t		count;
+
+	if (capabilities->lists_payments)
+	{
+		count = settled_payments_without(from, audit.began_at, payments, payment_count, arena, &missing);
+		for (size_t i = 0; i < count; i += CHUNK)
+			compare_payments(NULL, missing + i, Min(CHUNK, count - i), false);
+	}
+	if (capabilities->lists_invoices)
+	{
+		count = settled_invoices_without(from, audit.began_at, invoices, invoice_count, arena, &missing);
+		for (size_t i = 0; i < count; i += CHUNK)
+			compare_invoices(NULL, missing + i, Min(CHUNK, count - i));
+	}
+}
+
+static void
+act_compare(void *argument)
+{
+	bool		is_last = *(bool *) argument;
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	PaymentAtNode *sums;
+	size_t		sum_count = payments_by_hash(audit.payments, audit.payment_count, arena, &sums);
+	const char **payments = ARENA_ARRAY(arena, const char *, sum_count + 1);
+	const char **invoices = ARENA_ARRAY(arena, const char *, audit.invoice_count + 1);
+
+	audit.found_count = 0;
+	for (size_t i = 0; i < sum_count; i++)
+		payments[i] = bytes32_hex(arena, sums[i].payment_hash);
+	for (size_t i = 0; i < audit.invoice_count; i++)
+		invoices[i] = bytes32_hex(arena, audit.invoices[i].payment_hash);
+	for (size_t i = 0; i < sum_count; i += CHUNK)
+		compare_payments(&sums[i], payments + i, Min(CHUNK, sum_count - i), is_last);
+	for (size_t i = 0; i < audit.invoice_count; i += CHUNK)
+		compare_invoices(&audit.invoices[i], invoices + i, Min(CHUNK, audit.invoice_count - i));
+	compare_missing(payments, sum_count, invoices, audit.invoice_count);
+}
+
+static const char **
+found_hashes(void)
+{
+	const char **hashes = palloc(sizeof(char *) * Max(audit.found_count, 1));
+
+	for (size_t i = 0; i < audit.found_count; i++)
+		hashes[i] = audit.found[i].payment_hash;
+	return hashes;
+}
+
+static void
+act_look_at_found(void *argument)
+{
+	Instant		now = *(Instant *) argument;
+
+	make_due_by_hash(found_hashes(), audit.found_count, now);
+	make_payments_due_by_hash(found_hashes(), audit.found_count, now);
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static bool
+finds_forgotten_payments(void)
+{
+	for (size_t i = 0; i < audit.found_count; i++)
+		if (audit.found[i].difference.kind == DIFFERENCE_PAYMENT_UNKNOWN)
+			return true;
+	return false;
+}
+
+/* Books that are a copy pay again once nothing speaks against it. */
+static void
+judge_copy(const Breaker *breaker, Instant now)
+{
+	if (!breaker->audit_first)
+		return;
+	if (!worker_node()->capabilities.lists_payments)
+		breaker_open("these books are a copy, and the node lists no payments to compare them with", now);
+	else if (finds_forgotten_payments())
+		breaker_open("these books are a copy, and the node has made payments that they do not know", now);
+	breaker_wants_audit(false);
+}
+
+/* What is owed against what is there. */
+static void
+weigh(AuditOutcome *outcome, const Breaker *breaker)
+{
+	Solvency   *solvency = &outcome->solvency;
+	Amount		received;
+
+	outcome->has_figures = audit.has_balance &&
+		ledger_figures(&solvency->owed, &solvency->reserved, &received) &&
+		amount_subtract(received, audit.received_before, &solvency->lately_credited);
+	solvency->has = audit.balance;
+	solvency->tolerance = bitcoin_solvency_tolerance();
+	solvency->accepted = breaker->accepted;
+}
+
+static void
+judge_solvency(AuditOutcome *outcome, const Breaker *breaker, Instant now)
+{
+	const Solvency *solvency = &outcome->solvency;
+
+	weigh(outcome, breaker);
+	if (!outcome->has_figures)
+		return;
+	if (solvency_is_broken(solvency))
+		breaker_open(psprintf("the node lacks " INT64_FORMAT " msat of what the books owe",
+							  solvency_shortfall(solvency).msat), now);
+	breaker_accept(solvency_shortfall(solvency));
+}
+
+/* True where the node lacks too much, which a payment that was just found may explain. */
+static void
+act_doubt(void *argument)
+{
+	AuditOutcome outcome = {.problem = NULL};
+	Breaker		breaker = breaker_query(context_arena(CurrentMemoryContext), false);
+
+	weigh(&outcome, &breaker);
+	*(bool *) argument = outcome.has_figures && solvency_is_broken(&outcome.solvency);
+}
+
+/* argument: why it was not finished, or NULL. */
+static void
+act_end(void *argument)
+{
+	Instant		now = server_time();
+	AuditOutcome outcome = {.began_at = audit.began_at, .problem = argument};
+	Breaker		breaker = breaker_query(context_arena(CurrentMemoryContext), false);
+
+	if (outcome.problem == NULL)
+	{
+		differences_store(audit.found, audit.found_count, audit.read_from, now);
+		judge_copy(&breaker, now);
+		judge_solvency(&outcome, &breaker, now);
+	}
+	audit_store(&outcome, now);
+}
+
+static void
+end(const char *problem, Instant now)
+{
+	size_t		count = audit.found_count;
+
+	worker_transaction(act_end, (void *) problem);
+	if (problem != NULL)
+		ereport(LOG, (errmsg("Lightning: the books were not compared with the node: %s", problem)));
+	else if (count > 0)
+		ereport(WARNING,
+				(errmsg("Lightning: the books and the node differ about %zu hashes", count),
+				 errhint("See spark_ops.reconcile().")));
+	fulfil_wishes(audit.wish);
+	forget();
+	audit.due_at = instant_plus_seconds(now, problem == NULL ? SECONDS_PER_DAY : RETRY_SECONDS);
+}
+
+/* --------------------------------------------------------------------- steps */
+
+/* A step that raises ends this audit; the worker goes on with all else. */
+static bool
+is_done(void (*act) (void *argument), void *argument, Instant now)
+{
+	ErrorData  *error = try_in_transaction(act, argument);
+
+	if (error == NULL)
+		return true;
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("Lightning: the books could not be compared with the node: %s", error->message)));
+	FreeErrorData(error);
+	end("an error; see the server's log", now);
+	return false;
+}
+
+typedef struct Question
+{
+	Instant		now;
+	bool		answer;
+} Question;
+
+static void
+act_begin(void *argument)
+{
+	Question   *question = argument;
+
+	audit.read_from = audit_reads_from();
+	/* A day of them is read again each time, so what is dropped while one is read is seen by the next. */
+	if (question->answer)
+		make_all_due(question->now, HTLC_LIFETIME_SECONDS);
+}
+
+static void
+begin_looks(AuditStep step, Instant now)
+{
+	audit.step = step;
+	audit.looks_since = now;
+	audit.all_asked_at = INSTANT_NONE;
+}
+
+static void
+start(Instant now)
+{
+	Question	question = {.now = now, .answer = !audit.is_wanted};
+
+	audit.wish = last_wish();
+	audit.began_at = now;
+	audit.context = AllocSetContextCreate(TopMemoryContext, "spark audit", ALLOCSET_DEFAULT_SIZES);
+	if (question.answer)
+		audit.looked_from = now;
+	worker_transaction(act_begin, &question);
+	audit.is_wanted = false;
+	begin_looks(AUDIT_LOOKS, now);
+}
+
+static void
+act_is_unasked(void *argument)
+{
+	Question   *question = argument;
+
+	question->answer = audit.step == AUDIT_LOOKS ? is_anything_unasked_since(audit.looked_from) :
+		is_any_unasked_of(found_hashes(), audit.found_count, audit.looked_from);
+}
+
+/* One that hangs counts as asked; what is never asked at all holds it up for a while. */
+static bool
+looks_are_done(Instant oldest_look, Instant now)
+{
+	Question	question = {.now = now};
+
+	if (!instant_before(now, instant_plus_seconds(audit.looks_since, MOST_LOOK_SECONDS)))
+		return true;
+	if (instant_is_none(audit.all_asked_at))
+	{
+		worker_transaction(act_is_unasked, &question);
+		if (question.answer)
+			return false;
+		audit.all_asked_at = now;
+	}
+	return instant_is_none(oldest_look) || instant_before(audit.all_asked_at, oldest_look);
+}
+
+static void
+ask(NodeOperation operation, int64 cursor)
+{
+	call_prepare(&audit.call);
+	audit.call.task.call.operation = operation;
+	audit.call.task.call.cursor = cursor;
+	audit.call.task.call.since = audit.read_from;
+	call_start(&audit.call);
+}
+
+static void
+take_page(const NodeCall *call)
+{
+	size_t		count = call->listed_count;
+
+	if (audit.step == AUDIT_PAYMENTS && count > 0)
+	{
+		audit.payments = grow(audit.payments, &audit.payment_room, audit.payment_count, count, sizeof(ListedPayment));
+		memcpy(audit.payments + audit.payment_count, call->payments, count * sizeof(ListedPayment));
+		audit.payment_count += count;
+	}
+	else if (audit.step == AUDIT_INVOICES && count > 0)
+	{
+		audit.invoices = grow(audit.invoices, &audit.invoice_room, audit.invoice_count, count, sizeof(ListedInvoice));
+		memcpy(audit.invoices + audit.invoice_count, call->invoices, count * sizeof(ListedInvoice));
+		audit.invoice_count += count;
+	}
+	else if (audit.step == AUDIT_BALANCE || audit.step == AUDIT_SECOND_BALANCE)
+	{
+		audit.has_balance = true;
+		audit.balance = call->balance;
+	}
+}
+
+/* What is credited from now on may be newer than the balance. */
+static void
+act_read_received(void *argument)
+{
+	Amount		owed;
+	Amount		reserved;
+
+	(void) argument;
+	if (!ledger_figures(&owed, &reserved, &audit.received_before))
+		audit.received_before = AMOUNT_ZERO;
+}
+
+/* To the next question that this node can answer. */
+static void
+go_on(AuditStep step)
+{
+	const NodeCapabilities *capabilities = &worker_node()->capabilities;
+
+	if (step == AUDIT_BALANCE && !capabilities->tells_balance)
+		step = AUDIT_PAYMENTS;
+	if (step == AUDIT_PAYMENTS && !capabilities->lists_payments)
+		step = AUDIT_INVOICES;
+	if (step == AUDIT_INVOICES && !capabilities->lists_invoices)
+		step = AUDIT_COMPARISON;
+	audit.step = step;
+	if (step == AUDIT_BALANCE || step == AUDIT_SECOND_BALANCE)
+	{
+		worker_transaction(act_read_received, NULL);
+		ask(NODE_BALANCE, 0);
+	}
+	else if (step == AUDIT_PAYMENTS)
+		ask(NODE_LIST_PAYMENTS, 0);
+	else if (step == AUDIT_INVOICES)
+		ask(NODE_LIST_INVOICES, 0);
+}
+
+/* True where an answer has come in. */
+static bool
+take_answer(Instant now)
+{
+	NodeCall   *call = &audit.call.task.call;
+	bool		has_more;
+	int64		cursor;
+	int64		next;
+
+	if (!audit.call.is_used || !call->done)
+		return false;
+	if (!call->answered)
+	{
+		end("the node did not answer", now);
+		return true;
+	}
+	take_page(call);
+	cursor = call->cursor;
+	next = call->next_cursor;
+	/* A list that does not move would never end. */
+	has_more = call->has_more && next != cursor;
+	call_end(&audit.call);
+	if (has_more)
+		ask(audit.step == AUDIT_PAYMENTS ? NODE_LIST_PAYMENTS : NODE_LIST_INVOICES, next);
+	else if (audit.step == AUDIT_SECOND_BALANCE)
+		end(NULL, now);
+	else
+		go_on(audit.step + 1);
+	return true;
+}
+
+/* A lack is told only when it is still there after what was found has been booked. */
+static void
+end_unless_in_doubt(Instant now)
+{
+	bool		is_doubtful = false;
+
+	if (!is_done(act_doubt, &is_doubtful, now))
+		return;
+	if (!is_doubtful)
+	{
+		end(NULL, now);
+		return;
+	}
+	audit.doubt_until = instant_plus_seconds(now, DOUBT_SECONDS);
+	audit.step = AUDIT_DOUBT;
+}
+
+static void
+compare(Instant now)
+{
+	bool		is_last = audit.step == AUDIT_SECOND_COMPARISON;
+
+	if (!is_done(act_compare, &is_last, now))
+		return;
+	if (is_last || audit.found_count == 0)
+	{
+		end_unless_in_doubt(now);
+		return;
+	}
+	if (!is_done(act_look_at_found, &now, now))
+		return;
+	audit.looked_from = now;
+	begin_looks(AUDIT_SECOND_LOOKS, now);
+}
+
+static bool
+is_due(Instant now)
+{
+	return audit.is_wanted || instant_is_none(audit.due_at) || !instant_before(now, audit.due_at) ||
+		last_wish() > audit.wish;
+}
+
+void
+audit_turn(const NodeStanding *standing, Instant oldest_look, Instant now)
+{
+	const char *problem = standing_problem();
+
+	if (standing->node == NULL || !standing->is_ready)
+	{
+		/* Whoever waits hears why; at a start nobody knows yet. */
+		if (problem != NULL && (audit.step != AUDIT_NONE || last_wish() > audit.wish))
+		{
+			audit.wish = last_wish();
+			audit.began_at = now;
+			end(problem, now);
+		}
+		return;
+	}
+	if (audit.step == AUDIT_NONE && is_due(now))
+		start(now);
+	if (audit.call.is_used)
+	{
+		(void) take_answer(now);
+		return;
+	}
+	if ((audit.step == AUDIT_LOOKS || audit.step == AUDIT_SECOND_LOOKS) && looks_are_done(oldest_look, now))
+	{
+		if (audit.step == AUDIT_LOOKS)
+			go_on(AUDIT_BALANCE);
+		else
+			audit.step = AUDIT_SECOND_COMPARISON;
+	}
+	if (audit.step == AUDIT_COMPARISON || audit.step == AUDIT_SECOND_COMPARISON)
+		compare(now);
+	else if (audit.step == AUDIT_DOUBT && !instant_before(now, audit.doubt_until))
+		go_on(AUDIT_SECOND_BALANCE);
+}
+
+Instant
+audit_next(Instant now)
+{
+	if (audit.call.is_used && audit.call.task.call.done)
+		return now;
+	if (audit.step == AUDIT_LOOKS || audit.step == AUDIT_SECOND_LOOKS)
+		return (Instant) {now.microseconds + STEP_MICROSECONDS};
+	if (audit.step == AUDIT_DOUBT)
+		return audit.doubt_until;
+	if (audit.step != AUDIT_NONE)
+		return audit.call.is_used ? instant_plus_seconds(now, 1) : now;
+	if (instant_is_none(audit.due_at))
+		return instant_plus_seconds(now, 1);
+	return instant_before(audit.due_at, now) ? instant_plus_seconds(now, 1) : audit.due_at;
+}

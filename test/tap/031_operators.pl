@@ -1,0 +1,209 @@
+# 031_operators.pl
+#		What the worker finds out by itself about the books and the node, and what
+#		operators do about it: reconciliation, the breaker, a payment that hangs, a
+#		node that is another one.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use Spark;
+
+my $spark = Spark->start(conf => "spark.lightning_timeout = 2\nspark.lightning_not_found_delay = 1\nspark.solvency_tolerance = 100");
+my $alice = $spark->sign_up('alice');
+my $bob = $spark->sign_up('bob');
+$spark->sql("CREATE ROLE operator; SELECT spark_ops.grant_operator('operator')");
+$spark->fund($alice, 1_000_000);
+$spark->fund($bob, 50_000);
+
+sub withdraw
+{
+	my ($token, $sat, $outcome, $options) = @_;
+	my $request = $spark->sql("SELECT spark_simulator.make_invoice($sat)");
+	if (defined $outcome)
+	{
+		my $filter = sprintf('{"amount_msat": %d000', $sat) . ($options ? ", $options}" : '}');
+		$spark->sql("SELECT spark_simulator.script('*', '$outcome', '$filter')");
+	}
+	return (split(/\|/, $spark->as($token, "SELECT invoice_id, payment_hash FROM spark.withdraw('$request')")), $request);
+}
+
+sub shows
+{
+	my ($id, $expected, $name, $token) = @_;
+	return $spark->wait_for("SELECT (status, state) = ROW$expected FROM spark.invoice('$id')", $name, $token // $alice);
+}
+
+sub reconcile { return $spark->sql("SET ROLE operator; SELECT kind, payment_hash FROM spark_ops.reconcile()"); }
+sub health { my ($row) = @_; return $spark->sql("SELECT ok FROM spark_ops.health() WHERE check_name = '$row'"); }
+sub preimage_of { my ($hash) = @_; return $spark->sql("SELECT preimage FROM spark_bitcoin.simulator_invoices WHERE payment_hash = '$hash'"); }
+
+# ---- L43: nothing differs
+my ($paid, $paid_hash) = withdraw($alice, 100);
+shows($paid, "('paid', 'succeeded')", 'a payment is made');
+$spark->wait_until_drained;
+is(reconcile(), '', 'L43 the books and the node agree');
+is($spark->sql('SELECT problem IS NULL AND owed_msat = local_msat + in_flight_msat AND shortfall_msat = 0 FROM spark_bitcoin.audit'),
+	't', 'L44 to the millisatoshi');
+is(health($_), 't', "$_ is well") for qw(reconciliation solvency breaker);
+
+# ---- L43: what the node knows and the books do not, and the other way round
+my $foreign = 'ab' x 32;
+$spark->sql("INSERT INTO spark_bitcoin.simulator_payments (payment_hash, attempt, amount_msat, max_fee_msat, memo, called_at, refusals,"
+	. " created_at, bound_at, closed, succeeded, ended_at, fee_msat, failure)"
+	. " VALUES ('$foreign', 1, 50000, 0, '', now(), 0, now(), now(), true, true, now(), 0, 'none')");
+is(reconcile(), "payment_unknown|$foreign\nsolvency|" =~ s/(.*)\n(.*)/$2\n$1/r, 'L43 a payment that no withdrawal asked for is listed, and what the node lacks');
+is(health('reconciliation') . health('solvency') . health('breaker'), 'fft', 'health says so; so little is tolerated');
+$spark->sql("UPDATE spark_bitcoin.simulator_payments SET fee_msat = 7000 WHERE payment_hash = '$paid_hash'");
+like(reconcile(), qr/^payment_amount\|$paid_hash$/m, 'L43 another fee is listed');
+$spark->sql("UPDATE spark_bitcoin.simulator_payments SET fee_msat = 1000 WHERE payment_hash = '$paid_hash'");
+$spark->sql("CREATE TABLE public.aside AS SELECT * FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$paid_hash';"
+	. " DELETE FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$paid_hash'");
+like(reconcile(), qr/^payment_missing\|$paid_hash$/m, 'L43 one that the node does not list is listed');
+$spark->sql('INSERT INTO spark_bitcoin.simulator_payments SELECT * FROM public.aside');
+$spark->sql("UPDATE spark_bitcoin.simulator_invoices SET received_msat = received_msat + 1 WHERE settled_at IS NOT NULL AND amount_msat = 50000000");
+like(reconcile(), qr/^invoice_amount\|/m, 'L43 another receipt is listed');
+$spark->sql("UPDATE spark_bitcoin.simulator_invoices SET received_msat = received_msat - 1 WHERE settled_at IS NOT NULL AND amount_msat = 50000000");
+$spark->sql("DELETE FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$foreign'");
+is(reconcile(), '', 'L43 what is put right is gone from the list');
+
+# ---- L44: the breaker
+$spark->sql("INSERT INTO spark_bitcoin.simulator_payments (payment_hash, attempt, amount_msat, max_fee_msat, memo, called_at, refusals,"
+	. " created_at, bound_at, closed, succeeded, ended_at, fee_msat, failure)"
+	. " VALUES ('$foreign', 1, 500000, 0, '', now(), 0, now(), now(), true, true, now(), 0, 'none')");
+like(reconcile(), qr/^solvency\|$/m, 'L44 the node lacks more than is tolerated');
+is(health('breaker'), 'f', 'L44 withdrawals stop, and health says so');
+my ($waits) = withdraw($alice, 200);
+shows($waits, "('pending', 'reserved')", 'L44 a withdrawal is taken and waits');
+$spark->fund($bob, 1000);
+pass('L44 deposits go on');
+is($spark->as($alice, "SELECT state FROM spark.invoice('$waits')"), 'reserved', 'nothing is paid meanwhile');
+is(($spark->try_sql("SET ROLE operator; SELECT spark_ops.close_breaker('')"))[0], 'SP001', 'closing it asks for a reason');
+$spark->sql("SET ROLE operator; SELECT spark_ops.close_breaker('I paid that myself')");
+shows($waits, "('paid', 'succeeded')", 'L44 closed by an operator, withdrawals go on');
+is($spark->sql("SELECT operator || '|' || reason || '|' || (before ->> 'node_lacks_msat') FROM spark_common.operator_log WHERE action = 'close_breaker'"),
+	'operator|I paid that myself|500000', 'and it is recorded');
+like(reconcile(), qr/^solvency\|$/m, 'what is lacking is still listed');
+is(health('breaker'), 't', 'but it is known and opens nothing again');
+$spark->sql("UPDATE spark_bitcoin.simulator_payments SET amount_msat = 700000 WHERE payment_hash = '$foreign'");
+reconcile();
+is(health('breaker'), 'f', 'L44 more than that does');
+$spark->sql("DELETE FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$foreign'");
+reconcile();
+is(health('breaker') . health('solvency'), 'ft', 'it stays open until an operator closes it');
+$spark->sql("SELECT spark_ops.close_breaker('the money is back')");
+$spark->sql("SELECT spark_ops.open_breaker('maintenance')");
+($waits) = withdraw($alice, 201);
+$spark->wait_until_drained;
+shows($waits, "('pending', 'reserved')", 'an operator can open it, too');
+$spark->sql("SELECT spark_ops.close_breaker('done')");
+shows($waits, "('paid', 'succeeded')", 'and close it');
+
+# ---- L25, E10: a node that changes its word when the user has asked again
+my ($first, $hash, $request) = withdraw($bob, 300, 'flip', '"after_s": 20, "call": 1');
+shows($first, "('failed', 'failed')", 'L25 the node calls a payment failed', $bob);
+my $second = $spark->as($bob, "SELECT invoice_id FROM spark.withdraw('$request')");
+shows($second, "('pending', 'reserved')", 'L26 asked again it rests', $bob);
+$spark->wait_for("SELECT attempt_no > 0 FROM spark_bitcoin.withdrawals WHERE invoice_id = '$second'", 'then it is sent, for the node sticks to its word');
+shows($second, "('paid', 'succeeded')", 'L25 both are paid in the end', $bob)
+  if $spark->wait_for("SELECT count(*) = 2 FROM spark_simulator.payments() WHERE payment_hash = '$hash'", 'the node has paid it twice');
+like(reconcile(), qr/^paid_twice\|$hash$/m, 'L43 a hash that was paid twice is found');
+$spark->wait_until_drained;
+is($spark->sql("SELECT string_agg(state || ' ' || late, ', ' ORDER BY created_at) FROM spark_bitcoin.withdrawals WHERE payment_hash = '$hash'"),
+	'succeeded true, succeeded false', 'E10 the second payment is booked as a late one');
+like($spark->sql("SELECT alarm FROM spark_bitcoin.withdrawals WHERE invoice_id = '$first'"), qr/paid a hash twice/, 'with an alarm');
+isnt($spark->sql("SELECT frozen_reason FROM spark_accounting.accounts WHERE frozen_at IS NOT NULL"), '', 'E10 and the account is frozen');
+is(reconcile(), '', 'L43 then the books and the node agree again');
+is($spark->sql('SELECT owed_msat = local_msat + in_flight_msat FROM spark_bitcoin.audit'), 't', 'to the millisatoshi');
+
+# ---- needs_operator: verdict, evidence, reason
+my ($hangs, $hanging_hash) = withdraw($alice, 400, 'stuck', '"as": "no_htlc"');
+shows($hangs, "('pending', 'in_flight')", 'a payment hangs');
+is(($spark->try_sql("SELECT spark_ops.decide_payment('$hangs', 'failed', 'none', 'too early')"))[0], 'SP010', 'L23 nobody calls it failed while the node has it');
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, submitted_at = submitted_at - interval '15 days', next_look_at = now() WHERE invoice_id = '$hangs'");
+shows($hangs, "('pending', 'needs_operator')", 'L28 after 2,016 blocks it needs an operator');
+is($spark->as($alice, 'SELECT reserved_msat FROM spark.balance()'), '410000', 'and its reserve is held');
+is(($spark->try_sql("SELECT spark_ops.decide_payment('$hangs', 'paid', 'none', 'no proof')"))[0], 'SP001', 'L2 paid needs a proof');
+is(($spark->try_sql("SELECT spark_ops.decide_payment('$hangs', 'paid', 'none', 'no proof', repeat('ab', 32))"))[0], 'SP001', 'L2 that fits');
+$spark->sql("SET ROLE operator; SELECT spark_ops.decide_payment('$hangs', 'failed', 'the channel was closed in block 900000', 'the payee has nothing')");
+shows($hangs, "('failed', 'failed')", 'the operator calls it failed');
+$spark->wait_until_drained;
+is($spark->as($alice, 'SELECT reserved_msat FROM spark.balance()'), '0', 'and the reserve is back');
+is($spark->sql("SELECT operator || '|' || reason || '|' || (after ->> 'verdict') || '|' || (after ->> 'evidence') || '|' || (before ->> 'state')"
+	. " FROM spark_common.operator_log WHERE action = 'decide_payment'"),
+	'operator|the payee has nothing|failed|the channel was closed in block 900000|needs_operator', 'recorded with verdict, evidence and reason');
+$spark->sql("SELECT spark_simulator.script('$hanging_hash', 'succeed')");
+shows($hangs, "('paid', 'succeeded')", 'L25 paid after all it is booked as late');
+
+($hangs, $hanging_hash) = withdraw($bob, 1, 'stuck', '"as": "initiated"');
+$spark->wait_until_drained;
+is($spark->as($bob, "SELECT status, reason FROM spark.invoice('$hangs')"), 'rejected|account_closed', 'a frozen account withdraws nothing')
+  or diag($spark->sql("SELECT * FROM spark_bitcoin.withdrawals WHERE invoice_id = '$hangs'"));
+my $carol = $spark->sign_up('carol');
+$spark->fund($carol, 10_000);
+($hangs, $hanging_hash) = withdraw($carol, 500, 'stuck', '"as": "initiated"');
+shows($hangs, "('pending', 'in_flight')", 'another one hangs', $carol);
+$spark->sql("SELECT spark_ops.decide_payment('$hangs', 'paid', 'the payee showed the preimage', 'he has the money', '" . preimage_of($hanging_hash) . "', 2000)");
+shows($hangs, "('paid', 'succeeded')", 'with the proof it is paid', $carol);
+$spark->wait_until_drained;
+is($spark->as($carol, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), (10_000_000 - 502_000) . '|0', 'and charged with its fee');
+is(($spark->try_sql("SELECT spark_ops.decide_payment('$hangs', 'paid', 'x', 'x', '" . preimage_of($hanging_hash) . "')"))[0], 'SP010', 'L21 once');
+$spark->sql("SELECT spark_simulator.script('$hanging_hash', 'succeed', '{\"fee_msat\": 2000}')");
+
+# ---- L11: another node answers; reading goes on
+my ($open, $open_hash) = withdraw($carol, 600, 'stuck', '"as": "part"');
+shows($open, "('pending', 'in_flight')", 'a payment is under way', $carol);
+my $deposit = $spark->as($carol, 'SELECT invoice_id FROM spark.deposit(700)');
+$spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$deposit')", undef, $carol);
+my $own_request = $spark->as($carol, "SELECT payment_request FROM spark.invoice('$deposit')");
+my $real = $spark->sql('SELECT node_id FROM spark_bitcoin.node');
+my $other = '02' . 'ab' x 32;
+$spark->sql("UPDATE spark_bitcoin.node SET node_id = '$other'");
+$spark->wait_for("SELECT NOT ok AND detail LIKE 'another node%' FROM spark_ops.node_health() WHERE check_name = 'node'", 'L11 another node is found out, without a restart');
+shows($open, "('pending', 'needs_operator')", 'L11 what it was not told to pay needs an operator', $carol);
+my ($not_paid) = withdraw($carol, 601);
+shows($not_paid, "('pending', 'reserved')", 'L11 and nothing is paid', $carol);
+like($spark->sql('SELECT kind, detail FROM spark_ops.reconcile()'), qr/^not_asked\|another node/m, 'reconcile() says why it cannot');
+$spark->sql("SELECT spark_simulator.pay('$own_request')");
+my ($proven, $proven_hash) = ($open, $open_hash);
+$spark->sql("SELECT spark_simulator.script('$proven_hash', 'succeed')");
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$proven'");
+shows($proven, "('paid', 'succeeded')", 'L11 reading goes on: a proof counts whoever gives it', $carol);
+is($spark->as($carol, "SELECT status FROM spark.invoice('$deposit')"), 'pending', 'a receipt of another node is none of ours');
+is(($spark->try_sql("SELECT spark_ops.change_node('$real', 'back')"))[0], 'SP010', 'L67 the books do not change their node while it has money');
+$spark->sql("UPDATE spark_bitcoin.node SET node_id = '$real'");
+shows($not_paid, "('paid', 'succeeded')", 'L11 the node is back, and all goes on', $carol);
+$spark->wait_for("SELECT status = 'paid' FROM spark.invoice('$deposit')", 'L34 the deposit is credited, after the change of identity', $carol);
+$spark->wait_until_drained;
+is($spark->sql("SELECT count(*) FROM spark_accounting.transfers WHERE purpose = 'deposit' AND idempotency_key = (SELECT payment_hash FROM spark_bitcoin.deposits WHERE invoice_id = '$deposit')"),
+	'1', 'once');
+
+# ---- T16: the limits of a day
+$spark->set('spark.daily_limit_account', 1500);
+$spark->wait_for("SELECT current_setting('spark.daily_limit_account') = '1500'");
+my ($within) = withdraw($alice, 100);
+my ($over) = withdraw($alice, 900);
+shows($over, "('rejected', 'rejected')", 'T16 what goes beyond the limit of a day is rejected');
+is($spark->as($alice, "SELECT reason FROM spark.invoice('$over')"), 'limit_exceeded', 'with its reason');
+$spark->set('spark.daily_limit_account', 0);
+$spark->set('spark.daily_limit_all', 1);
+$spark->wait_for("SELECT current_setting('spark.daily_limit_all') = '1'");
+($over) = withdraw($carol, 1);
+shows($over, "('rejected', 'rejected')", 'T16 and beyond the limit of all', $carol);
+$spark->set('spark.daily_limit_all', 0);
+$spark->wait_for("SELECT current_setting('spark.daily_limit_all') = '0'");
+
+# ---- L39: losing the cursor is harmless
+$spark->node->stop('immediate');
+$spark->node->start;
+$spark->wait_for('SELECT count(*) >= 0 FROM spark_bitcoin.node_state');
+$spark->sql('UPDATE spark_bitcoin.node_state SET settled_cursor = 0');
+$spark->node->stop('immediate');
+$spark->node->start;
+$spark->fund($carol, 800);
+is($spark->broken_invariants, '', 'L39 every event comes again, and every invariant holds');
+is(reconcile(), '', 'L42 after two crashes the books and the node agree');
+is($spark->sql('SELECT count(*) FROM spark_ops.dead_letters()'), '0', 'no message is dead');
+$spark->stop;
+done_testing();
