@@ -182,10 +182,13 @@ is($spark->sql("SELECT count(*) FROM spark_accounting.transfers WHERE purpose = 
 # ---- T16: the limits of a day
 $spark->set('spark.daily_limit_account', 1500);
 $spark->wait_for("SELECT current_setting('spark.daily_limit_account') = '1500'");
-my ($within) = withdraw($alice, 100);
-my ($over) = withdraw($alice, 900);
-shows($over, "('rejected', 'rejected')", 'T16 what goes beyond the limit of a day is rejected');
-is($spark->as($alice, "SELECT reason FROM spark.invoice('$over')"), 'limit_exceeded', 'with its reason');
+my $erin = $spark->sign_up('erin');
+$spark->fund($erin, 10_000);
+my ($within) = withdraw($erin, 100);
+shows($within, "('paid', 'succeeded')", 'T16 within the limit of a day it is paid', $erin);
+my ($over) = withdraw($erin, 1450);
+shows($over, "('rejected', 'rejected')", 'T16 what goes beyond it is rejected', $erin);
+is($spark->as($erin, "SELECT reason FROM spark.invoice('$over')"), 'limit_exceeded', 'with its reason');
 $spark->set('spark.daily_limit_account', 0);
 $spark->set('spark.daily_limit_all', 1);
 $spark->wait_for("SELECT current_setting('spark.daily_limit_all') = '1'");
