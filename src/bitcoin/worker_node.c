@@ -39,6 +39,7 @@ typedef struct Standing
 	bool		is_another;		/* not the recorded one answers */
 	bool		forgets;		/* it drops payments sooner than they can be open */
 	int64_t		connections;	/* how often it was met anew */
+	TimestampTz settings_since; /* the reload after which it was asked who it is */
 	KnownNode	known;			/* texts in TopMemoryContext */
 	const char *problem;		/* why no node is used; static text or NULL */
 	Instant		last_answer_at;
@@ -385,6 +386,22 @@ standing_begin(void)
 	memset(&standing, 0, sizeof(standing));
 }
 
+/*
+ * Other settings may lead to another node: until it has said who it is, it is
+ * neither paid by nor believed.
+ */
+static void
+doubt(Instant now)
+{
+	call_end(&standing.identify);
+	call_end(&standing.hints);
+	standing.is_known = false;
+	standing.is_ready = false;
+	standing.is_another = false;
+	standing.next_identify = now;
+	standing.settings_since = PgReloadTime;
+}
+
 bool
 standing_turn(Instant now)
 {
@@ -398,6 +415,8 @@ standing_turn(Instant now)
 		lose(problem);
 		return false;
 	}
+	if (standing.settings_since != PgReloadTime)
+		doubt(now);
 	ask_identity(now);
 	if (standing.identify.is_used && standing.identify.task.call.done)
 	{

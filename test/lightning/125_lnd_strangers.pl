@@ -100,9 +100,10 @@ spend($id, $hash, 'L55 a certificate that was made anew is read anew');
 my @settings = map { /^(\S+) = (.*)$/ } split(/\n/, $hub->settings('second'));
 my @mine = map { /^(\S+) = (.*)$/ } split(/\n/, $hub->settings('first'));
 set_all(@settings);
-$hub->comes_to_stand(0, 'L11 another node is not taken for ours', 'another node%');
+# At once, before it has said who it is.
 ($request, $hash) = $hub->outside('third', 800);
 ($id) = $hub->withdraw($alice, $request);
+$hub->comes_to_stand(0, 'L11 another node is not taken for ours', 'another node%');
 $hub->comes($alice, $id, 'pending', 'reserved', 'and pays nothing');
 is($hub->payments_at('second', $hash), '', 'nothing at all');
 set_all(@mine);
