@@ -17,6 +17,8 @@ packages() {
 	have curl || echo curl
 	# For the servers of other majors.
 	have unzip || echo unzip
+	# The node of the tests that fails as told speaks TLS.
+	have openssl || echo openssl
 	have python3 && python3 -m pip --version > /dev/null 2>&1 || echo python3-pip
 }
 

@@ -13,7 +13,9 @@
 
 #include "lightning/remote_nodes.h"
 
+#include "lightning/cln.h"
 #include "lightning/http_node.h"
+#include "lightning/lnbits.h"
 #include "lightning/lnd.h"
 #include "postgres/environment.h"
 #include "postgres/secret_file.h"
@@ -36,6 +38,8 @@ typedef struct RemoteNode
 
 static const NodeDialect *const dialects[] = {
 	&lnd_dialect,
+	&cln_dialect,
+	&lnbits_dialect,
 };
 
 static RemoteNode nodes[lengthof(dialects)];

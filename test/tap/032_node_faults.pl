@@ -1,0 +1,151 @@
+# 032_node_faults.pl
+#		Withdrawals by a node that breaks down in every way a connection can: each
+#		is begun once at the node and no more, what is not known stays reserved, and
+#		what was never begun is begun in the end.  The node counts; it would pay a
+#		hash as often as it is asked.
+use strict;
+use warnings;
+
+use FaultNode;
+use PostgreSQL::Test::Utils;
+use Spark;
+use Test::More;
+
+plan skip_all => FaultNode::lacks() if FaultNode::lacks() ne '';
+
+my $node = FaultNode->start;
+my $spark = Spark->start(conf => $node->settings);
+my $alice = $spark->sign_up('alice');
+
+# A deposit that the node says was paid: the invoice's id and its hash.
+sub deposit
+{
+	my ($sat, %settle) = @_;
+	my $id = $spark->as($alice, "SELECT invoice_id FROM spark.deposit($sat)");
+	$spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$id')", undef, $alice);
+	my $hash = $spark->as($alice, "SELECT payment_hash FROM spark.invoice('$id')");
+	$node->pull('settle', hash => $hash, %settle);
+	return ($id, $hash);
+}
+
+sub shows
+{
+	my ($id, $expected, $name) = @_;
+	return $spark->wait_for("SELECT (status, state) = ROW$expected FROM spark.invoice('$id')", $name, $alice);
+}
+
+sub withdraw
+{
+	my ($invoice) = @_;
+	return $spark->as($alice, "SELECT invoice_id FROM spark.withdraw('$invoice->{request}')");
+}
+
+$spark->wait_for("SELECT count(*) = 1 FROM spark_bitcoin.node WHERE backend = 'lnd' AND network = 'regtest'", 'L11 the node is recorded');
+my ($funds) = deposit(50_000_000);
+shows($funds, "('paid', 'settled')", 'L33 a deposit comes in over TLS');
+$spark->wait_until_drained;
+my $balance = 50_000_000_000;
+
+# ---- the reply to a payment is lost, after the node has begun and before
+my @faults = qw(empty reset reset_in_body cut garbage garbage_body http_500 http_503 http_502 http_404 http_429 redirect slow
+	endless_line huge endless_headers silent not_utf8 doubled other_hash bad_numbers);
+my %sent;
+my $sat = 1000;
+for my $when ('after', 'before')
+{
+	for my $fault (@faults)
+	{
+		# What a node says of a payment that it never began is another test.
+		next if $when eq 'before' && $fault =~ /^(?:not_utf8|doubled|other_hash|bad_numbers|slow)$/;
+		my $invoice = $node->outside(++$sat);
+		$node->fault(send => $fault, when => $when, hash => $invoice->{payment_hash});
+		$sent{"$fault, $when"} = { invoice => $invoice, id => withdraw($invoice), sat => $sat, when => $when };
+	}
+}
+for my $what (sort keys %sent)
+{
+	my $one = $sent{$what};
+	if ($what eq 'http_500, before')
+	{
+		# The node itself refused, and does not know it afterwards: that is a proof.
+		shows($one->{id}, "('failed', 'failed')", '3.4 refused by the node and unknown to it: failed');
+		is($node->begun($one->{invoice}{payment_hash}) . $node->asked($one->{invoice}{payment_hash}), '01', 'L3 and never sent again');
+		next;
+	}
+	shows($one->{id}, "('paid', 'succeeded')", "L5 $what the node began: paid in the end");
+	is($node->begun($one->{invoice}{payment_hash}), 1, 'L1 and begun once');
+	my $asked = $node->asked($one->{invoice}{payment_hash});
+	is($asked, $one->{when} eq 'after' ? 1 : 2, $one->{when} eq 'after' ? 'asked for once' : 'L29 asked for again only after the node did not know it');
+	$balance -= $one->{sat} * 1000 + 1000;
+}
+is($node->count('redirected'), 0, 'L50 no redirect was followed');
+$spark->wait_until_drained;
+is($spark->as($alice, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), "$balance|0", 'charged once each, and nothing is reserved');
+
+# ---- nobody listens: nothing was sent, and it is no verdict
+$node->stop;
+my $unsent = $node->outside(2000, later => 1);
+my $id = withdraw($unsent);
+$spark->wait_for("SELECT bool_or(NOT ok AND detail LIKE '%does not answer%') FROM spark_ops.node_health()", 'health says that nobody answers');
+is($spark->as($alice, "SELECT status, state FROM spark.invoice('$id')"), 'pending|reserved', 'L20 what was not sent stays reserved');
+$node->run;
+$node->know($unsent);
+shows($id, "('paid', 'succeeded')", 'and is paid when the node is back');
+is($node->begun($unsent->{payment_hash}), 1, 'once');
+$balance -= 2000 * 1000 + 1000;
+
+# ---- the worker dies while the reply is awaited
+my $held = $node->outside(3000, outcome => 'hold');
+$id = withdraw($held);
+$spark->wait_for("SELECT state IN ('submitting', 'in_flight', 'unknown') FROM spark.invoice('$id')", undef, $alice);
+$spark->sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'spark lightning'");
+shows($id, "('pending', 'in_flight')", 'X15 L19 a payment whose submitter was ended is looked up');
+$spark->node->stop('immediate');
+$spark->node->start;
+$spark->wait_for_connection;
+shows($id, "('pending', 'in_flight')", 'X25 after a crash, too');
+is($node->asked($held->{payment_hash}), 1, 'L17 and never sent again');
+$node->pull('decide', hash => $held->{payment_hash}, status => 'SUCCEEDED');
+shows($id, "('paid', 'succeeded')", 'it is paid when the node says so');
+is($node->begun($held->{payment_hash}), 1, 'once');
+$balance -= 3000 * 1000 + 1000;
+
+# ---- lookups that break down say nothing
+my $later = $node->outside(4000, outcome => 'hold');
+my @broken = qw(empty reset cut garbage_body http_500 http_404 http_502 redirect huge other_hash);
+$node->fault(track => $_, hash => $later->{payment_hash}) for @broken;
+$id = withdraw($later);
+$spark->wait_for("SELECT state = 'in_flight' FROM spark.invoice('$id')", undef, $alice);
+for (my $deadline = time() + 120; grep { $_->{hash} && $_->{hash} eq $later->{payment_hash} } @{ $node->pull('pending_faults') // [] };)
+{
+	last if time() > $deadline;
+	$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$id' AND next_look_at > now() + interval '1 second'");
+	select(undef, undef, undef, 0.3);
+}
+is($spark->as($alice, "SELECT status FROM spark.invoice('$id')"), 'pending', 'L21 a lookup that fails changes nothing');
+$node->pull('decide', hash => $later->{payment_hash}, status => 'FAILED', reason => 'FAILURE_REASON_TIMEOUT');
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$id'");
+shows($id, "('failed', 'failed')", 'one that answers ends it');
+is($node->asked($later->{payment_hash}), 1, 'L3 a failed one is not tried again unasked');
+$spark->wait_until_drained;
+is($spark->as($alice, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), "$balance|0", 'and what was reserved is free again');
+
+# ---- refusals before anything began
+for ([ 'no_route', 'payment_refused' ], [ 'insufficient_balance', 'payment_refused' ], [ 'incorrect_payment_details', 'payment_refused' ])
+{
+	my ($outcome, $reason) = @$_;
+	$id = withdraw($node->outside(5000, outcome => $outcome));
+	shows($id, "('failed', 'failed')", "3.4 $outcome is final");
+	is($spark->as($alice, "SELECT reason FROM spark.invoice('$id')"), $reason, 'with its reason');
+}
+$spark->wait_until_drained;
+is($spark->as($alice, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), "$balance|0", 'and costs nothing');
+is($spark->broken_invariants, '', 'the books add up');
+is($spark->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'spark lightning' AND backend_xmin IS NOT NULL AND xact_start < now() - interval '2 seconds'"), '0',
+	'X23 no transaction was left open');
+my $log = slurp_file($spark->node->logfile);
+unlike($log, qr/PANIC|TRAP|was terminated by signal (?!9)/, 'nothing crashed');
+my $macaroon = unpack('H*', slurp_file($node->folder . '/macaroon'));
+unlike($log, qr/\Q$macaroon\E|canary/, 'X36 the macaroon is not in the log');
+$spark->stop;
+done_testing();
