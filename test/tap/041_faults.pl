@@ -33,8 +33,8 @@ spark.lightning_not_found_delay = 1
 spark.solvency_tolerance = 2000000000
 spark.fee_floor = 20
 END
-my @people = map { $spark->sign_up("person-$_") } 0 .. 3;
-$spark->fund($_, 1_000_000_000) for @people;
+my @people = map { $spark->sign_up("person-$_") } 0 .. 5;
+$spark->fund($_, 100_000_000) for @people;
 
 # ---- the outside world, in SQL
 $spark->sql(<<'END');
@@ -66,8 +66,8 @@ BEGIN
 	FOR i IN 1 .. count LOOP
 		new_request := spark_simulator.make_invoice(1 + floor(random() * 5000)::int, '', 3600);
 		SELECT payment_hash INTO STRICT hash FROM spark_bitcoin.simulator_invoices WHERE payment_request = new_request;
-		word := faults.pick('succeed', 'succeed', 'succeed', 'fail', 'fail', 'lost_reply', 'lost_reply', 'unknown', 'unknown', 'not_sent', 'stuck', 'flip',
-			'bad_preimage', 'bad_reply', 'bad_reply', CASE WHEN random() < 0.3 THEN 'never_answer' ELSE 'succeed' END);
+		word := faults.pick('succeed', 'succeed', 'succeed', 'fail', 'fail', 'lost_reply', 'lost_reply', 'unknown', 'unknown', 'not_sent', 'stuck',
+			CASE WHEN random() < 0.2 THEN 'flip' ELSE 'not_sent' END, 'bad_preimage', 'bad_reply', 'bad_reply', CASE WHEN random() < 0.3 THEN 'never_answer' ELSE 'succeed' END);
 		PERFORM spark_simulator.script(hash, word, faults.options(word));
 		INSERT INTO faults.requests VALUES (new_request, hash, round, i % people, word);
 	END LOOP;
@@ -90,7 +90,7 @@ BEGIN
 			PERFORM spark_simulator.script(one.payment_hash, 'receive', jsonb_build_object('after_s', faults.seconds(3),
 				'received_msat', one.amount_msat + floor(random() * one.amount_msat)::bigint, 'events', faults.pick('once', 'twice', 'missed', 'reordered')));
 		ELSIF way = 4 THEN
-			INSERT INTO faults.requests VALUES (one.payment_request, one.payment_hash, round, number % people, 'inside');
+			INSERT INTO faults.requests VALUES (one.payment_request, one.payment_hash, round + 1, number % people, 'inside');
 		END IF;
 	END LOOP;
 END $$;
@@ -106,7 +106,7 @@ sub start_person
 	my $pid = fork() // die $!;
 	return $pid if $pid;
 
-	my $deposits = int($a_round / 8);
+	my $deposits = int($a_round / 12);
 	my $calls = "SET spark.token = '$people[$number]';\n"
 	  . "SELECT format('SELECT invoice_id FROM spark.withdraw(%L)', request) FROM faults.requests WHERE round = $round AND payer = $number ORDER BY payment_hash \\gexec\n"
 	  . "SELECT format('SELECT invoice_id FROM spark.deposit(%s, %L)', 1 + n, 'r$round-' || n) FROM generate_series(1, $deposits) n \\gexec\n";
@@ -141,6 +141,9 @@ sub crash
 my %happened;
 for my $round (1 .. $rounds)
 {
+	# A late payment freezes its account; somebody has looked at it.
+	$spark->wait_for_success('UPDATE spark_accounting.accounts SET version = version + 1, frozen_at = NULL, frozen_reason = NULL WHERE frozen_at IS NOT NULL',
+		"round $round: accounts that were frozen are free");
 	my $count = $round < $rounds ? $a_round : $payments - $a_round * ($rounds - 1);
 	$spark->wait_for_success(sprintf('SELECT setseed(%s); SELECT faults.make(%d, %d, %d)', rand(), $count, $round, scalar(@people)), "round $round: $count payments");
 	my %running = map { start_person($_, $round) => 1 } 0 .. $#people;
