@@ -495,11 +495,15 @@ end_window(Batch *batch)
 }
 
 static void
-advance(Batch *batch, int fetched)
+advance(Batch *batch, int fetched, bool was_open)
 {
+	bool		is_done = batch->count == fetched && fetched < batch->limit;
+
 	if (batch->count > 0)
 		batch->cursor.pos = batch->messages[batch->count - 1].seq;
-	if (batch->count == fetched && fetched < batch->limit)
+	/* Behind a window that was open before, more may have come. */
+	batch->is_last = is_done && !was_open && batch->last == NO_BARRIER;
+	if (is_done)
 		end_window(batch);
 }
 
@@ -579,7 +583,7 @@ run_batch(void *argument)
 	int64		before;
 	int			fetched;
 
-	batch->was_cut = batch->waits_to_enter = false;
+	batch->was_cut = batch->is_last = batch->waits_to_enter = false;
 	take_place(batch->consumer, batch->lane);
 	if (!begin_batch(batch))
 		return;
@@ -597,7 +601,7 @@ run_batch(void *argument)
 		else
 			handle_together(batch);
 	}
-	advance(batch, fetched);
+	advance(batch, fetched, was_open);
 	if (is_worth_storing(batch, fetched, was_open, before))
 		cursor_store(&batch->cursor);
 	pressure_note_position(&batch->cursor);

@@ -42,6 +42,7 @@ typedef struct Batch
 	int			done;			/* handled, parked, or put behind */
 	int			handled;
 	HandlerTimes times;			/* of what was handled */
+	bool		is_last;		/* the log had no more when it was read */
 	bool		was_cut;		/* it had more than fits in one transaction */
 	bool		is_held;		/* an operator has paused it, or a message holds up the lane */
 	bool		waits_to_enter; /* this lane has nothing more of before a change of lanes */

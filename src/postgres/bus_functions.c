@@ -192,6 +192,7 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 	int32		most = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
 	int64		done = 0;
 	int64		round;
+	bool		at_end;
 	Ownership	ownership;
 
 	if (most < 1)
@@ -209,7 +210,7 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 		round = move_due(Min(most - done, DUE_AT_ONCE));
 		foreach(cell, listeners(context_arena(CurrentMemoryContext)))
 			for (int lane = 0; lane < log_shape()->made; lane++)
-				round += serve(lfirst(cell), lane, most - done - round, true);
+				round += serve(lfirst(cell), lane, most - done - round, true, &at_end);
 		done += round;
 	} while (round > 0 && done < most);
 	become_caller(ownership);

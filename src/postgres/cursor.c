@@ -31,9 +31,6 @@
 
 #define KEPT_GENERATIONS 100
 
-static LaneStatement last_number = {
-	.pattern = "SELECT last_value, is_called FROM spark_common.outbox_%1$d_seq"};
-
 #define CURSOR \
 	"SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos, at, " NOT_PAUSED \
 	" FROM spark_common.cursor_log WHERE consumer = $1 AND lane = $2 ORDER BY gen DESC LIMIT 1"
@@ -102,12 +99,18 @@ snapshot_of_now(Arena *arena)
 int64
 log_number(int lane)
 {
-	Rows		rows = rows_open(lane_statement(&last_number, lane), NO_PARAMETERS);
-	int64		number = 0;
+	LOCAL_FCINFO(call, 1);
+	FmgrInfo	function;
+	Datum		last;
+	int64		number;
 
-	if (rows_next(&rows) && row_bool(&rows, 2))
-		number = row_bigint(&rows, 1);
-	rows_close(&rows);
+	fmgr_info(F_PG_SEQUENCE_LAST_VALUE, &function);
+	InitFunctionCallInfoData(*call, &function, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = ObjectIdGetDatum(log_sequence(lane));
+	call->args[0].isnull = false;
+	last = FunctionCallInvoke(call);
+	/* NULL: none was drawn yet. */
+	number = call->isnull ? 0 : DatumGetInt64(last);
 	pressure_note_head(lane, number);
 	return number;
 }

@@ -79,11 +79,12 @@ static long
 serve_lane(const Listener *listener, int lane)
 {
 	Waiting		waiting = {listener, lane, dispatch_naptime};
-	int64		done = serve(listener, lane, MESSAGES_A_TURN, false);
+	bool		at_end;
+	int64		done = serve(listener, lane, MESSAGES_A_TURN, false, &at_end);
 
 	/* A session's advisory locks outlive its transactions: no handler's may. */
 	LockReleaseSession(USER_LOCKMETHOD);
-	if (done > 0)
+	if (done > 0 && !at_end)
 		return 0;
 	worker_transaction(ask_for_wait, &waiting);
 	return waiting.wait;

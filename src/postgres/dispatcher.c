@@ -11,6 +11,7 @@
 #include "postgres/careful.h"
 #include "postgres/environment.h"
 #include "postgres/failure.h"
+#include "postgres/retry_clock.h"
 #include "postgres/settings.h"
 #include "postgres/transaction.h"
 #include "postgres/wakeup.h"
@@ -135,7 +136,7 @@ first_limit(const Listener *listener, bool in_session)
 }
 
 static int64
-serve_log(const Listener *listener, int lane, int64 most, bool in_session)
+serve_log(const Listener *listener, int lane, int64 most, bool in_session, bool *at_end)
 {
 	int64		done = 0;
 	int			limit = Min(first_limit(listener, in_session), dispatch_batch_size);
@@ -156,6 +157,10 @@ serve_log(const Listener *listener, int lane, int64 most, bool in_session)
 			failure_forget(listener->name);
 		done += batch.done;
 		if (batch.waits_to_enter ? !enters(&batch, in_session) : batch.done == 0)
+			break;
+		*at_end = batch.is_last;
+		/* What was committed since has woken this worker, or comes with the next call. */
+		if (*at_end && !in_session)
 			break;
 		limit = Min(2 * (batch.was_cut ? batch.count : limit), dispatch_batch_size);
 		if (!in_session)
@@ -226,10 +231,11 @@ serve_carefully(const Listener *listener, int lane, int64 most)
 }
 
 int64
-serve(const Listener *listener, int lane, int64 most, bool in_session)
+serve(const Listener *listener, int lane, int64 most, bool in_session, bool *at_end)
 {
 	int64		done = 0;
 
+	*at_end = false;
 	if (in_session)
 		failure_look_again(listener->name);
 	else if (failure_pause(listener->name) > 0)
@@ -238,8 +244,9 @@ serve(const Listener *listener, int lane, int64 most, bool in_session)
 		done = serve_carefully(listener, lane, most);
 	if (in_session || !is_careful(listener, lane))
 	{
-		done += serve_retries(listener, lane, most - done, in_session);
-		done += serve_log(listener, lane, most - done, in_session);
+		if (in_session || retry_may_be_due(listener->name, lane))
+			done += serve_retries(listener, lane, most - done, in_session);
+		done += serve_log(listener, lane, most - done, in_session, at_end);
 	}
 	if (failure_is_common(listener->name) && failure_pause(listener->name) == 0)
 		failure_go_on_waiting(listener->name);
@@ -256,6 +263,7 @@ next_serving(const Listener *listener, int lane, long nap)
 	if (pause > 0)
 		return Min(pause, nap);
 	due = next_parked_at(listener->name, lane);
+	retry_clock_set(listener->name, lane, due);
 	if (instant_is_none(due))
 		return nap;
 	wait = (due.microseconds - server_time().microseconds) / 1000 + 1;
