@@ -198,11 +198,21 @@ move_delayed(void)
 	return Max(0, Min((moving.next.microseconds - now.microseconds) / 1000 + 1, dispatch_naptime));
 }
 
-/* What the first dispatcher does besides: the other workers of the database. */
-static long
+/* A context also gets what bears its name and is none of its messages. */
+static void
+add_interest(Interest *interest, const Listener *listener)
+{
+	if (listener->context != NULL)
+		interest_add(interest, listener->name);
+	for (int i = 0; i < listener->wanted_count; i++)
+		interest_add(interest, listener->wanted[i]);
+}
+
+/* The other workers of the database, which the first dispatcher starts; who has none is returned. */
+static List *
 tend_others(const Loading *loading)
 {
-	long		wait = dispatch_naptime;
+	List	   *without_worker = NIL;
 	List	   *names = NIL;
 	ListCell   *cell;
 
@@ -216,10 +226,25 @@ tend_others(const Loading *loading)
 			continue;
 		names = lappend(names, (void *) listener->name);
 		if (!has_worker(listener->name))
-			wait = Min(wait, serve_all_lanes(listener, loading->lanes));
+			without_worker = lappend(without_worker, (void *) listener);
 	}
 	keep_only(MyDatabaseId, WORKER_CONSUMER, names);
-	return wait;
+	return without_worker;
+}
+
+/* Before anything is read: who emits later wakes this worker. */
+static void
+listen_for(const Loading *loading, const List *without_worker)
+{
+	Interest	interest = {{0}};
+	ListCell   *cell;
+
+	foreach(cell, loading->listeners)
+		if (((const Listener *) lfirst(cell))->context != NULL)
+			add_interest(&interest, lfirst(cell));
+	foreach(cell, without_worker)
+		add_interest(&interest, lfirst(cell));
+	note_interest(&interest);
 }
 
 static long
@@ -228,6 +253,7 @@ dispatcher_turn(void)
 	Loading		loading = loaded();
 	long		wait = dispatch_naptime;
 	bool		mine[MAX_LANES] = {false};
+	List	   *without_worker;
 	ListCell   *cell;
 
 	/* There were more lanes, or more dispatchers, when it was started. */
@@ -236,8 +262,10 @@ dispatcher_turn(void)
 	if (loading.lanes > 0)
 		choose_lanes(mine, loading.lanes);
 	rotate_lanes(mine, loading.lanes);
-	if (dispatcher_number == 0)
-		wait = tend_others(&loading);
+	without_worker = dispatcher_number == 0 ? tend_others(&loading) : NIL;
+	listen_for(&loading, without_worker);
+	foreach(cell, without_worker)
+		wait = Min(wait, serve_all_lanes(lfirst(cell), loading.lanes));
 	if (dispatcher_number == 0 && loading.lanes > 0)
 		wait = Min(wait, move_delayed());
 	foreach(cell, loading.listeners)
@@ -276,7 +304,13 @@ consumer_turn(void)
 		const Listener *listener = lfirst(cell);
 
 		if (listener->context == NULL && strncmp(listener->name, consumer_name, NAMEDATALEN - 1) == 0)
+		{
+			Interest	interest = {{0}};
+
+			add_interest(&interest, listener);
+			note_interest(&interest);
 			return serve_all_lanes(listener, loading.lanes);
+		}
 	}
 	/* Unsubscribed: nothing is left to do here. */
 	proc_exit(0);

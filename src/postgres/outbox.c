@@ -18,6 +18,14 @@
 
 #include "utils/jsonb.h"
 
+/* By its type; a context listens to all that bears its name, too. */
+static void
+wake_for(const Message *message)
+{
+	wake_listeners_at_commit(message->type_name);
+	wake_listeners_at_commit(pnstrdup(message->type_name, strcspn(message->type_name, ".")));
+}
+
 static Datum
 payload_of(const Message *message)
 {
@@ -38,6 +46,7 @@ append_to_lane(const LogShape *shape, int lane, const Message *messages, size_t 
 			writer = segment_writer_open(lane, shape->segment[lane]);
 		segment_append(writer, &messages[i], payload_of(&messages[i]));
 		pressure_count(lane);
+		wake_for(&messages[i]);
 	}
 	if (writer != NULL)
 		segment_writer_close(writer);
@@ -64,7 +73,7 @@ outbox_append(const Message *message, Datum payload)
 	segment_append(writer, message, payload);
 	segment_writer_close(writer);
 	pressure_count(lane);
-	wake_dispatchers_at_commit();
+	wake_for(message);
 }
 
 static Result
@@ -79,7 +88,6 @@ log_store(Outbox *self, UnitOfWork *work, const Message *messages, size_t count)
 	shape = begin_appending();
 	for (int lane = 0; lane < shape->lanes; lane++)
 		append_to_lane(shape, lane, messages, count);
-	wake_dispatchers_at_commit();
 	return OK;
 }
 

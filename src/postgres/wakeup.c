@@ -20,6 +20,7 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 
+#include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -38,6 +39,7 @@ typedef struct WorkerSlot
 	Oid			database;
 	int			pid;
 	Latch	   *latch;
+	Interest	interest;		/* of a dispatcher or a consumer */
 	Woken		woken;			/* since it was last asked */
 	int64		wishes;			/* of sessions, counted */
 	int64		fulfilled;		/* of them */
@@ -64,6 +66,8 @@ static Shared *shared;
 static WorkerSlot *my_slot;		/* of this process, where it is a worker */
 static bool callback_is_registered;
 static bool wakes_dispatchers;
+static bool wakes_listeners;
+static Interest emitted;		/* for whom, then */
 static bool wakes_lightning;
 static bool wakes_everything;
 
@@ -130,6 +134,7 @@ register_worker(WorkerKind kind, const char *name)
 		slot->latch = &MyProc->procLatch;
 		slot->woken = WOKEN_NOT;
 		slot->wishes = slot->fulfilled = 0;
+		memset(&slot->interest, 0xff, sizeof(Interest));
 		strlcpy(slot->name, name, NAMEDATALEN);
 	}
 	SpinLockRelease(&shared->lock);
@@ -168,6 +173,43 @@ worker_pid_in(Oid database, WorkerKind kind, const char *name)
 
 /* ----------------------------------------------------------------- waking */
 
+static uint64 *
+word_of(Interest *interest, const char *message_type, uint64 *bit)
+{
+	uint32		hash = DatumGetUInt32(hash_any((const unsigned char *) message_type, (int) strlen(message_type)));
+
+	*bit = UINT64CONST(1) << (hash % 64);
+	return &interest->bits[hash / 64 % lengthof(interest->bits)];
+}
+
+void
+interest_add(Interest *interest, const char *message_type)
+{
+	uint64		bit;
+	uint64	   *word = word_of(interest, message_type, &bit);
+
+	*word |= bit;
+}
+
+void
+note_interest(const Interest *interest)
+{
+	if (my_slot == NULL)
+		return;
+	SpinLockAcquire(&shared->lock);
+	my_slot->interest = *interest;
+	SpinLockRelease(&shared->lock);
+}
+
+static bool
+listens(const WorkerSlot *slot)
+{
+	for (size_t i = 0; i < lengthof(emitted.bits); i++)
+		if ((slot->interest.bits[i] & emitted.bits[i]) != 0)
+			return true;
+	return false;
+}
+
 static bool
 is_wanted(const WorkerSlot *slot, bool dispatchers, bool lightning, bool everything)
 {
@@ -181,7 +223,7 @@ is_wanted(const WorkerSlot *slot, bool dispatchers, bool lightning, bool everyth
 	{
 		case WORKER_DISPATCHER:
 		case WORKER_CONSUMER:
-			return dispatchers || everything;
+			return dispatchers || everything || (wakes_listeners && listens(slot));
 		case WORKER_LIGHTNING:
 			return lightning || everything;
 		case WORKER_LAUNCHER:
@@ -228,11 +270,12 @@ static void
 on_transaction_end(XactEvent event, void *argument)
 {
 	(void) argument;
-	if (event == XACT_EVENT_COMMIT && (wakes_dispatchers || wakes_lightning || wakes_everything))
+	if (event == XACT_EVENT_COMMIT && (wakes_dispatchers || wakes_listeners || wakes_lightning || wakes_everything))
 		wake(wakes_dispatchers, wakes_lightning, wakes_everything);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
-		wakes_dispatchers = wakes_lightning = wakes_everything = false;
+		wakes_dispatchers = wakes_listeners = wakes_lightning = wakes_everything = false;
+		memset(&emitted, 0, sizeof(emitted));
 		show_statement_in_errors();
 	}
 }
@@ -251,6 +294,14 @@ wake_dispatchers_at_commit(void)
 {
 	watch_transaction_end();
 	wakes_dispatchers = true;
+}
+
+void
+wake_listeners_at_commit(const char *message_type)
+{
+	watch_transaction_end();
+	wakes_listeners = true;
+	interest_add(&emitted, message_type);
 }
 
 void

@@ -42,6 +42,23 @@ extern int	worker_pid(WorkerKind kind, const char *name);
 /* Once this transaction has committed: dispatchers and consumers look at the log. */
 extern void wake_dispatchers_at_commit(void);
 
+/*
+ * Message types as bits, several types a bit: a hint that may be wrong in one
+ * way only.  A worker is woken where what was emitted meets what it listens to.
+ */
+typedef struct Interest
+{
+	uint64		bits[4];
+} Interest;
+
+extern void interest_add(Interest *interest, const char *message_type);
+
+/* What this worker listens to from now on; before the first time it is all. */
+extern void note_interest(const Interest *interest);
+
+/* Once this transaction has committed: who listens to that type looks at the log. */
+extern void wake_listeners_at_commit(const char *message_type);
+
 /* Once this transaction has committed: everything looks anew, and pauses end (tables or handlers came or went). */
 extern void wake_everything_at_commit(void);
 
