@@ -20,7 +20,6 @@ static Statement all_subscriptions = {
 	.sql = "SELECT consumer, message_type, handler_schema, handler_name, role, max_attempts,"
 	" ordering, when_dead FROM spark_common.subscription ORDER BY consumer, message_type"};
 
-
 void
 set_contexts(const Consumer *const *consumers, int count,
 			 const MessageType *const *const *messages, int lists)

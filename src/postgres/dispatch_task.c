@@ -16,6 +16,7 @@
 #include "postgres/environment.h"
 #include "postgres/installed.h"
 #include "postgres/log.h"
+#include "postgres/retry_clock.h"
 #include "postgres/rotation.h"
 #include "postgres/settings.h"
 #include "postgres/wakeup.h"
@@ -85,7 +86,10 @@ serve_lane(const Listener *listener, int lane)
 	/* A session's advisory locks outlive its transactions: no handler's may. */
 	LockReleaseSession(USER_LOCKMETHOD);
 	if (done > 0 && !at_end)
+	{
+		retry_clock_forget(listener->name, lane);
 		return 0;
+	}
 	worker_transaction(ask_for_wait, &waiting);
 	return waiting.wait;
 }

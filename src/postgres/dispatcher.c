@@ -261,7 +261,10 @@ next_serving(const Listener *listener, int lane, long nap)
 	int64		wait;
 
 	if (pause > 0)
+	{
+		retry_clock_forget(listener->name, lane);
 		return Min(pause, nap);
+	}
 	due = next_parked_at(listener->name, lane);
 	retry_clock_set(listener->name, lane, due);
 	if (instant_is_none(due))

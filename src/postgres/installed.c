@@ -7,6 +7,7 @@
  */
 #include "postgres/installed.h"
 
+#include "postgres/extension.h"
 #include "postgres/rebase.h"
 #include "postgres/statement.h"
 #include "postgres/tables.h"
@@ -22,6 +23,9 @@
 
 static const char *current[MAX_CONTEXTS];	/* contexts known to be right, by name */
 static int	current_count;
+static const char *absent[MAX_CONTEXTS];	/* and known not to be installed */
+static int	absent_count;
+static uint64 changes;			/* of relations, that this backend has heard of */
 
 static Statement find_version = {
 	.sql = "SELECT version FROM spark_common.installed WHERE context = $1"};
@@ -35,12 +39,19 @@ static Statement find_unfinished = {
 	" JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid"
 	" WHERE c.relkind = 'r' AND NOT (c.relrowsecurity AND c.relhasindex) LIMIT 1"};
 
+void
+forget_installed(void)
+{
+	current_count = absent_count = 0;
+}
+
 static void
 on_relation_change(Datum argument, Oid relation)
 {
 	(void) argument;
 	(void) relation;
-	current_count = 0;
+	forget_installed();
+	changes++;
 }
 
 static void
@@ -53,10 +64,11 @@ watch_relations(void)
 	watching = true;
 }
 
-void
-forget_installed(void)
+uint64
+relation_changes(void)
 {
-	current_count = 0;
+	watch_relations();
+	return changes;
 }
 
 int
@@ -106,25 +118,50 @@ tables_are_lost(const char *context)
 		!OidIsValid(get_namespace_oid(psprintf("spark_%s", context), true));
 }
 
+static bool
+is_noted(const char *const *contexts, int count, const char *context)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(contexts[i], context) == 0)
+			return true;
+	return false;
+}
+
+static void
+note(const char **contexts, int *count, const char *context)
+{
+	if (*count == MAX_CONTEXTS)
+		return;
+	for (int i = 0; i < embedded_table_count; i++)
+		if (strcmp(embedded_tables[i].context, context) == 0)
+		{
+			contexts[(*count)++] = embedded_tables[i].context;
+			break;
+		}
+}
+
 bool
 tables_are_current(const char *context)
 {
+	uint64		changes_before;
+	int			version;
+
 	watch_relations();
-	for (int i = 0; i < current_count; i++)
-		if (strcmp(current[i], context) == 0)
-			return true;
-	if (newest_version(context) == 0 || installed_version(context) != newest_version(context) ||
+	if (is_noted(current, current_count, context))
+		return true;
+	if (is_noted(absent, absent_count, context))
+		return false;
+	changes_before = changes;
+	version = installed_version(context);
+	/* Not by a snapshot, or news, of before it came. */
+	if (version == 0 && changes == changes_before && !IsolationUsesXactSnapshot())
+		note(absent, &absent_count, context);
+	if (newest_version(context) == 0 || version != newest_version(context) ||
 		installed_version("common") != newest_version("common") ||
 		!script_is_current() || log_is_foreign() || tables_are_lost(context))
 		return false;
 	/* The reads above may have let invalidations in: note it only now. */
-	if (current_count < MAX_CONTEXTS)
-		for (int i = 0; i < embedded_table_count; i++)
-			if (strcmp(embedded_tables[i].context, context) == 0)
-			{
-				current[current_count++] = embedded_tables[i].context;
-				break;
-			}
+	note(current, &current_count, context);
 	return true;
 }
 
@@ -132,12 +169,6 @@ bool
 books_are_whole(void)
 {
 	return statement_run(&find_unfinished, NO_PARAMETERS) == 0;
-}
-
-Oid
-spark_extension(void)
-{
-	return get_extension_oid("spark", true);
 }
 
 bool

@@ -38,8 +38,8 @@ extern int	installed_version(const char *context);
  */
 extern bool books_are_whole(void);
 
-/* The oid of the extension spark in this database, or InvalidOid. */
-extern Oid	spark_extension(void);
+/* Counts changes of relations that this backend has heard of: it differs where something may be different. */
+extern uint64 relation_changes(void);
 
 /*
  * Holds off DROP and ALTER EXTENSION until the transaction ends; false where

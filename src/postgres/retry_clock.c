@@ -40,6 +40,12 @@ retry_clock_set(const char *consumer, int lane, Instant due)
 	place->due = due;
 }
 
+void
+retry_clock_forget(const char *consumer, int lane)
+{
+	place_of(consumer, lane)->consumer[0] = '\0';
+}
+
 bool
 retry_may_be_due(const char *consumer, int lane)
 {

@@ -17,7 +17,10 @@
 /* The answer of the tables; none: nothing is parked there. */
 extern void retry_clock_set(const char *consumer, int lane, Instant due);
 
-/* Also true where it was never set. */
+/* A turn has ended without that question: look. */
+extern void retry_clock_forget(const char *consumer, int lane);
+
+/* Also true where it is not set. */
 extern bool retry_may_be_due(const char *consumer, int lane);
 
 #endif

@@ -14,6 +14,7 @@
 #include "postgres/children.h"
 #include "postgres/dispatch_task.h"
 #include "postgres/environment.h"
+#include "postgres/extension.h"
 #include "postgres/failure.h"
 #include "postgres/installed.h"
 #include "postgres/outside.h"
@@ -87,6 +88,24 @@ look_whether_ready(void *argument)
 	}
 }
 
+/*
+ * Once a second, and whenever a relation has changed: a turn reads nothing of
+ * tables that are not current, so it may begin without a look of its own.
+ */
+static bool
+must_look_again(void)
+{
+	static Instant looked_at;
+	static uint64 changes;
+	Instant		now = server_time();
+
+	if (changes == relation_changes() && instant_before(now, instant_plus_seconds(looked_at, 1)))
+		return false;
+	changes = relation_changes();
+	looked_at = now;
+	return true;
+}
+
 /* Once for each kind of error, not once for each look. */
 static void
 say_error(ErrorData *error)
@@ -109,8 +128,12 @@ is_ready(const WorkerTask *task, long *wait)
 	static long next_wait = FIRST_WAIT;
 	static bool was_ready;
 	Readiness	readiness = {.acts_outside = task->acts_outside, .was_ready = was_ready};
-	ErrorData  *error = try_in_plain_transaction(look_whether_ready, &readiness);
+	ErrorData  *error;
 
+	*wait = FIRST_WAIT;
+	if (was_ready && !task->acts_outside && !must_look_again())
+		return true;
+	error = try_in_plain_transaction(look_whether_ready, &readiness);
 	if (error != NULL)
 	{
 		/* The tables are just being changed: look again. */
