@@ -1,8 +1,21 @@
 # bus.sh
 #		The dispatcher: messages a second, and the time from COMMIT to the
-#		handler, with a handler that does nothing and with spark's own contexts.
+#		handler, with a handler that does nothing and with spark's own contexts;
+#		then the bus beside other queues (peers.sh), with its goals.
+
+. "$bench/peers.sh"
 
 bench_bus() {
+	bus_alone
+	bench_peers
+}
+
+report_bus() {
+	report bus
+	report_peers
+}
+
+bus_alone() {
 	local round
 	bench_database bus ''
 	psql_quiet --dbname=bus --output=/dev/null --file="$bench/bus.sql" || die 'the handlers cannot be made'

@@ -342,9 +342,17 @@ peers_held() {
 	peers_release snapshot
 }
 
+# The most memory the worker of the consumer has had, in MB.
+peers_worker_peak() {
+	awk '/^VmHWM/ { printf "%.2f", $2 / 1024 }' \
+		"/proc/$(sql peers "SELECT pid FROM pg_stat_activity WHERE backend_type = 'spark consumer'")/status"
+}
+
 peers_backlog() {
 	local system most
 	most=$(quick_or 50000 1000000)
+	peers_drain spark nothing 20000
+	peers_record 'e backlog: none' spark "$(peers_worker_peak)" MB
 	for system in $systems; do
 		progress "peers: $system: a backlog of $most"
 		peers_empty
@@ -355,8 +363,32 @@ peers_backlog() {
 		peers_drain "$system" nothing "$messages" "$most"
 		peers_record 'e backlog: long' "$system" "$rate" /s
 		peers_record 'e backlog: long' "$system" "$cpu" CPU
+		[ "$system" != spark ] || peers_record 'e backlog: long' spark "$(peers_worker_peak)" MB
 		peers_empty
 	done
+}
+
+# ---- a day
+
+# B13: as many messages as fill the log many times over, in twelve waves; the
+# log goes round meanwhile. Vacuum comes after each wave, as it would each minute.
+peers_day() {
+	local wave row name figure
+	psql_quiet --output=/dev/null --command="ALTER SYSTEM SET spark.segment_size = '$(quick_or 512kB 16MB)'" \
+		--command='ALTER SYSTEM SET spark.segment_retention = 1' --command='SELECT pg_reload_conf()'
+	for wave in $(seq 12); do
+		progress "peers: a day, wave $wave of 12"
+		peers_drain spark nothing "$(quick_or 5000 100000)"
+		sql peers 'VACUUM' > /dev/null
+		row=$(sql peers "SELECT string_agg(of || '=' || bytes, ' ') FROM bench.sizes()")
+		for figure in $row; do
+			name=${figure%=*}
+			[ "$wave" != 6 ] || peers_record "g day, half: $name" spark "${figure#*=}" bytes
+			[ "$wave" != 12 ] || peers_record "g day, whole: $name" spark "${figure#*=}" bytes
+		done
+	done
+	psql_quiet --output=/dev/null --command='ALTER SYSTEM RESET spark.segment_size' \
+		--command='ALTER SYSTEM RESET spark.segment_retention' --command='SELECT pg_reload_conf()'
 }
 
 peers_writer() {
@@ -387,6 +419,7 @@ bench_peers() {
 	round=1
 	peers_held
 	peers_backlog
+	peers_day
 	psql_quiet --command='ALTER SYSTEM RESET autovacuum' --command='SELECT pg_reload_conf()' --output=/dev/null
 }
 

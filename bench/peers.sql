@@ -88,6 +88,14 @@ BEGIN
 	UPDATE bench.mark SET at = (SELECT max(at) FROM spark_common.cursor_log) WHERE name = 'end';
 END $$;
 
+-- What grows with what was ever emitted, if anything does.
+CREATE FUNCTION bench.sizes() RETURNS TABLE (of text, bytes bigint) LANGUAGE sql AS $$
+	SELECT of, sum(pg_total_relation_size(c.oid))::bigint FROM (VALUES ('log', 'spark_common', 'outbox_[0-9]+_[0-9]+'),
+		('ledger', 'spark_common', 'cursor_log'), ('retry', 'spark_common', 'retry|dead_letter'),
+		('pg_class', 'pg_catalog', 'pg_class')) kind (of, schema, name), pg_class c
+	WHERE c.relkind = 'r' AND c.relnamespace = schema::regnamespace AND c.relname ~ ('^(' || name || ')$') GROUP BY of
+$$;
+
 -- ---- a table, and DELETE with SKIP LOCKED, 1,000 a commit
 
 -- The columns of spark's log with a uuid key: what an INSERT of them costs.
