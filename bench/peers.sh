@@ -210,29 +210,52 @@ peers_ended() {
 		"/proc/$(head -n 1 "$folder/data/postmaster.pid")/stat"
 }
 
+# peers_pgbench SYSTEM LENGTH: four sessions of pgbench; sets $spent (CPU of both
+# sides, in microseconds), $count and $rate.
+peers_pgbench() {
+	local out=$folder/t/enqueue.out begin TIMEFORMAT='%U %S'
+	begin=$(peers_ended)
+	spent=$({ time as_server pgbench --no-vacuum --protocol=prepared --client=4 --jobs=1 "$2" \
+		--file="$folder/t/enqueue.$1.sql" peers > "$out" 2>&1; } 2>&1) || { cat "$out" >&2; die "pgbench fails for $1"; }
+	sleep 0.3
+	rate=$(sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$out")
+	count=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$out")
+	spent=$(awk -v a="$begin" -v b="$(peers_ended)" -v c="$spent" \
+		'BEGIN { split(c, t, " "); printf "%.0f", b - a + (t[1] + t[2]) * 1000000 }')
+}
+
+# What sessions cost before their second transaction is taken off: nobody
+# connects for one message.
+peers_enqueue_slice() {
+	local first first_count wal_begin wal
+	peers_tidy
+	peers_pgbench "$1" --transactions=1
+	first=$spent first_count=$count
+	wal_begin=$(sql peers 'SELECT pg_current_wal_insert_lsn()')
+	peers_pgbench "$1" --time="$(quick_or 3 5)"
+	wal=$(sql peers "SELECT round((pg_current_wal_insert_lsn() - '$wal_begin'::pg_lsn) / $count, 1)")
+	peers_record 'a enqueue in a transaction' "$1" "$rate" /s
+	peers_record 'a enqueue in a transaction' "$1" \
+		"$(awk -v a="$first" -v b="$spent" -v m="$first_count" -v n="$count" 'BEGIN { printf "%.2f", (b - a) / (n - m) }')" CPU
+	peers_record 'a enqueue in a transaction' "$1" "$wal" WAL
+}
+
+# In slices, each system in turn, for the load of the machine changes: each pair is a round of its own.
 peers_enqueue() {
-	local system out=$folder/t/enqueue.out script=$folder/t/enqueue.sql begin wal_begin spent
+	local system slice whole=$round
 	for system in $systems; do
-		progress "peers: round $round of $rounds, $system: enqueue in a transaction"
-		peers_tidy
 		printf '%s\n' '\set id random(1, 1000)' '\set n random(1, 1000000)' 'BEGIN;' \
-			'UPDATE bench.account SET balance = balance + 1 WHERE id = :id;' "$(peers_statement "$system")" 'COMMIT;' > "$script"
-		wal_begin=$(sql peers 'SELECT pg_current_wal_insert_lsn()')
-		sleep 0.3
-		begin=$(peers_ended)
-		TIMEFORMAT='%U %S'
-		spent=$({ time as_server pgbench --no-vacuum --protocol=prepared --client=4 --jobs=1 --time="$(quick_or 2 8)" \
-			--file="$script" peers > "$out" 2>&1; } 2>&1) || { cat "$out" >&2; die "pgbench fails for $system"; }
-		sleep 0.3
-		rate=$(sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$out")
-		count=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$out")
-		cpu=$(awk -v a="$begin" -v b="$(peers_ended)" -v c="$spent" -v n="$count" \
-			'BEGIN { split(c, t, " "); printf "%.2f", (b - a + (t[1] + t[2]) * 1000000) / n }')
-		wal=$(sql peers "SELECT round((pg_current_wal_insert_lsn() - '$wal_begin'::pg_lsn) / $count, 1)")
-		peers_record 'a enqueue in a transaction' "$system" "$rate" /s
-		peers_record 'a enqueue in a transaction' "$system" "$cpu" CPU
-		peers_record 'a enqueue in a transaction' "$system" "$wal" WAL
+			'UPDATE bench.account SET balance = balance + 1 WHERE id = :id;' "$(peers_statement "$system")" 'COMMIT;' \
+			> "$folder/t/enqueue.$system.sql"
 	done
+	for slice in $(seq "$(quick_or 3 5)"); do
+		round=$((whole * 100 + slice))
+		for system in $systems; do
+			progress "peers: round $whole of $rounds, $system: enqueue in a transaction, slice $slice"
+			peers_enqueue_slice "$system"
+		done
+	done
+	round=$whole
 }
 
 # The workers of spark rest while only enqueueing is measured; what the others
@@ -342,9 +365,9 @@ peers_held() {
 	peers_release snapshot
 }
 
-# The most memory the worker of the consumer has had, in MB.
-peers_worker_peak() {
-	awk '/^VmHWM/ { printf "%.2f", $2 / 1024 }' \
+# The memory of its own that the worker of the consumer has, in MB; it gives back none in between.
+peers_worker_memory() {
+	awk '/^RssAnon/ { printf "%.2f", $2 / 1024 }' \
 		"/proc/$(sql peers "SELECT pid FROM pg_stat_activity WHERE backend_type = 'spark consumer'")/status"
 }
 
@@ -352,7 +375,7 @@ peers_backlog() {
 	local system most
 	most=$(quick_or 50000 1000000)
 	peers_drain spark nothing 20000
-	peers_record 'e backlog: none' spark "$(peers_worker_peak)" MB
+	peers_record 'e backlog: none' spark "$(peers_worker_memory)" MB
 	for system in $systems; do
 		progress "peers: $system: a backlog of $most"
 		peers_empty
@@ -363,7 +386,7 @@ peers_backlog() {
 		peers_drain "$system" nothing "$messages" "$most"
 		peers_record 'e backlog: long' "$system" "$rate" /s
 		peers_record 'e backlog: long' "$system" "$cpu" CPU
-		[ "$system" != spark ] || peers_record 'e backlog: long' spark "$(peers_worker_peak)" MB
+		[ "$system" != spark ] || peers_record 'e backlog: long' spark "$(peers_worker_memory)" MB
 		peers_empty
 	done
 }
@@ -405,7 +428,7 @@ peers_writer() {
 }
 
 bench_peers() {
-	local round systems node messages peers_node=() peers_node_PID seconds cpu wal filled rate count answer p50 p99
+	local round systems node messages peers_node=() peers_node_PID seconds cpu wal filled rate count spent answer p50 p99
 	messages=$(quick_or 5000 40000)
 	peers_setup
 	for round in $(seq "$rounds"); do

@@ -56,7 +56,7 @@ FROM (VALUES
 		'e backlog: long', 'spark', 'e backlog: none', 'spark', '/s', true, 0.9),
 	('(e) B10 the same: CPU, against that without',
 		'e backlog: long', 'spark', 'e backlog: none', 'spark', 'CPU', false, 1.2),
-	('(e) B10 the same: most memory of the worker, against a backlog of 20,000',
+	('(e) B10 the same: memory of the worker, against a backlog of 20,000',
 		'e backlog: long', 'spark', 'e backlog: none', 'spark', 'MB', false, 1.2),
 	('(f) writer held in another database: p50, against none',
 		'f writer held elsewhere, p50', 'spark', 'f no writer elsewhere, p50', 'spark', 'ms', false, 1.2),
