@@ -29,6 +29,14 @@ $hub->comes($alice, $id, 'paid', 'settled', 'L33 paid over two channels it is cr
 is($hub->shown($alice, $id, 'received_msat, preimage IS NULL'), '500000000|f', 'with what came, and the proof');
 is($hub->balance($alice), '500000000|0', 'to the millisatoshi');
 
+# ---- more than was asked for
+($id, $request, $hash) = $hub->deposit($bob, 1_000);
+$seen = $nodes->lncli('third', 'decodepayreq', $request);
+$nodes->lncli('third', 'sendpayment', '--force', '--json', '--timeout=20s', "--dest=$seen->{destination}", '--amt=1500', "--payment_hash=$hash",
+	"--pay_addr=$seen->{payment_addr}", "--final_cltv_delta=$seen->{cltv_expiry}");
+$hub->comes($bob, $id, 'paid', 'settled', 'L35 paid with more than was asked for, a deposit is credited');
+is($hub->shown($bob, $id, 'amount_msat, received_msat'), '1000000|1500000', 'with what came');
+
 # ---- late and never
 $spark->set('spark.invoice_expiry', "'2s'");
 $spark->wait_for("SELECT current_setting('spark.invoice_expiry') = '2s'");
@@ -134,7 +142,7 @@ $hub->comes($alice, $id, 'paid', 'succeeded', 'L37 an invoice of another account
 $hub->comes($bob, $inside, 'paid', 'settled', 'and is a deposit there');
 is($hub->state_at('first', $own_hash), 'CANCELED', 'L16 the node\'s own invoice was cancelled');
 is($hub->payments_at('first', $own_hash), '', 'and no payment made');
-is($hub->balance($bob), '3000000|0', 'the payee has all of it');
+is($hub->balance($bob), '4500000|0', 'the payee has all of it');
 is($hub->balance($alice), ($before =~ s/\|0//r) - 3_000_000 . '|0', 'the payer paid no fee');
 isnt(eval { $hub->pays('third', $own)->{status} } // 'refused', 'SUCCEEDED', 'nobody outside can pay it any more');
 
@@ -143,6 +151,19 @@ isnt(eval { $hub->pays('third', $own)->{status} } // 'refused', 'SUCCEEDED', 'no
 $hub->pays('third', $own);
 $hub->comes($bob, $inside, 'paid', 'settled', 'a deposit is paid outside');
 isnt(($spark->try_as($alice, "SELECT * FROM spark.withdraw('$own')"))[0], '', 'L37 and cannot be paid inside, too');
+
+# ---- what the node did without us
+my $differences = 'SELECT coalesce(string_agg(kind || \' \' || coalesce(payment_hash, \'\'), \', \' ORDER BY kind), \'\') FROM spark_ops.reconcile()';
+is($spark->sql($differences), '', 'L43 books and node agree');
+my (undef, $by_hand) = my @by_hand = $hub->outside('third', 77);
+$hub->pays('first', $by_hand[0]);
+my ($taken, $taken_hash) = $hub->outside('first', 88);
+$hub->pays('third', $taken);
+is($spark->sql($differences), "invoice_unknown $taken_hash, payment_unknown $by_hand", 'L43 what its operator paid and took by hand is listed');
+
+is($spark->sql('SELECT ok FROM spark_ops.node_health() WHERE check_name = \'solvency\''), 't', 'L44 the node has what is owed');
+my $owed = $spark->sql("SELECT sum(credits_posted_msat - debits_posted_msat) FROM spark_ops.trial_balance() WHERE account_class = 'user'");
+cmp_ok($nodes->lncli('first', 'channelbalance')->{local_balance}{msat}, '>=', $owed, 'indeed');
 
 $hub->balance($alice);
 is($spark->broken_invariants, '', 'every invariant holds');
