@@ -286,6 +286,19 @@ reason: why, 1 to 1,000 bytes; recorded in spark_common.operator_log.
 Returns nothing.
 Errors: SP001 invalid argument; SP002 unknown consumer; SP009 not installed; SP010 it is not detached.';
 
+CREATE FUNCTION spark_ops.rotate() RETURNS int
+	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'spark_ops_rotate';
+COMMENT ON FUNCTION spark_ops.rotate() IS
+'Empties the segments of the log that everybody has left behind.
+
+Dispatchers do so by themselves; this is for databases that no worker looks after. A segment is left
+  for the next at spark.segment_size or spark.segment_age, and emptied spark.segment_retention later,
+  once each consumer has handled all of it. One that somebody has a lock on waits for the next call.
+  Nobody reads what was emptied before the caller''s transaction ends: let it be one of its own.
+Returns how many segments were emptied.
+Errors: SP009 not installed; SP010 in a handler; 25001 above READ COMMITTED.';
+
 CREATE FUNCTION spark_ops.lanes() RETURNS int
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_lanes';

@@ -513,19 +513,31 @@ is_stale(const Cursor *cursor)
 	return instant_before(instant_plus_seconds(cursor->stored_at, Min(IDLE_SECONDS, segment_retention)), server_time());
 }
 
+/* Somebody has ended who may have drawn a number before. */
+static bool
+has_stragglers(const Batch *batch, const LogPosition *before)
+{
+	const uint64_t *xids;
+
+	return snapshot_stragglers(batch->arena, &before->s, before->n, &batch->cursor.from.s, &xids) > 0;
+}
+
 /*
  * An empty window writes nothing, unless it was open, or a new epoch waits, or
  * of the log much, or little for long, was none of ours: a cursor that stays
  * behind keeps the segments of the log from being emptied.
  */
 static bool
-is_worth_storing(const Batch *batch, int fetched, bool was_open, int64 before)
+is_worth_storing(const Batch *batch, int fetched, bool was_open, const LogPosition *before)
 {
-	int64		passed = batch->cursor.from.q - before;
+	int64		passed = batch->cursor.from.q - before->q;
 
 	if (batch->count > 0 || batch->last != NO_BARRIER)
 		return true;
-	return fetched == 0 && (was_open || passed >= IDLE_ADVANCE || (passed > 0 && is_stale(&batch->cursor)));
+	if (fetched > 0)
+		return false;
+	return was_open || passed >= IDLE_ADVANCE ||
+		(is_stale(&batch->cursor) && (passed > 0 || has_stragglers(batch, before)));
 }
 
 static int
@@ -580,14 +592,14 @@ run_batch(void *argument)
 {
 	Batch	   *batch = argument;
 	bool		was_open;
-	int64		before;
+	LogPosition before;
 	int			fetched;
 
 	batch->was_cut = batch->is_last = batch->waits_to_enter = false;
 	take_place(batch->consumer, batch->lane);
 	if (!begin_batch(batch))
 		return;
-	before = batch->cursor.from.q;
+	before = batch->cursor.from;
 	was_open = batch->cursor.is_open;
 	fetched = batch->count = fetch_batch(batch);
 	if (fetched > 0 && !is_expected(batch, &batch->messages[0].message))
@@ -602,7 +614,7 @@ run_batch(void *argument)
 			handle_together(batch);
 	}
 	advance(batch, fetched, was_open);
-	if (is_worth_storing(batch, fetched, was_open, before))
+	if (is_worth_storing(batch, fetched, was_open, &before))
 		cursor_store(&batch->cursor);
 	pressure_note_position(&batch->cursor);
 	batch->waits_to_enter = batch->last != NO_BARRIER && lane_is_drained(&batch->cursor);

@@ -176,13 +176,13 @@ spark_bus_cancel(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(cancelling == CANCELLED);
 }
 
-static void
-refuse_frozen_snapshot(void)
+void
+read_committed_required(const char *function)
 {
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("spark_bus.dispatch() needs isolation level READ COMMITTED"),
+				 errmsg("%s needs isolation level READ COMMITTED", function),
 				 errhint("Call it in a transaction of its own, without SET TRANSACTION ISOLATION LEVEL.")));
 }
 
@@ -198,7 +198,7 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 	if (most < 1)
 		refuse(RESULT_INVALID_ARGUMENT, "Argument max_messages must be at least 1.");
 	PreventCommandIfReadOnly("spark_bus.dispatch()");
-	refuse_frozen_snapshot();
+	read_committed_required("spark_bus.dispatch()");
 	bus_required();
 	if (current_cause() != NULL)
 		refuse_now("Call it outside of handlers.", "A handler cannot dispatch.");

@@ -10,6 +10,9 @@
 /* SP009 unless the tables of the bus are there. */
 extern void bus_required(void);
 
+/* 25001 where the transaction keeps to one snapshot. */
+extern void read_committed_required(const char *function);
+
 /* The name of a message type, or of what a key is of: not NULL, 1 to 255 bytes, no dot in front. */
 extern const char *arg_message_type(FunctionCallInfo fcinfo, int number, const char *name);
 

@@ -11,11 +11,13 @@
 #include "postgres/cursor.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
+#include "postgres/handler_call.h"
 #include "postgres/health.h"
 #include "postgres/log.h"
 #include "postgres/operator_log.h"
 #include "postgres/page.h"
 #include "postgres/relane.h"
+#include "postgres/rotation.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
 
@@ -24,6 +26,7 @@ PG_FUNCTION_INFO_V1(spark_ops_dead_letters);
 PG_FUNCTION_INFO_V1(spark_ops_blocked_keys);
 PG_FUNCTION_INFO_V1(spark_ops_lanes);
 PG_FUNCTION_INFO_V1(spark_ops_set_lanes);
+PG_FUNCTION_INFO_V1(spark_ops_rotate);
 
 #define MAX_DEAD_LETTERS 10000
 
@@ -241,4 +244,22 @@ spark_ops_set_lanes(PG_FUNCTION_ARGS)
 			.after = psprintf("{\"lanes\": %d}", lanes),
 		});
 	PG_RETURN_VOID();
+}
+
+/* What a dispatcher does now and then, for databases without one. */
+Datum
+spark_ops_rotate(PG_FUNCTION_ARGS)
+{
+	int32		emptied = 0;
+
+	(void) fcinfo;
+	PreventCommandIfReadOnly("spark_ops.rotate()");
+	/* Who has read what must be seen after the lock is had. */
+	read_committed_required("spark_ops.rotate()");
+	bus_required();
+	if (current_cause() != NULL)
+		refuse_now("Call it outside of handlers.", "A handler reads the log, which cannot be emptied then.");
+	for (int lane = 0; lane < log_shape()->made; lane++)
+		emptied += rotate_lane(lane).emptied;
+	PG_RETURN_INT32(emptied);
 }

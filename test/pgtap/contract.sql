@@ -64,6 +64,7 @@ INSERT INTO promised VALUES
 	('spark_ops', 'resync', 'c', 'consumer text, reason text', 'void'),
 	('spark_ops', 'metrics', '-', '', 'text'),
 	('spark_ops', 'set_lanes', 'c', 'lanes integer', 'void'),
+	('spark_ops', 'rotate', 'c', '', 'integer'),
 	('spark_ops', 'lanes', '-', '', 'integer'),
 	('spark_ops', 'grant_operator', 'c', 'operator regrole', 'void'),
 	('spark_simulator', 'pay', 'c', 'payment_request text, received_msat bigint DEFAULT NULL::bigint, late boolean DEFAULT false', 'text'),

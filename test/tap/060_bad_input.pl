@@ -233,6 +233,7 @@ my %table = (
 		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.set_lanes' => { by => 'operator', writes => undef, lanes => [ 1, refused('SP001', $null, 3, 63), counts(1, 64) ] },
 	'spark_ops.lanes' => { by => 'operator' },
+	'spark_ops.rotate' => { by => 'operator', writes => 1, isolation => '25001' },
 	'spark_ops.grant_operator' => { by => 'postgres', writes => 1, operator => [ "'operator'", roles() ] },
 
 	'spark_simulator.pay' => { by => 'postgres', writes => 1, twice => 'SP404',
