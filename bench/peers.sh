@@ -429,7 +429,7 @@ peers_writer() {
 
 bench_peers() {
 	local round systems node messages peers_node=() peers_node_PID seconds cpu wal filled rate count spent answer p50 p99
-	messages=$(quick_or 5000 40000)
+	messages=$(quick_or 20000 40000)
 	peers_setup
 	for round in $(seq "$rounds"); do
 		peers_enqueue_alone
