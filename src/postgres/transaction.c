@@ -8,6 +8,7 @@
 #include "postgres/worker.h"
 
 #include "pgstat.h"
+#include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/pmsignal.h"
@@ -16,9 +17,12 @@
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
+/* So often a call is cancelled before its worker is ended. */
+#define TIMES_CANCELLED 3
+
 static TimeoutId time_limit;
 static bool time_limit_is_registered;
-static volatile sig_atomic_t time_is_up;
+static volatile sig_atomic_t times_up;
 
 ErrorData *
 try_in_subtransaction(Act act, void *argument)
@@ -147,9 +151,12 @@ try_in_plain_transaction(Act act, void *argument)
 static void
 on_time_limit(void)
 {
-	time_is_up = true;
+	times_up++;
 	InterruptPending = true;
 	QueryCancelPending = true;
+	/* What catches that and goes on, goes with its worker. */
+	if (times_up > TIMES_CANCELLED && MyBgworkerEntry != NULL)
+		ProcDiePending = true;
 	SetLatch(MyLatch);
 }
 
@@ -159,8 +166,8 @@ time_limit_begin(int milliseconds)
 	if (!time_limit_is_registered)
 		time_limit = RegisterTimeout(USER_TIMEOUT, on_time_limit);
 	time_limit_is_registered = true;
-	time_is_up = false;
-	enable_timeout_after(time_limit, milliseconds);
+	times_up = 0;
+	enable_timeout_every(time_limit, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds), milliseconds);
 }
 
 bool
@@ -168,7 +175,7 @@ time_limit_end(void)
 {
 	if (time_limit_is_registered)
 		disable_timeout(time_limit, false);
-	if (time_is_up)
+	if (times_up > 0)
 		QueryCancelPending = false;
-	return time_is_up;
+	return times_up > 0;
 }

@@ -29,8 +29,9 @@ extern bool extension_is_gone(int sqlerrcode);
 
 /*
  * How long one call may take: between the two, 57014 is raised once that time
- * has passed, also where statement_timeout is never armed.  The second tells
- * whether it has.
+ * has passed, also where statement_timeout is never armed, and again each time
+ * it has passed once more; in the end a worker is ended.  The second tells
+ * whether it has passed.
  */
 extern void time_limit_begin(int milliseconds);
 extern bool time_limit_end(void);

@@ -303,6 +303,16 @@ is($bus->status('plain'), '1 0 0', 'B24: a serialization failure is no attempt')
 $bus->mend('plain');
 $bus->comes('plain', 304, '1', 'B24: it is tried again at once');
 
+# ---- a handler that will not be stopped
+$bus->handler('plain', 'LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;');
+$bus->emit('shop.done', 309, 1);
+my $asleep = "(SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'spark consumer' AND wait_event = 'PgSleep')";
+$spark->wait_for("SELECT $asleep > 0");
+my $stubborn = $spark->sql("SELECT $asleep");
+$spark->wait_for("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $stubborn)", 'B16: a handler that catches its cancelling goes with its worker');
+$bus->handler('plain');
+$bus->comes('plain', 309, '1', 'B16: and once mended, its message is handled');
+
 $spark->sql("ALTER SYSTEM SET spark.handler_timeout = '120s'");
 $spark->sql('SELECT pg_reload_conf()');
 $bus->author("INSERT INTO shop.stock VALUES ('" . $bus->key(601) . "', 0), ('" . $bus->key(602) . "', 0)");
