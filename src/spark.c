@@ -13,6 +13,7 @@
 #include "postgres/outside.h"
 #include "postgres/pressure.h"
 #include "postgres/settings.h"
+#include "postgres/stubborn.h"
 #include "postgres/wakeup.h"
 #include "postgres/worker.h"
 
@@ -60,6 +61,7 @@ request_shared_memory(void)
 		earlier_request_hook();
 	wakeup_shmem_request();
 	pressure_shmem_request();
+	stubborn_shmem_request();
 	auth_shmem_request();
 }
 
@@ -70,6 +72,7 @@ start_shared_memory(void)
 		earlier_startup_hook();
 	wakeup_shmem_startup();
 	pressure_shmem_startup();
+	stubborn_shmem_startup();
 	careful_startup();
 	auth_shmem_startup();
 }

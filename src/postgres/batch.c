@@ -19,6 +19,7 @@
 #include "postgres/pressure.h"
 #include "postgres/relane.h"
 #include "postgres/settings.h"
+#include "postgres/stubborn.h"
 #include "postgres/transaction.h"
 #include "postgres/wakeup.h"
 
@@ -120,6 +121,7 @@ handle(Handling *handling)
 	{
 		Handler    *handler = handler_for(handling->batch, handling->message->type_name);
 
+		stubborn_watch(handling->batch->consumer, handling->message->id);
 		/* None: it was parked, or addressed to it, before that type was unsubscribed. */
 		if (handler != NULL && handling->in_run)
 			call_handler_in_run(handler, handling->message, handling->row);
@@ -420,6 +422,7 @@ handle_or_park(Batch *batch, int place)
 		shut_key_of(batch, message);
 		cut_after_parked(batch, place);
 	}
+	stubborn_forget(batch->consumer, message->id);
 	if (!hopeless)
 		note_failure(batch, message, error);
 	return true;
@@ -585,6 +588,7 @@ run_retry(void *argument)
 	}
 	batch->done = 1;
 	park_again(batch->listener, parked, retry->error, hopeless);
+	stubborn_forget(batch->consumer, parked->message.id);
 	if (!hopeless)
 		note_failure(batch, &parked->message, retry->error);
 }

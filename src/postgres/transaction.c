@@ -148,6 +148,12 @@ try_in_plain_transaction(Act act, void *argument)
 	return try_to(plain_transaction, act, argument);
 }
 
+bool
+time_limit_is_exhausted(void)
+{
+	return times_up > TIMES_CANCELLED;
+}
+
 static void
 on_time_limit(void)
 {
@@ -155,7 +161,7 @@ on_time_limit(void)
 	InterruptPending = true;
 	QueryCancelPending = true;
 	/* What catches that and goes on, goes with its worker. */
-	if (times_up > TIMES_CANCELLED && MyBgworkerEntry != NULL)
+	if (time_limit_is_exhausted() && MyBgworkerEntry != NULL)
 		ProcDiePending = true;
 	SetLatch(MyLatch);
 }
@@ -173,9 +179,12 @@ time_limit_begin(int milliseconds)
 bool
 time_limit_end(void)
 {
+	bool		was_up = times_up > 0;
+
 	if (time_limit_is_registered)
 		disable_timeout(time_limit, false);
-	if (times_up > 0)
+	if (was_up)
 		QueryCancelPending = false;
-	return times_up > 0;
+	times_up = 0;
+	return was_up;
 }

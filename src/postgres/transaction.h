@@ -36,4 +36,7 @@ extern bool extension_is_gone(int sqlerrcode);
 extern void time_limit_begin(int milliseconds);
 extern bool time_limit_end(void);
 
+/* The last call has not ended, however often it was cancelled. */
+extern bool time_limit_is_exhausted(void);
+
 #endif

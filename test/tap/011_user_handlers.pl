@@ -304,14 +304,22 @@ $bus->mend('plain');
 $bus->comes('plain', 304, '1', 'B24: it is tried again at once');
 
 # ---- a handler that will not be stopped
-$bus->handler('plain', 'LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;');
-$bus->emit('shop.done', 309, 1);
+$spark->set('spark.handler_timeout', '200');
+$bus->handler('plain', "IF m.aggregate_id = '" . $bus->key(315)
+	. "' THEN LOOP BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END IF;");
+$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.done', $_, 1) } 314, 315, 317));
 my $asleep = "(SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'spark consumer' AND wait_event = 'PgSleep')";
 $spark->wait_for("SELECT $asleep > 0");
 my $stubborn = $spark->sql("SELECT $asleep");
 $spark->wait_for("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $stubborn)", 'B16: a handler that catches its cancelling goes with its worker');
+$bus->comes('plain', $_, '1', "B16: other keys go on ($_)") for 314, 317;
+$bus->status_becomes('plain', '0 0 1', 'B16: each time is an attempt, and the last one its death');
+is($spark->sql('SELECT error_code, attempts FROM spark_ops.dead_letters()'), '57014|3', 'B16: with 57014');
+is($bus->seen('plain', 315), '', 'B16: and no effect');
 $bus->handler('plain');
-$bus->comes('plain', 309, '1', 'B16: and once mended, its message is handled');
+$spark->sql("SELECT spark_ops.retry_dead_letter(message_id, consumer) FROM spark_ops.dead_letters()");
+$bus->comes('plain', 315, '1', 'B16: once mended, its message is handled');
+$bus->status_becomes('plain', '0 0 0');
 
 $spark->sql("ALTER SYSTEM SET spark.handler_timeout = '120s'");
 $spark->sql('SELECT pg_reload_conf()');
