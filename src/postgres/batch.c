@@ -20,6 +20,7 @@
 #include "postgres/relane.h"
 #include "postgres/settings.h"
 #include "postgres/stubborn.h"
+#include "postgres/test_point.h"
 #include "postgres/transaction.h"
 #include "postgres/wakeup.h"
 
@@ -109,6 +110,7 @@ handle(Handling *handling)
 	const Listener *listener = handling->batch->listener;
 
 	error_context_stack = &callback;
+	TEST_POINT("handle");
 	if (handling->message->depth > max_depth)
 		refuse_now("See what goes in a circle; the setting spark.max_depth is the limit.",
 				   "The message is more than %d hops from its cause.", max_depth);
@@ -128,6 +130,7 @@ handle(Handling *handling)
 		else if (handler != NULL)
 			call_handler(handler, handling->message);
 	}
+	TEST_POINT("handled");
 	error_context_stack = callback.previous;
 }
 
@@ -417,12 +420,14 @@ handle_or_park(Batch *batch, int place)
 	if (lost_handlers(batch))
 		return false;
 	hopeless = is_hopeless(batch, message);
+	TEST_POINT("park");
 	if (park_failed(batch->listener, batch->lane, logged->seq, message, error, hopeless))
 	{
 		shut_key_of(batch, message);
 		cut_after_parked(batch, place);
 	}
 	stubborn_forget(batch->consumer, message->id);
+	TEST_POINT("parked");
 	if (!hopeless)
 		note_failure(batch, message, error);
 	return true;
@@ -518,6 +523,7 @@ run_batch(void *argument)
 	before = batch->cursor.from;
 	was_open = batch->cursor.is_open;
 	fetched = batch->count = fetch_batch(batch);
+	TEST_POINT("fetched");
 	if (fetched > 0 && !is_expected(batch, &batch->messages[0].message))
 		return;
 	if (fetched > 0)
@@ -568,7 +574,9 @@ run_retry(void *argument)
 	if (retry->error == NULL)
 	{
 		times_note(&batch->times, begun, server_time());
+		TEST_POINT("unpark");
 		unpark(batch->consumer, parked);
+		TEST_POINT("unparked");
 		failure_forget(batch->consumer);
 		batch->handled = batch->done = 1;
 		return;
@@ -593,41 +601,13 @@ run_retry(void *argument)
 		note_failure(batch, &parked->message, retry->error);
 }
 
-/* ---------------------------------------------------------------- with care */
-
-/* Without taking the place: a suspect may have to wait, and somebody else may be quicker. */
-void
-run_announcing(void *argument)
+bool
+look_ahead(Batch *batch, Parked *parked, bool *is_parked)
 {
-	Trial	   *trial = argument;
-	Batch	   *batch = &trial->retry.batch;
-	Parked	   *parked = &trial->retry.parked;
-
-	trial->found = false;
+	*is_parked = false;
 	batch->arena = context_arena(CurrentMemoryContext);
 	if (!find_listener(batch))
-		return;
-	trial->is_parked = next_parked(batch->consumer, batch->lane, batch->arena, parked);
-	trial->found = trial->is_parked || (begin_batch(batch) && fetch_batch(batch) > 0);
-	if (!trial->found && batch->is_held)
-		return;
-	if (!trial->found)
-	{
-		end_of_care(batch->consumer, batch->lane);
-		return;
-	}
-	batch->announced = trial->is_parked ? parked->message.id : batch->messages[0].message.id;
-	batch->crashes = begin_trial(batch->consumer, batch->lane, batch->announced);
-}
-
-void
-run_trial(void *argument)
-{
-	Trial	   *trial = argument;
-
-	if (trial->is_parked)
-		run_retry(&trial->retry);
-	else
-		run_batch(&trial->retry.batch);
-	end_trial(trial->retry.batch.consumer, trial->retry.batch.announced);
+		return false;
+	*is_parked = next_parked(batch->consumer, batch->lane, batch->arena, parked);
+	return *is_parked || (begin_batch(batch) && fetch_batch(batch) > 0);
 }

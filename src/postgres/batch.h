@@ -56,14 +56,6 @@ typedef struct Retry
 	ErrorData  *error;			/* of the handler */
 } Retry;
 
-/* One message that is handled with care (postgres/careful.h). */
-typedef struct Trial
-{
-	Retry		retry;			/* its batch is that of a message of the log, too */
-	bool		is_parked;
-	bool		found;
-} Trial;
-
 /*
  * Handles the next messages of the log: together, or where the batch is
  * isolated, each by itself, parking what fails.  Argument: a Batch.
@@ -73,11 +65,12 @@ extern void run_batch(void *argument);
 /* Takes the next parked message that is due, and handles it.  Argument: a Retry. */
 extern void run_retry(void *argument);
 
-/* Announces the next message, parked and due or of the log.  Argument: a Trial. */
-extern void run_announcing(void *argument);
-
-/* Handles the announced message, if it is still the next.  Argument: the Trial. */
-extern void run_trial(void *argument);
+/*
+ * What comes next for the consumer: a parked message that is due, or the first of
+ * the log, in messages; false: none does.  Takes no place, so that somebody else
+ * may be quicker.
+ */
+extern bool look_ahead(Batch *batch, Parked *parked, bool *is_parked);
 
 /*
  * Lets the consumer into the next epoch of the lanes, if all are drained; by

@@ -17,6 +17,7 @@
 #include "postgres/pause.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
+#include "postgres/test_point.h"
 #include "postgres/twin.h"
 
 #include "access/detoast.h"
@@ -203,9 +204,14 @@ cursor_store(const Cursor *cursor)
 									param_bigint_or_null(cursor->to.q, !cursor->is_open),
 									cursor->is_open ? param_xid(cursor->to.n) : param_typed(XID8OID, NULL),
 									param_bigint(cursor->pos)));
+	TEST_POINT("cursor_stored");
 	if (gen % KEPT_GENERATIONS == 0)
+	{
+		TEST_POINT("trim");
 		(void) statement_run(&trim_cursor, PARAMETERS(param_text(cursor->consumer), param_int(cursor->lane),
 													  param_bigint(gen - KEPT_GENERATIONS)));
+		TEST_POINT("trimmed");
+	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 }
@@ -235,7 +241,9 @@ cursor_open(Cursor *cursor, Arena *arena)
 {
 	if (cursor->is_open)
 		return;
+	TEST_POINT("snapshot");
 	cursor->to = log_position(cursor->lane, arena);
+	TEST_POINT("snapshot_taken");
 	cursor->is_open = true;
 	cursor->pos = 0;
 }

@@ -17,6 +17,7 @@
 #include "postgres/errors.h"
 #include "postgres/outbox.h"
 #include "postgres/statement.h"
+#include "postgres/test_point.h"
 #include "postgres/wakeup.h"
 
 #include "utils/acl.h"
@@ -120,7 +121,11 @@ move_due(int64 most)
 	if (whole && count < most)
 		next_whole = instant_plus_seconds(now, WHOLE_SECONDS);
 	if (count > 0)
+	{
+		TEST_POINT("move");
 		check(outbox_log()->store(outbox_log(), work, messages, (size_t) count));
+		TEST_POINT("moved");
+	}
 	return count;
 }
 

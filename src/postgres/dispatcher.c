@@ -13,7 +13,9 @@
 #include "postgres/failure.h"
 #include "postgres/retry_clock.h"
 #include "postgres/settings.h"
+#include "postgres/test_point.h"
 #include "postgres/transaction.h"
+#include "postgres/trial.h"
 #include "postgres/wakeup.h"
 
 #define ISOLATED_MESSAGES 32
@@ -152,9 +154,11 @@ serve_log(const Listener *listener, int lane, int64 most, bool in_session, bool 
 
 		if (!serve_batch(&batch, in_session) || !handlers_are_there(&batch, in_session))
 			break;
+		TEST_POINT("batch_committed");
 		count_handled(listener->name, lane, batch.handled, &batch.times);
 		if (batch.handled > 0 && !batch.isolated)
 			failure_forget(listener->name);
+		TEST_POINT("remembered");
 		done += batch.done;
 		if (batch.waits_to_enter ? !enters(&batch, in_session) : batch.done == 0)
 			break;

@@ -14,6 +14,7 @@
 #include "postgres/log.h"
 #include "postgres/pressure.h"
 #include "postgres/segment_writer.h"
+#include "postgres/test_point.h"
 #include "postgres/wakeup.h"
 
 #include "utils/jsonb.h"
@@ -85,9 +86,11 @@ log_store(Outbox *self, UnitOfWork *work, const Message *messages, size_t count)
 	(void) work;
 	if (!tables_are_current("common"))
 		return FAIL(NOT_INSTALLED);
+	TEST_POINT("insert");
 	shape = begin_appending();
 	for (int lane = 0; lane < shape->lanes; lane++)
 		append_to_lane(shape, lane, messages, count);
+	TEST_POINT("inserted");
 	return OK;
 }
 

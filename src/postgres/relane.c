@@ -18,6 +18,7 @@
 #include "postgres/place.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
+#include "postgres/test_point.h"
 #include "postgres/wakeup.h"
 
 #include "access/xact.h"
@@ -155,8 +156,10 @@ enter_epoch(const char *consumer)
 	for (int lane = 0; lane < shape->made; lane++)
 		if (cursor_load(consumer, lane, arena, &cursor) && !lane_is_drained(&cursor))
 			return false;
+	TEST_POINT("enter_epoch");
 	move_parked_to_their_lanes(consumer);
 	let_into_epoch(consumer);
+	TEST_POINT("epoch_entered");
 	wake_dispatchers_at_commit();
 	return true;
 }
@@ -256,6 +259,7 @@ change_lanes(int lanes)
 		return;
 	consumers = listeners(context_arena(CurrentMemoryContext));
 	refuse_stragglers(consumers);
+	TEST_POINT("change_lanes");
 	log_make_lanes(lanes);
 	CommandCounterIncrement();
 	made = Max(lanes, shape->made);
@@ -269,4 +273,5 @@ change_lanes(int lanes)
 		for (int lane = 0; lane < made; lane++)
 			cursor_create(((const Listener *) lfirst(cell))->name, lane);
 	wake_everything_at_commit();
+	TEST_POINT("lanes_changed");
 }

@@ -20,6 +20,7 @@
 #include "postgres/log.h"
 #include "postgres/settings.h"
 #include "postgres/statement.h"
+#include "postgres/test_point.h"
 
 #include "catalog/namespace.h"
 #include "utils/lsyscache.h"
@@ -114,7 +115,9 @@ empty_segment(int lane, int segment)
 	reader = reader_of(lane, segment, arena);
 	if (reader != NULL)
 		return psprintf("consumer %s has not delivered it", reader);
+	TEST_POINT("truncate");
 	(void) statement_run(segment_statement(&empty, lane, segment), NO_PARAMETERS);
+	TEST_POINT("truncated");
 	return NULL;
 }
 

@@ -11,6 +11,7 @@
 #ifdef SPARK_TEST_POINTS
 
 #include "miscadmin.h"
+#include "storage/pmsignal.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -45,9 +46,10 @@ test_point(const char *name)
 		return;
 	if (strcmp(armed.act, "kill") == 0)
 		kill(getpid(), SIGKILL);
-	/* Until the server is stopped; what it sends its children for that ends this, too. */
-	for (;;)
-		pg_usleep(1000000L);
+	/* Until the server is stopped, which ends this, too, or its postmaster is gone. */
+	while (PostmasterIsAlive())
+		pg_usleep(20000L);
+	_exit(2);
 }
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "postgres/environment.h"
 #include "postgres/errors.h"
+#include "postgres/test_point.h"
 
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
@@ -269,9 +270,17 @@ was_woken(void)
 static void
 on_transaction_end(XactEvent event, void *argument)
 {
+	bool		has_emitted = wakes_dispatchers || wakes_listeners;
+
 	(void) argument;
+	if (event == XACT_EVENT_PRE_COMMIT && has_emitted)
+		TEST_POINT("commit");
+	if (event == XACT_EVENT_COMMIT && has_emitted)
+		TEST_POINT("committed");
 	if (event == XACT_EVENT_COMMIT && (wakes_dispatchers || wakes_listeners || wakes_lightning || wakes_everything))
 		wake(wakes_dispatchers, wakes_lightning, wakes_everything);
+	if (event == XACT_EVENT_COMMIT && has_emitted)
+		TEST_POINT("woken");
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
 		wakes_dispatchers = wakes_listeners = wakes_lightning = wakes_everything = false;

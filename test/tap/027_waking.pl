@@ -1,4 +1,4 @@
-# 023_waking.pl
+# 027_waking.pl
 #		A commit wakes the workers at every moment, also while one of them waits for
 #		a lock: that wait resets its latch.
 use strict;

@@ -1,0 +1,25 @@
+/*
+ * trial.h
+ *		One message that is handled with care (postgres/careful.h).
+ */
+#ifndef SPARK_POSTGRES_TRIAL_H
+#define SPARK_POSTGRES_TRIAL_H
+
+#include "postgres/server.h"
+
+#include "postgres/batch.h"
+
+typedef struct Trial
+{
+	Retry		retry;			/* its batch is that of a message of the log, too */
+	bool		is_parked;
+	bool		found;
+} Trial;
+
+/* Announces the next message, parked and due or of the log.  Argument: a Trial. */
+extern void run_announcing(void *argument);
+
+/* Handles the announced message, if it is still the next.  Argument: the Trial. */
+extern void run_trial(void *argument);
+
+#endif
