@@ -60,6 +60,7 @@ begin_appending(void)
 	const LogShape *shape = log_shape_for_writing();
 
 	PreventCommandIfReadOnly("spark_bus.emit()");
+	TEST_POINT("insert");
 	(void) GetTopFullTransactionId();
 	return shape;
 }
@@ -73,6 +74,7 @@ outbox_append(const Message *message, Datum payload)
 
 	segment_append(writer, message, payload);
 	segment_writer_close(writer);
+	TEST_POINT("inserted");
 	pressure_count(lane);
 	wake_for(message);
 }
@@ -86,7 +88,6 @@ log_store(Outbox *self, UnitOfWork *work, const Message *messages, size_t count)
 	(void) work;
 	if (!tables_are_current("common"))
 		return FAIL(NOT_INSTALLED);
-	TEST_POINT("insert");
 	shape = begin_appending();
 	for (int lane = 0; lane < shape->lanes; lane++)
 		append_to_lane(shape, lane, messages, count);
