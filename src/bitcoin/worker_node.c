@@ -301,7 +301,8 @@ take_identity(const NodeCall *call, Instant now)
 		"the node forgets payments sooner than they can be open; nothing is paid" : call->identity.warning;
 	if (!call->identity.ready)
 		standing.next_identify = instant_plus_seconds(now, 1);
-	say(standing.problem);
+	/* A warning is for health: with it, it works. */
+	say(standing.is_ready && !standing.forgets ? NULL : standing.problem);
 }
 
 static void

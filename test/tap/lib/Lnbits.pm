@@ -91,6 +91,13 @@ sub call
 	return { status => $status // 0, body => $said // '', json => eval { decode_json($said) } };
 }
 
+sub kill
+{
+	my ($self) = @_;
+	$self->{nodes}->end('lnbits', 'KILL');
+	return;
+}
+
 sub stop
 {
 	my ($self) = @_;
