@@ -121,8 +121,8 @@ COMMENT ON FUNCTION spark_ops.retry_all(text, text, int) IS
 
 consumer: a context, or one that was subscribed.
 reason: 1 to 1,000 bytes; recorded with who.
-limit_: how many at most, 1 to 10,000; NULL: 1,000. First what is parked for later, then the dead ones that
-  died first, their attempts counted from 0.
+limit_: how many at most, 1 to 10,000; NULL: 1,000. First what is parked for later, then the dead ones
+  that died first, their attempts counted from 0.
 Call it until it returns 0.
 Returns how many messages are tried.
 Errors: SP001 invalid argument; SP002 no such consumer; SP009 not installed.';
@@ -138,7 +138,8 @@ reason: 1 to 1,000 bytes; recorded with who.
 The message itself stays parked or dead, and can still be retried, mended or dropped; its place in the
   order is given up. Also a lane that it holds up goes on.
 Returns how many messages were set aside.
-Errors: SP001 invalid argument; SP002 no such consumer, or nobody waits for that key; SP009 not installed.';
+Errors: SP001 invalid argument; SP002 no such consumer, or nobody waits for that key; SP009 not
+  installed.';
 
 CREATE FUNCTION spark_ops.pause_consumer(consumer text, reason text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -177,9 +178,9 @@ consumer: one that was subscribed. No context: its messages move and count money
 reason: 1 to 1,000 bytes; recorded with who.
 since, message_id: one of the two. Of all lanes, what was emitted at that time or later; or that message,
   all behind it in its lane, and of other lanes what was emitted when it was or later.
-Into that consumer alone, of the types it has subscribed now, in the order of the log, and before all that
-  is new: each effect happens once more, on purpose. Nothing is marked as a replay. Only what the log still
-  holds comes; it keeps messages for spark.segment_retention at least.
+Into that consumer alone, of the types it has subscribed now, in the order of the log, and before all
+  that is new: each effect happens once more, on purpose. Nothing is marked as a replay. Only what the
+  log still holds comes; it keeps messages for spark.segment_retention at least.
 Returns how many messages come again; 0: nothing was changed.
 Errors: SP001 invalid argument; SP002 no such consumer, or the log has no such message; SP009 not
   installed; SP010 a context, a detached consumer, one with parked or dead messages, one in the middle of

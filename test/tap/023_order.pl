@@ -80,6 +80,19 @@ $bus->comes('stopped', 2, '1', 'B15: and the lane goes on');
 $bus->status_becomes($_, '0 0 0', "B15: $_: nothing is left") for @all;
 like($bus->health('blocked'), qr/^t\|/, 'B45: health is content');
 
+# ---- a lane that is held up, and a change of the number of lanes
+$bus->breaks('stopped', 9);
+$bus->emit('shop.sold', 9, 1);
+$spark->wait_for("SELECT sum(dead) = 1 FROM spark_ops.bus_status() WHERE consumer = 'stopped'", 'B38: a lane is held up');
+$spark->sql('SELECT spark_ops.set_lanes(2 * spark_ops.lanes())');
+$bus->emit('shop.sold', 9, $_) for 2 .. 3;
+$bus->comes('patient', 9, '1,2,3', 'B38: with other lanes, others go on');
+is($bus->seen('stopped', 9), '', 'B38: who is held up does not');
+is(($spark->try_sql('SELECT spark_ops.set_lanes(2 * spark_ops.lanes())'))[0], 'SP010', 'B38: and the lanes are not changed again');
+$bus->mend('stopped');
+$spark->sql("SELECT spark_ops.retry_all('stopped', 'mended')");
+$bus->comes('stopped', 9, '1,2,3', 'B38: mended, all come in order');
+
 # ---- a message of order none does not wait behind others of its key
 $bus->author("SELECT spark_bus.subscribe('loose', 'shop.counted', 'shop.loose', 3)");
 $bus->breaks('loose', 5);

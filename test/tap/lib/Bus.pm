@@ -157,18 +157,19 @@ sub comes
 	return $self->{spark}->wait_for('SELECT ' . $self->sight($consumer, $key) . " = '$what'", $name);
 }
 
-# bus_status() of one consumer: "lag parked dead".
+# bus_status() of one consumer, all lanes: "lag parked dead".
 sub status
 {
 	my ($self, $consumer) = @_;
-	return $self->{spark}->sql("SELECT lag_messages, parked, dead FROM spark_ops.bus_status() WHERE consumer = '$consumer'") =~ s/\|/ /gr;
+	return $self->{spark}->sql("SELECT sum(lag_messages), sum(parked), sum(dead) FROM spark_ops.bus_status()"
+		. " WHERE consumer = '$consumer' GROUP BY consumer") =~ s/\|/ /gr;
 }
 
 sub status_becomes
 {
 	my ($self, $consumer, $what, $name) = @_;
-	return $self->{spark}->wait_for("SELECT concat_ws(' ', lag_messages, parked, dead) = '$what'"
-		. " FROM spark_ops.bus_status() WHERE consumer = '$consumer'", $name);
+	return $self->{spark}->wait_for("SELECT concat_ws(' ', sum(lag_messages), sum(parked), sum(dead)) = '$what'"
+		. " FROM spark_ops.bus_status() WHERE consumer = '$consumer' GROUP BY consumer", $name);
 }
 
 sub health
