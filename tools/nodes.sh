@@ -152,7 +152,7 @@ nodes_progress() {
 # What stood in the way, in a line.
 nodes_reason() {
 	have flock || { say 'there is no flock'; return; }
-	say "$(grep -v '^$' "$logs/nodes.log" | tail -n 1 | cut -c 1-200), see $logs/nodes.log"
+	say "$(grep -vE '^$|^go: downloading|^LNbits cannot' "$logs/nodes.log" | tail -n 1 | cut -c 1-200), see $logs/nodes.log"
 }
 
 # Waits for what nodes_begin began, and says each quarter of a minute how far it is.

@@ -19,7 +19,8 @@ packages() {
 	have unzip || echo unzip
 	# The node of the tests that fails as told speaks TLS.
 	have openssl || echo openssl
-	have python3 && python3 -m pip --version > /dev/null 2>&1 || echo python3-pip
+	# And for LNbits, that of the system, which every user can run.
+	{ have python3 && python3 -m pip --version && /usr/bin/python3 -m pip --version; } > /dev/null 2>&1 || echo python3-pip
 }
 
 missing_packages() {
