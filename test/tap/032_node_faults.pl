@@ -46,6 +46,14 @@ shows($funds, "('paid', 'settled')", 'L33 a deposit comes in over TLS');
 $spark->wait_until_drained;
 my $balance = 50_000_000_000;
 
+# The worker and how many descriptors it has open.
+sub worker
+{
+	my $pid = $spark->sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'spark lightning'");
+	return ($pid, scalar(my @open = glob("/proc/$pid/fd/*")));
+}
+my ($worker, $descriptors) = worker();
+
 # ---- the reply to a payment is lost, after the node has begun and before
 my @faults = qw(empty reset reset_in_body cut garbage garbage_body http_500 http_503 http_502 http_404 http_429 redirect slow
 	endless_line huge endless_headers silent not_utf8 doubled other_hash bad_numbers);
@@ -79,6 +87,9 @@ for my $what (sort keys %sent)
 	$balance -= $one->{sat} * 1000 + 1000;
 }
 is($node->count('redirected'), 0, 'L50 no redirect was followed');
+my ($worker_now, $descriptors_now) = worker();
+is($worker_now, $worker, 'X24 the worker has lived through all of it');
+cmp_ok($descriptors_now, '<=', $descriptors + 16, 'and has not gathered descriptors');
 $spark->wait_until_drained;
 is($spark->as($alice, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), "$balance|0", 'charged once each, and nothing is reserved');
 
