@@ -35,6 +35,7 @@ typedef struct KnownNode
 	const char *node_id;		/* public key, 66 lower-case hex digits */
 	Uuid		node_account_id;	/* the ledger's mirror of it */
 	Instant		first_seen_at;
+	const char *wallet;			/* which of several that it keeps apart, or NULL */
 } KnownNode;
 
 /*

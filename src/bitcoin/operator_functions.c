@@ -288,7 +288,7 @@ spark_bitcoin_change_node(PG_FUNCTION_ARGS)
 {
 	static Statement statement = {
 		.sql = "UPDATE spark_bitcoin.node SET node_id = $1, backend = $2, network = $3, node_account_id = $4,"
-		" first_seen_at = $5"
+		" first_seen_at = $5, wallet = NULL"
 	};
 	const char *node_id = arg_text(fcinfo, 0, "node_id");
 	const char *reason = arg_reason(fcinfo, 1, "reason");

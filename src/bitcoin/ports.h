@@ -71,7 +71,7 @@ struct NodeBook
 	/* *known is NULL until a node was recorded. */
 	Result		(*find) (const NodeBook *self, UnitOfWork *work, KnownNode **known);
 
-	/* Records the first one.  DUPLICATE where another session was quicker. */
+	/* Records the first one, or the wallet of one without.  DUPLICATE where another session was quicker. */
 	Result		(*record) (const NodeBook *self, UnitOfWork *work, const KnownNode *node);
 };
 

@@ -325,7 +325,7 @@ static Result
 find_node(const NodeBook *self, UnitOfWork *work, KnownNode **known)
 {
 	static Statement statement = {
-		.sql = "SELECT backend, network, node_id, node_account_id, first_seen_at FROM spark_bitcoin.node"
+		.sql = "SELECT backend, network, node_id, node_account_id, first_seen_at, wallet FROM spark_bitcoin.node"
 	};
 	Rows		rows = rows_open(&statement, NO_PARAMETERS);
 
@@ -339,6 +339,7 @@ find_node(const NodeBook *self, UnitOfWork *work, KnownNode **known)
 		(*known)->node_id = row_text(&rows, 3, work->arena);
 		(*known)->node_account_id = row_uuid(&rows, 4);
 		(*known)->first_seen_at = row_instant(&rows, 5);
+		(*known)->wallet = row_text(&rows, 6, work->arena);
 	}
 	rows_close(&rows);
 	return OK;
@@ -348,8 +349,12 @@ static Result
 record_node(const NodeBook *self, UnitOfWork *work, const KnownNode *node)
 {
 	static Statement statement = {
-		.sql = "INSERT INTO spark_bitcoin.node (backend, network, node_id, node_account_id, first_seen_at)"
-		" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+		.sql = "INSERT INTO spark_bitcoin.node (backend, network, node_id, node_account_id, first_seen_at, wallet)"
+		" VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"
+	};
+	static Statement name_wallet = {
+		.sql = "UPDATE spark_bitcoin.node SET wallet = $4"
+		" WHERE backend = $1 AND network = $2 AND node_id = $3 AND wallet IS NULL"
 	};
 	const Parameter parameters[] = {
 		param_text(node->backend),
@@ -357,11 +362,16 @@ record_node(const NodeBook *self, UnitOfWork *work, const KnownNode *node)
 		param_text(node->node_id),
 		param_uuid(node->node_account_id),
 		param_instant(node->first_seen_at),
+		param_text(node->wallet),
 	};
 
 	(void) self;
 	(void) work;
-	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
+	if (statement_run(&statement, parameters, lengthof(parameters)) == 1 ||
+		(node->wallet != NULL && statement_run(&name_wallet, PARAMETERS(param_text(node->backend), param_text(node->network),
+																		  param_text(node->node_id), param_text(node->wallet))) == 1))
+		return OK;
+	return FAIL(DUPLICATE);
 }
 
 /* ------------------------------------------------------- looks of the owner */

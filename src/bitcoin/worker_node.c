@@ -201,7 +201,15 @@ forget_known(void)
 	pfree((void *) standing.known.backend);
 	pfree((void *) standing.known.network);
 	pfree((void *) standing.known.node_id);
+	if (standing.known.wallet != NULL)
+		pfree((void *) standing.known.wallet);
 	standing.known.node_id = NULL;
+}
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 /* An operator may have changed it since the last time. */
@@ -212,6 +220,7 @@ keep_known(const KnownNode *node)
 
 	if (!is_first && strcmp(standing.known.node_id, node->node_id) == 0 &&
 		strcmp(standing.known.backend, node->backend) == 0 && strcmp(standing.known.network, node->network) == 0 &&
+		is_same_text(standing.known.wallet, node->wallet) &&
 		uuid_equal(standing.known.node_account_id, node->node_account_id))
 		return;
 	forget_known();
@@ -219,11 +228,20 @@ keep_known(const KnownNode *node)
 	standing.known.backend = MemoryContextStrdup(TopMemoryContext, node->backend);
 	standing.known.network = MemoryContextStrdup(TopMemoryContext, node->network);
 	standing.known.node_id = MemoryContextStrdup(TopMemoryContext, node->node_id);
+	standing.known.wallet = node->wallet == NULL ? NULL : MemoryContextStrdup(TopMemoryContext, node->wallet);
 	/* Once a life of the worker, so that nobody takes it for real by accident. */
 	if (is_first && strcmp(node->backend, "simulator") == 0)
 		ereport(WARNING,
 				(errmsg("the Lightning node is simulated: no real money moves"),
 				 errhint("Set spark.lightning_node to a real node for anything but demos and tests.")));
+}
+
+/* Node, network, wallet, and the way it is spoken with. */
+static bool
+is_same_node(const KnownNode *known, const NodeIdentity *identity)
+{
+	return is_same_text(known->node_id, identity->node_id) && is_same_text(known->network, identity->network) &&
+		is_same_text(known->wallet, identity->wallet) && strcmp(known->backend, worker_node()->name) == 0;
 }
 
 /* The node of the books; the first that answers becomes it. */
@@ -236,7 +254,8 @@ recognise(void *argument)
 	KnownNode  *known;
 
 	check(bitcoin.nodes->find(bitcoin.nodes, work, &known));
-	if (known == NULL)
+	/* Of a node that an operator named, the wallet is still to be heard. */
+	if (known == NULL || (known->wallet == NULL && identity->wallet != NULL))
 	{
 		KnownNode	first = {
 			.backend = worker_node()->name,
@@ -244,6 +263,7 @@ recognise(void *argument)
 			.node_id = identity->node_id,
 			.node_account_id = FIRST_NODE_ACCOUNT_ID,
 			.first_seen_at = clock_now(work),
+			.wallet = identity->wallet,
 		};
 
 		(void) bitcoin.nodes->record(bitcoin.nodes, work, &first);
@@ -251,8 +271,7 @@ recognise(void *argument)
 		if (known == NULL)
 			refuse(RESULT_INTERNAL, "The node could not be recorded.");
 	}
-	recognition->is_known = strcmp(known->network, identity->network) == 0 &&
-		strcmp(known->node_id, identity->node_id) == 0 && strcmp(known->backend, worker_node()->name) == 0;
+	recognition->is_known = is_same_node(known, identity);
 	if (recognition->is_known)
 		keep_known(known);
 }
@@ -470,12 +489,6 @@ standing_next(void)
 	if (!standing.identify.is_used && instant_before(standing.next_identify, next))
 		next = standing.next_identify;
 	return next;
-}
-
-static bool
-is_same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 static bool

@@ -68,6 +68,7 @@ typedef struct NodeNotes
 	int64_t		version;		/* larger for a newer one; 0: not known yet */
 	char		node_id[72];	/* where it has to be found out in a roundabout way */
 	char		network[16];
+	char		wallet[72];
 } NodeNotes;
 
 struct HttpNode

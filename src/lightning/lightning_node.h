@@ -153,6 +153,7 @@ typedef struct NodeIdentity
 {
 	const char *network;		/* "regtest", "bitcoin", .. */
 	const char *node_id;		/* public key, 66 hex digits */
+	const char *wallet;			/* which of several that it keeps apart, or NULL */
 	bool		ready;			/* unlocked, synced, can pay and be paid */
 	const char *version;		/* the node's own words, or NULL */
 	int64_t		keeps_seconds;	/* for how long it remembers payments; 0: for ever, or it does not say */

@@ -116,6 +116,7 @@ tell_identity(const HttpNode *self, NodeCall *call)
 	call->identity = (NodeIdentity) {
 		.network = arena_text(call->arena, self->notes.network),
 		.node_id = arena_text(call->arena, self->notes.node_id),
+		.wallet = arena_text(call->arena, self->notes.wallet),
 		.ready = true,
 		.warning = "LNbits takes no highest fee and may call failed what goes on: for small sums only",
 	};
@@ -127,8 +128,12 @@ static bool
 hear_wallet(HttpNode *self, NodeCall *call, const HttpReply *reply)
 {
 	json_t	   *wallet = good_body(call, reply, 200);
-	bool		is_admin = node_json_peek(wallet, "id") != NULL;
+	const char *id = node_json_peek(wallet, "id");
+	bool		is_admin = id != NULL && strlen(id) < sizeof(self->notes.wallet);
 	Amount		balance;
+
+	if (is_admin)
+		strcpy(self->notes.wallet, id);
 
 	if (wallet != NULL && !node_json_msat(wallet, "balance", &balance))
 		call->words = OUT_OF_TURN;
@@ -325,7 +330,11 @@ refusal_of(const HttpReply *reply, const char *detail)
 	return reply->status == 401 || reply->status == 403 ? NODE_FAILURE_OTHER : NODE_FAILURE_NONE;
 }
 
-/* The reply to an attempt: looked into for a refusal only. */
+/*
+ * The reply to an attempt, looked into for two things only: that LNbits has
+ * taken it over, for then a look-up would last as long as the payment does; and
+ * a refusal.
+ */
 static bool
 hear_sent(NodeTalk *talk, const HttpReply *reply)
 {
@@ -348,8 +357,10 @@ hear_sent(NodeTalk *talk, const HttpReply *reply)
 	call->words = node_json_text(call->arena, body, "detail");
 	talk->failure = refusal_of(reply, call->words);
 	talk->record = call->words;
+	if (reply->status == 201 && node_json_is(body, "status", "pending") && is_of_hash(call, body))
+		call->submit = SUBMIT_ACKED;
 	json_decref(body);
-	return true;
+	return call->submit != SUBMIT_ACKED;
 }
 
 static void

@@ -154,10 +154,12 @@ CREATE TABLE spark_bitcoin.node (
 	backend			text NOT NULL,
 	network			text NOT NULL,
 	node_id			text NOT NULL CHECK (length(node_id) = 66),
-	first_seen_at	timestamptz NOT NULL
+	first_seen_at	timestamptz NOT NULL,
+	wallet			text
 );
 COMMENT ON TABLE spark_bitcoin.node IS 'The node that these books belong to, recorded when it first answered.';
 COMMENT ON COLUMN spark_bitcoin.node.node_account_id IS 'The ledger''s mirror of the node.';
+COMMENT ON COLUMN spark_bitcoin.node.wallet IS 'Which of several wallets that the node keeps apart; NULL where it has only one.';
 -- One node.
 CREATE UNIQUE INDEX node_only ON spark_bitcoin.node ((1));
 
