@@ -251,7 +251,7 @@ $request = $spark->sql('SELECT spark_simulator.make_invoice(1)');
 is(($spark->try_as($carol, "SELECT * FROM spark.withdraw('$request')"))[0], 'SP401', 'and regtest is another network');
 $spark->node->append_conf('postgresql.conf', "spark.lightning_network = 'regtest'\nspark.lightning_node = 'cln'");
 $spark->node->reload;
-$spark->wait_for("SELECT NOT ok AND detail LIKE '%not built%' FROM spark_ops.node_health() WHERE check_name = 'node'", 'a node that is not built in is named');
+$spark->wait_for("SELECT NOT ok AND detail LIKE '%spark.lightning_url is not set%' FROM spark_ops.node_health() WHERE check_name = 'node'", 'a node whose address is not set is named');
 $spark->node->append_conf('postgresql.conf', "spark.lightning_node = 'simulator'");
 $spark->node->reload;
 $spark->wait_for("SELECT ok FROM spark_ops.node_health() WHERE check_name = 'node'", 'and it goes on');
