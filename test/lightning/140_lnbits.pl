@@ -1,6 +1,6 @@
 # 140_lnbits.pl
 #		A real LNbits over a real lnd: deposits, withdrawals with their fee, refusals,
-#		a payee who holds, LNbits away, another wallet.
+#		a payee who holds, LNbits away, its word on failures, another wallet.
 use strict;
 use warnings;
 
@@ -16,7 +16,8 @@ my $nodes = Nodes->start;
 my $lnbits = Lnbits->start($nodes);
 my ($admin, $invoice_key) = @{ $lnbits->{wallet} }{qw(adminkey inkey)};
 my $keys = Hub::kept_secret({ nodes => $nodes }, 'lnbits.keys', "$admin\n$invoice_key\n");
-my $hub = Hub->start($nodes, conf => "spark.lightning_timeout = 8\nspark.lightning_node = 'lnbits'\nspark.lightning_url = '$lnbits->{url}'\n"
+my $warning = 'LNbits takes no highest fee%';
+my $hub = Hub->start($nodes, warning => $warning, conf => "spark.lightning_timeout = 8\nspark.lightning_node = 'lnbits'\nspark.lightning_url = '$lnbits->{url}'\n"
 	. "spark.lightning_ca_file = ''\nspark.lightning_credential_file = '$keys'");
 my $spark = $hub->spark;
 
@@ -64,13 +65,24 @@ $hub->comes($alice, $id, 'paid', 'succeeded', 'taken by the payee it is paid');
 $lnbits->stop;
 ($request, $hash) = $hub->outside('third', 700);
 ($id) = $hub->withdraw($alice, $request);
-$hub->comes_to_stand(0, 'health sees that nobody answers');
+$hub->comes_to_stand(0, 'health sees that nobody answers', '%does not answer%');
 $lnbits->run;
-$hub->comes_to_stand(1, 'and that somebody does again');
+$hub->comes_to_stand(0, 'and that somebody does again', $warning);
 $hub->look_now($id);
 $hub->comes($alice, $id, 'paid', 'succeeded', 'L20 what nobody was asked for is asked for later');
 is($hub->payments_at('first', $hash) =~ /^SUCCEEDED [0-9]+$/, 1, 'once');
 $hub->books_are_right('after LNbits was away');
+
+# ---- its word that a payment failed is weak
+($request, $hash) = $hub->outside('third', 300);
+$nodes->lncli('third', 'cancelinvoice', $hash);
+$before = $hub->balance($alice);
+($id) = $hub->withdraw($alice, $request);
+$hub->comes($alice, $id, 'pending', 'unknown', 'L23 what LNbits calls failed stays unknown');
+$hub->look_now($id);
+$spark->wait_for("SELECT next_look_at > now() FROM spark_bitcoin.withdrawals WHERE invoice_id = '$id'");
+is($hub->shown($alice, $id, 'status, state'), 'pending|unknown', 'also after it was asked again');
+isnt($hub->balance($alice), $before, 'and its money reserved');
 
 # ---- another wallet of the same LNbits
 my $other = $lnbits->call(POST => '/api/v1/account', undef, { name => 'another' })->{json};
@@ -82,7 +94,7 @@ $hub->comes_to_stand(0, 'L11 with the keys of another wallet nothing is paid', '
 Hub::kept_secret({ nodes => $nodes }, 'lnbits.keys', "$admin\n$invoice_key\n");
 is($hub->payments_at('first', $hash), '', 'lnd was not asked');
 $spark->node->reload;
-$hub->comes_to_stand(1, 'with the first keys it goes on');
+$hub->comes_to_stand(0, 'with the first keys it goes on', $warning);
 $hub->look_now($id);
 $hub->comes($alice, $id, 'paid', 'succeeded', 'and pays');
 
