@@ -6,7 +6,7 @@ CREATE FUNCTION spark_ops.bus_status()
 	RETURNS TABLE (consumer text, lane int, lag_messages bigint, lag_seconds float8,
 		parked bigint, dead bigint, handled bigint, last_error text,
 		rate_per_second float8, batch_size float8, handler_seconds float8, handler_seconds_p95 float8,
-		paused_why text)
+		paused_why text, blocked_keys bigint)
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_bus_status';
 COMMENT ON FUNCTION spark_ops.bus_status() IS
@@ -17,7 +17,8 @@ Returns a row a consumer and lane. lag_messages: what it wants and has not handl
   spark_ops.dead_letters(); handled: since the server''s start. Drained: lag, parked and dead all 0.
   rate_per_second: handled in the last minute; batch_size: messages a transaction, on average;
   handler_seconds and handler_seconds_p95: a call of a handler, on average and 95 of 100, of all lanes;
-  paused_why: why it waits, else NULL. All counts are since the server''s start.
+  paused_why: why it waits, else NULL; blocked_keys: keys that a
+  failed message shuts. All counts are since the server''s start.
 Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.dead_letters(limit_ int DEFAULT 100, of_consumer text DEFAULT NULL, after uuid DEFAULT NULL)

@@ -8,7 +8,7 @@
 
 #include "postmaster/bgworker.h"
 
-#define MAX_CHILDREN 128
+#define MAX_CHILDREN 1024
 #define LONGEST_BACKOFF 30
 #define LIVED_WELL 10			/* seconds, after which the backoff begins anew */
 

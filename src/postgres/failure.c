@@ -19,7 +19,7 @@
 
 #define TRANSIENT_AT_ONCE 5
 #define TRANSIENT_SAID 20
-#define MAX_REMEMBERED 128
+#define MAX_REMEMBERED 1024
 
 typedef struct Memory
 {

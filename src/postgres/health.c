@@ -38,17 +38,18 @@ static int	probe_count;
 
 /* Who holds the oldest snapshot: a session, a slot, a prepared transaction or a standby. */
 static Statement oldest_snapshot = {
-	.sql = "SELECT holder, age FROM ("
+	.sql = "SELECT holder, age, query FROM ("
 	" SELECT pg_catalog.format('pid %s (%s)', pid, COALESCE(backend_type, 'unknown')) AS holder,"
+	"  NULLIF(pg_catalog.left(pg_catalog.regexp_replace(query, '\\s+', ' ', 'g'), 100), '') AS query,"
 	"  pg_catalog.age(backend_xmin) AS xids,"
 	"  EXTRACT(epoch FROM pg_catalog.clock_timestamp() - COALESCE(xact_start, query_start, backend_start))::float8 AS age"
 	"  FROM pg_catalog.pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
-	" UNION ALL SELECT pg_catalog.format('slot %s', slot_name), pg_catalog.age(xmin), NULL"
+	" UNION ALL SELECT pg_catalog.format('slot %s', slot_name), NULL, pg_catalog.age(xmin), NULL"
 	"  FROM pg_catalog.pg_replication_slots WHERE xmin IS NOT NULL"
-	" UNION ALL SELECT pg_catalog.format('prepared %s', gid), pg_catalog.age(transaction),"
+	" UNION ALL SELECT pg_catalog.format('prepared %s', gid), NULL, pg_catalog.age(transaction),"
 	"  EXTRACT(epoch FROM pg_catalog.clock_timestamp() - prepared)::float8 FROM pg_catalog.pg_prepared_xacts"
 	" UNION ALL SELECT pg_catalog.format('standby %s', COALESCE(application_name, pid::text)),"
-	"  pg_catalog.age(backend_xmin), NULL FROM pg_catalog.pg_stat_replication WHERE backend_xmin IS NOT NULL) h"
+	"  NULL, pg_catalog.age(backend_xmin), NULL FROM pg_catalog.pg_stat_replication WHERE backend_xmin IS NOT NULL) h"
 	" ORDER BY xids DESC, age DESC NULLS LAST LIMIT 1",
 	.read_only = true};
 
@@ -181,13 +182,14 @@ put_backlog(Answer *answer, List *all, Arena *arena)
 }
 
 double
-oldest_snapshot_seconds(Arena *arena, const char **holder)
+oldest_snapshot_seconds(Arena *arena, const char **holder, const char **query)
 {
 	Rows		rows = rows_open(&oldest_snapshot, NO_PARAMETERS);
 	bool		found = rows_next(&rows);
 	double		age = found ? row_double(&rows, 2) : 0;
 
 	*holder = found ? row_text(&rows, 1, arena) : NULL;
+	*query = found ? row_text(&rows, 3, arena) : NULL;
 	rows_close(&rows);
 	return age;
 }
@@ -196,10 +198,11 @@ static void
 put_snapshot(Answer *answer, Arena *arena)
 {
 	const char *holder;
-	double		age = oldest_snapshot_seconds(arena, &holder);
+	const char *query;
+	double		age = oldest_snapshot_seconds(arena, &holder, &query);
 
 	put(answer, "snapshot", age < OLD_SNAPSHOT_SECONDS, holder == NULL ? "no other session holds a snapshot"
-		: arena_printf(arena, "held by %s for %.0f s", holder, age));
+		: arena_printf(arena, "held by %s for %.0f s%s%s", holder, age, query != NULL ? ": " : "", query != NULL ? query : ""));
 }
 
 static void

@@ -73,8 +73,9 @@ static Statement count_failed = {
 	.read_only = true};
 
 static Statement count_blocked = {
-	.sql = "SELECT pg_catalog.count(*) FROM (SELECT aggregateid FROM spark_common.retry WHERE consumer = $1"
-	" UNION SELECT aggregateid FROM spark_common.dead_letter WHERE consumer = $1) k",
+	.sql = "SELECT pg_catalog.count(*) FROM (SELECT aggregateid FROM spark_common.retry"
+	"  WHERE consumer = $1 AND holds <> 'none'"
+	" UNION SELECT aggregateid FROM spark_common.dead_letter WHERE consumer = $1 AND holds <> 'none') k",
 	.read_only = true};
 
 static Statement read_health = {
@@ -228,6 +229,7 @@ add_health(Metrics *metrics)
 {
 	Rows		rows = rows_open(&read_health, NO_PARAMETERS);
 	const char *holder;
+	const char *query;
 
 	while (rows_next(&rows))
 	{
@@ -241,7 +243,7 @@ add_health(Metrics *metrics)
 			sample(metrics, FAMILY_NODE, "", row_bool(&rows, 2) ? 1 : 0);
 	}
 	rows_close(&rows);
-	sample(metrics, FAMILY_SNAPSHOT, "", oldest_snapshot_seconds(metrics->arena, &holder));
+	sample(metrics, FAMILY_SNAPSHOT, "", oldest_snapshot_seconds(metrics->arena, &holder, &query));
 }
 
 Datum

@@ -35,7 +35,11 @@ static Statement count_parked = {
 	" (SELECT pg_catalog.count(*) FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2),"
 	" (SELECT error_message FROM (SELECT error_message, first_failed_at FROM spark_common.retry WHERE consumer = $1"
 	"   AND error_message IS NOT NULL UNION ALL SELECT error_message, died_at FROM spark_common.dead_letter"
-	"   WHERE consumer = $1) e ORDER BY first_failed_at DESC LIMIT 1)",
+	"   WHERE consumer = $1) e ORDER BY first_failed_at DESC LIMIT 1),"
+	" (SELECT pg_catalog.count(*) FROM (SELECT aggregateid FROM spark_common.retry"
+	"   WHERE consumer = $1 AND lane = $2 AND holds <> 'none'"
+	"  UNION SELECT aggregateid FROM spark_common.dead_letter"
+	"   WHERE consumer = $1 AND lane = $2 AND holds <> 'none') k)",
 	.read_only = true};
 
 #define DEAD_LETTERS \
@@ -81,21 +85,23 @@ answer_mean(Answer *answer, bool counted, double value)
 }
 
 static void
-put_status(Answer *answer, const Listener *listener, int lane, Arena *arena)
+put_status(Answer *answer, const Listener *listener, int lane, const ConsumerCounters *counters,
+		   const char *paused, Arena *arena)
 {
-	ConsumerCounters counters = consumer_counters(listener->name);
 	Instant		oldest = INSTANT_NONE;
 	Instant		now = server_time();
-	const char *last_error = counters.last_error[0] != '\0' ? counters.last_error : NULL;
+	const char *last_error = counters->last_error[0] != '\0' ? counters->last_error : NULL;
 	int64		lag = cursor_lag(listener, lane, arena, &oldest);
 	int64		parked;
 	int64		dead;
+	int64		blocked;
 	Rows		rows;
 
 	rows = rows_open(&count_parked, PARAMETERS(param_text(listener->name), param_int(lane)));
 	(void) rows_next(&rows);
 	parked = row_bigint(&rows, 1);
 	dead = row_bigint(&rows, 2);
+	blocked = row_bigint(&rows, 4);
 	if (last_error == NULL)
 		last_error = row_text(&rows, 3, arena);
 	rows_close(&rows);
@@ -106,13 +112,14 @@ put_status(Answer *answer, const Listener *listener, int lane, Arena *arena)
 				  Max(0.0, (double) (now.microseconds - oldest.microseconds) / MICROSECONDS_PER_SECOND));
 	answer_bigint(answer, parked);
 	answer_bigint(answer, dead);
-	answer_bigint(answer, counters.handled[lane]);
+	answer_bigint(answer, counters->handled[lane]);
 	answer_text(answer, last_error);
-	answer_double(answer, recent_rate(&counters.recent[lane]));
-	answer_mean(answer, counters.handled[lane] > 0, (double) counters.handled[lane] / (double) Max(1, counters.batches[lane]));
-	answer_mean(answer, counters.times.count > 0, times_mean(&counters.times));
-	answer_mean(answer, counters.times.count > 0, times_quantile(&counters.times, 0.95));
-	answer_text(answer, why_paused(listener));
+	answer_double(answer, recent_rate(&counters->recent[lane]));
+	answer_mean(answer, counters->handled[lane] > 0, (double) counters->handled[lane] / (double) Max(1, counters->batches[lane]));
+	answer_mean(answer, counters->times.count > 0, times_mean(&counters->times));
+	answer_mean(answer, counters->times.count > 0, times_quantile(&counters->times, 0.95));
+	answer_text(answer, paused);
+	answer_bigint(answer, blocked);
 	answer_put(answer);
 }
 
@@ -125,8 +132,14 @@ spark_ops_bus_status(PG_FUNCTION_ARGS)
 
 	bus_required();
 	foreach(cell, listeners(arena))
+	{
+		const Listener *listener = lfirst(cell);
+		ConsumerCounters counters = consumer_counters(listener->name);
+		const char *paused = why_paused(listener);
+
 		for (int lane = 0; lane < log_shape()->made; lane++)
-			put_status(&answer, lfirst(cell), lane, arena);
+			put_status(&answer, listener, lane, &counters, paused, arena);
+	}
 	return (Datum) 0;
 }
 

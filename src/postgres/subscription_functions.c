@@ -303,6 +303,7 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 		end_in_epoch(consumer);
 		forget_detached(consumer);
 		forget_paused(consumer);
+		forget_counters(consumer);
 	}
 	subscriptions_changed();
 	wake_dispatchers_at_commit();

@@ -30,8 +30,8 @@
 #include "storage/shmem.h"
 #include "storage/spin.h"
 
-#define MAX_WORKERS 256
-#define MAX_COUNTED 128
+#define MAX_WORKERS 1024
+#define MAX_COUNTED 1024		/* consumers of all databases */
 
 typedef struct WorkerSlot
 {
@@ -47,10 +47,14 @@ typedef struct WorkerSlot
 	char		name[NAMEDATALEN];
 } WorkerSlot;
 
+/*
+ * Found by the hash of the name: there, or behind it with no unused slot between.
+ * A slot that is given up is used again, but ends no search.
+ */
 typedef struct CounterSlot
 {
-	bool		used;
-	Oid			database;
+	bool		used;			/* now, or once */
+	Oid			database;		/* InvalidOid: given up */
 	char		consumer[NAMEDATALEN];
 	ConsumerCounters counters;
 } CounterSlot;
@@ -436,29 +440,65 @@ copy_clipped(char *target, size_t size, const char *text)
 	target[length] = '\0';
 }
 
-/* The slot of that consumer; call with the lock held; NULL: all are taken. */
-static ConsumerCounters *
-counters_of(const char *consumer)
+/* The slot of that consumer, or where it would be, not marked so; call with the lock held; NULL: all are taken. */
+static CounterSlot *
+find_counted(const char *consumer, uint32 hash)
 {
-	CounterSlot *unused = NULL;
+	CounterSlot *free_slot = NULL;
 
-	for (int i = 0; i < MAX_COUNTED; i++)
+	for (uint32 i = 0; i < MAX_COUNTED; i++)
 	{
-		CounterSlot *slot = &shared->counted[i];
+		CounterSlot *slot = &shared->counted[(hash + i) % MAX_COUNTED];
 
 		if (slot->used && slot->database == MyDatabaseId &&
 			strncmp(slot->consumer, consumer, NAMEDATALEN - 1) == 0)
-			return &slot->counters;
-		if (!slot->used && unused == NULL)
-			unused = slot;
+			return slot;
+		if (free_slot == NULL && !OidIsValid(slot->database))
+			free_slot = slot;
+		if (!slot->used)
+			break;
 	}
-	if (unused == NULL)
+	return free_slot;
+}
+
+static uint32
+hash_of(const char *consumer)
+{
+	int			length = (int) strnlen(consumer, NAMEDATALEN - 1);
+
+	return DatumGetUInt32(hash_any((const unsigned char *) consumer, length)) ^ MyDatabaseId;
+}
+
+/* The counters of that consumer; call with the lock held; NULL: all slots are taken. */
+static ConsumerCounters *
+counters_of(const char *consumer)
+{
+	CounterSlot *slot = find_counted(consumer, hash_of(consumer));
+
+	if (slot == NULL)
 		return NULL;
-	memset(unused, 0, sizeof(*unused));
-	unused->used = true;
-	unused->database = MyDatabaseId;
-	strlcpy(unused->consumer, consumer, NAMEDATALEN);
-	return &unused->counters;
+	if (!OidIsValid(slot->database))
+	{
+		memset(slot, 0, sizeof(*slot));
+		slot->used = true;
+		slot->database = MyDatabaseId;
+		strlcpy(slot->consumer, consumer, NAMEDATALEN);
+	}
+	return &slot->counters;
+}
+
+void
+forget_counters(const char *consumer)
+{
+	CounterSlot *slot;
+
+	if (shared == NULL)
+		return;
+	SpinLockAcquire(&shared->lock);
+	slot = find_counted(consumer, hash_of(consumer));
+	if (slot != NULL)
+		slot->database = InvalidOid;
+	SpinLockRelease(&shared->lock);
 }
 
 /* Slices that nobody has counted in are empty. */
@@ -565,14 +605,14 @@ ConsumerCounters
 consumer_counters(const char *consumer)
 {
 	ConsumerCounters copy = {0};
-	ConsumerCounters *counters;
+	CounterSlot *slot;
 
 	if (shared == NULL)
 		return copy;
 	SpinLockAcquire(&shared->lock);
-	counters = counters_of(consumer);
-	if (counters != NULL)
-		copy = *counters;
+	slot = find_counted(consumer, hash_of(consumer));
+	if (slot != NULL && OidIsValid(slot->database))
+		copy = slot->counters;
 	SpinLockRelease(&shared->lock);
 	return copy;
 }

@@ -131,4 +131,7 @@ extern void note_paused(const char *consumer, const char *why);	/* NULL: it goes
 extern void note_shared(const char *consumer, bool is_shared);
 extern ConsumerCounters consumer_counters(const char *consumer);
 
+/* It is gone: another one may have its place. */
+extern void forget_counters(const char *consumer);
+
 #endif

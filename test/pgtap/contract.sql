@@ -40,7 +40,7 @@ INSERT INTO promised VALUES
 	('spark_bus', 'unsubscribe', 'c', 'consumer text, message_type text, discard boolean DEFAULT false', 'void'),
 	('spark_bus', 'dispatch', 'c', 'max_messages integer DEFAULT 1000', 'bigint'),
 	('spark_bus', 'grant_author', 'c', 'author regrole', 'void'),
-	('spark_ops', 'bus_status', '-', '', 'setof (consumer text, lane integer, lag_messages bigint, lag_seconds double precision, parked bigint, dead bigint, handled bigint, last_error text, rate_per_second double precision, batch_size double precision, handler_seconds double precision, handler_seconds_p95 double precision, paused_why text)'),
+	('spark_ops', 'bus_status', '-', '', 'setof (consumer text, lane integer, lag_messages bigint, lag_seconds double precision, parked bigint, dead bigint, handled bigint, last_error text, rate_per_second double precision, batch_size double precision, handler_seconds double precision, handler_seconds_p95 double precision, paused_why text, blocked_keys bigint)'),
 	('spark_ops', 'dead_letters', '-', 'limit_ integer DEFAULT 100, of_consumer text DEFAULT NULL::text, after uuid DEFAULT NULL::uuid', 'setof (message_id, consumer, type, aggregate_id, payload, attempts, error_code, error_message, first_failed_at, died_at, holds)'),
 	('spark_ops', 'blocked_keys', '-', 'limit_ integer DEFAULT 100', 'setof (consumer, aggregate_id, waiting, holds, state, message_id, type, error_code, error_message, first_failed_at, due)'),
 	('spark_ops', 'operations', '-', 'limit_ integer DEFAULT 100', 'setof (at, operator, action, consumer, message_id, reason, before, after)'),
