@@ -78,6 +78,17 @@ on_deposit(const void *self, UnitOfWork *work, const Message *message)
 		return transfer_is_same(first, receipt);
 	TRY(books_fact(context, work, receipt, LEDGER_NODE,
 				   uuid_equal(receipt->credit_account_id, suspense_account_id) ? LEDGER_SUSPENSE : LEDGER_USER));
+	if (amount_is_positive(command->receive_fee_msat))
+	{
+		Transfer   *fee = new_transfer(work, TRANSFER_DIRECT, PURPOSE_RECEIVE_FEE, command->idempotency_key);
+
+		fee->debit_account_id = operator_account_id;
+		fee->credit_account_id = command->node_account_id;
+		fee->amount = command->receive_fee_msat;
+		fee->linked_id = receipt->aggregate.id;
+		fee->to_invoice_id = command->invoice_id;
+		TRY(books_fact(context, work, fee, LEDGER_OPERATOR, LEDGER_NODE));
+	}
 	if (uuid_equal(receipt->credit_account_id, command->account_id))
 		EMIT(work, accounting_deposit_succeeded, message->aggregate_id,
 			 .account_id = command->account_id,

@@ -42,6 +42,7 @@
 	X(REFUND, "refund", REFUND, true)			/* owner -> donor */ \
 	X(FEE, "fee", FEE, false)					/* account -> node, beside a withdrawal */ \
 	X(EXCESS, "excess", FEE, false)				/* operator -> node: a fee above what was agreed */ \
+	X(RECEIVE_FEE, "receive_fee", FEE, false)	/* operator -> node: what it kept of a receipt */ \
 	X(SURPLUS, "surplus", DEPOSIT, false)		/* node -> suspense: the node sent less than the amount */ \
 	X(LATE, "late", WITHDRAWAL, false)			/* account, suspense -> node: paid after the reserve was gone */ \
 	X(POST, "post", WITHDRAWAL, false)			/* the end of a pending one; its kind is that one's */ \

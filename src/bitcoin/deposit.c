@@ -251,6 +251,17 @@ deposit_settle(Deposit *deposit, Amount received, const char *preimage, Instant 
 }
 
 void
+deposit_bear_fee(Deposit *deposit, Amount fee)
+{
+	if (deposit->state != DEPOSIT_SETTLED || fee.msat == 0)
+		return;
+	if (fee.msat < 0 || amount_compare(fee, deposit->received) > 0)
+		deposit->alarm = "the node says that it kept a fee of a receipt that cannot be; none was booked";
+	else
+		deposit->receive_fee = fee;
+}
+
+void
 deposit_settle_inside(Deposit *deposit, Uuid withdrawal_id, Instant now)
 {
 	if (!can_be_looked_at(deposit))

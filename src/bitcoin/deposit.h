@@ -53,6 +53,7 @@ typedef struct Deposit
 	Instant		expires_at;
 	Uuid		node_account_id;	/* whose invoice it is; nil before open */
 	Amount		received;		/* zero before settled */
+	Amount		receive_fee;	/* of it: what the node kept for itself; the operator bears it */
 	const char *preimage;		/* after settled, and never of one paid inside */
 	Instant		settled_at;
 	Uuid		paid_by;		/* the withdrawal that paid it inside, or nil */
@@ -121,6 +122,9 @@ extern void deposit_give_up(Deposit *deposit);
 
 /* The node says that it was paid, and the preimage fits. */
 extern void deposit_settle(Deposit *deposit, Amount received, const char *preimage, Instant now);
+
+/* Just settled: what the node kept of it for itself. */
+extern void deposit_bear_fee(Deposit *deposit, Amount fee);
 
 /* That withdrawal of another account has paid it, and nobody else can any more. */
 extern void deposit_settle_inside(Deposit *deposit, Uuid withdrawal_id, Instant now);

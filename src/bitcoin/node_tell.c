@@ -29,7 +29,8 @@ tell_settled(UnitOfWork *work, const Deposit *deposit)
 			 .idempotency_key = deposit->payment_hash,
 			 .amount_msat = deposit->received,
 			 .node_account_id = deposit->node_account_id,
-			 .invoice_id = deposit->aggregate.id);
+			 .invoice_id = deposit->aggregate.id,
+			 .receive_fee_msat = deposit->receive_fee);
 	EMIT(work, bitcoin_invoice_paid, deposit->aggregate.id,
 		 .invoice_id = deposit->aggregate.id,
 		 .account_id = deposit->account_id,

@@ -124,7 +124,10 @@ apply_invoice(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const 
 			break;
 		case INVOICE_SETTLED:
 			if (preimage_fits(context->digest, call->preimage, deposit->payment_hash))
+			{
 				deposit_settle(deposit, call->received, bytes32_hex(work->arena, call->preimage), now);
+				deposit_bear_fee(deposit, call->receive_fee);
+			}
 			else
 				deposit_settled_unproven(deposit, now);
 			break;

@@ -50,6 +50,7 @@ read_deposit(const Rows *rows, Arena *arena)
 	deposit->wanted_at = row_instant(rows, 22);
 	deposit->look_count = row_bigint(rows, 23);
 	deposit->alarm = row_text(rows, 24, arena);
+	deposit->receive_fee = row_amount(rows, 25);
 	return &deposit->aggregate;
 }
 
@@ -65,8 +66,8 @@ insert_deposit(const Repository *self, UnitOfWork *work, const Aggregate *aggreg
 	static Statement statement = {
 		.sql = "INSERT INTO spark_bitcoin.deposits"
 		" (invoice_id, version, account_id, idempotency_key, amount_msat, expiry_seconds, created_at,"
-		" state, held, late, next_look_at, look_count)"
-		" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, false, false, $8, 0) ON CONFLICT DO NOTHING"
+		" state, held, late, next_look_at, look_count, receive_fee_msat)"
+		" VALUES ($1, 1, $2, $3, $4, $5, $6, $7, false, false, $8, 0, 0) ON CONFLICT DO NOTHING"
 	};
 	const Deposit *deposit = (const Deposit *) aggregate;
 	const Parameter parameters[] = {
@@ -94,7 +95,7 @@ update_deposit(const Repository *self, UnitOfWork *work, const Aggregate *aggreg
 		" SET version = version + 1, state = $3, reason = $4, payment_hash = $5, payment_request = $6,"
 		" expires_at = $7, node_account_id = $8, received_msat = $9, preimage = $10, settled_at = $11,"
 		" paid_by = $12, held = $13, late = $14, next_look_at = $15, asked_at = $16, wanted_at = $17,"
-		" look_count = $18, alarm = $19"
+		" look_count = $18, alarm = $19, receive_fee_msat = $20"
 		" WHERE invoice_id = $1 AND version = $2"
 	};
 	const Deposit *deposit = (const Deposit *) aggregate;
@@ -118,6 +119,7 @@ update_deposit(const Repository *self, UnitOfWork *work, const Aggregate *aggreg
 		param_instant(deposit->wanted_at),
 		param_bigint(deposit->look_count),
 		param_text(deposit->alarm),
+		param_amount(deposit->receive_fee),
 	};
 
 	(void) self;

@@ -1,6 +1,9 @@
 /*
  * postgres_audit.c
  *		The comparison of the books with the node, over SPI.
+ *
+ * A statement that begins with the word audit reads as much as there is, on
+ * purpose.
  */
 #include "postgres/server.h"
 
@@ -32,10 +35,10 @@ Instant
 audit_reads_from(void)
 {
 	static Statement all = {
-		.sql = "SELECT 1 FROM spark_bitcoin.differences WHERE read_from IS NULL LIMIT 1"
+		.sql = "/* audit */ SELECT 1 FROM spark_bitcoin.differences WHERE read_from IS NULL LIMIT 1"
 	};
 	static Statement oldest = {
-		.sql = "SELECT least((SELECT watermark - interval '1 day' FROM spark_bitcoin.audit),"
+		.sql = "/* audit */ SELECT least((SELECT watermark - interval '1 day' FROM spark_bitcoin.audit),"
 		" (SELECT min(read_from) FROM spark_bitcoin.differences))"
 	};
 	Rows		rows;
@@ -166,7 +169,7 @@ settled_payments_without(Instant from, Instant until, const char *const *hashes,
 						 Arena *arena, const char ***missing)
 {
 	static Statement statement = {
-		.sql = "SELECT w.payment_hash FROM spark_bitcoin.withdrawals w"
+		.sql = "/* audit */ SELECT w.payment_hash FROM spark_bitcoin.withdrawals w"
 		" WHERE w.state = 'succeeded' AND w.settled_at >= coalesce($1, '-infinity') AND w.settled_at < $2"
 		"  AND w.submitted_at >= coalesce($1, '-infinity')"
 		"  AND NOT EXISTS (SELECT FROM unnest($3) AS h (payment_hash) WHERE h.payment_hash = w.payment_hash)"
@@ -182,7 +185,7 @@ settled_invoices_without(Instant from, Instant until, const char *const *hashes,
 						 Arena *arena, const char ***missing)
 {
 	static Statement statement = {
-		.sql = "SELECT d.payment_hash FROM spark_bitcoin.deposits d"
+		.sql = "/* audit */ SELECT d.payment_hash FROM spark_bitcoin.deposits d"
 		" WHERE d.state = 'settled' AND d.settled_at >= coalesce($1, '-infinity') AND d.settled_at < $2"
 		"  AND d.created_at >= coalesce($1, '-infinity') AND d.paid_by IS NULL"
 		"  AND NOT EXISTS (SELECT FROM unnest($3) AS h (payment_hash) WHERE h.payment_hash = d.payment_hash)"
@@ -231,7 +234,7 @@ differences_store(const FoundDifference *found, size_t count, Instant read_from,
 		" read_from = least(d.read_from, $6)"
 	};
 	static Statement drop = {
-		.sql = "DELETE FROM spark_bitcoin.differences WHERE last_seen_at < $1"
+		.sql = "/* audit */ DELETE FROM spark_bitcoin.differences WHERE last_seen_at < $1"
 	};
 
 	for (size_t i = 0; i < count; i++)
@@ -301,7 +304,7 @@ int64
 differences_count(void)
 {
 	static Statement statement = {
-		.sql = "SELECT count(*) FROM spark_bitcoin.differences",
+		.sql = "/* audit */ SELECT count(*) FROM spark_bitcoin.differences",
 		.read_only = true
 	};
 	Rows		rows = rows_open(&statement, NO_PARAMETERS);
@@ -315,7 +318,7 @@ Rows
 differences_query(void)
 {
 	static Statement statement = {
-		.sql = "SELECT kind, payment_hash, books, node, detail FROM spark_bitcoin.differences"
+		.sql = "/* audit */ SELECT kind, payment_hash, books, node, detail FROM spark_bitcoin.differences"
 		" ORDER BY first_seen_at, payment_hash, kind"
 	};
 

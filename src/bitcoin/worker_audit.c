@@ -238,23 +238,44 @@ act_compare(void *argument)
 	compare_missing(payments, sum_count, invoices, audit.invoice_count);
 }
 
-static const char **
-found_hashes(void)
+/* Hashes of what was found, so many from that one on; returns how many. */
+static size_t
+found_hashes(size_t from, const char **hashes)
 {
-	const char **hashes = palloc(sizeof(char *) * Max(audit.found_count, 1));
+	size_t		count = 0;
 
-	for (size_t i = 0; i < audit.found_count; i++)
-		hashes[i] = audit.found[i].payment_hash;
-	return hashes;
+	while (count < CHUNK && from + count < audit.found_count)
+	{
+		hashes[count] = audit.found[from + count].payment_hash;
+		count++;
+	}
+	return count;
 }
 
 static void
 act_look_at_found(void *argument)
 {
 	Instant		now = *(Instant *) argument;
+	const char *hashes[CHUNK];
+	size_t		count;
 
-	make_due_by_hash(found_hashes(), audit.found_count, now);
-	make_payments_due_by_hash(found_hashes(), audit.found_count, now);
+	/* Deposits before withdrawals: the one order of locks. */
+	for (size_t i = 0; (count = found_hashes(i, hashes)) > 0; i += CHUNK)
+		make_due_by_hash(hashes, count, now);
+	for (size_t i = 0; (count = found_hashes(i, hashes)) > 0; i += CHUNK)
+		make_payments_due_by_hash(hashes, count, now);
+}
+
+static bool
+is_any_found_unasked(void)
+{
+	const char *hashes[CHUNK];
+	size_t		count;
+
+	for (size_t i = 0; (count = found_hashes(i, hashes)) > 0; i += CHUNK)
+		if (is_any_unasked_of(hashes, count, audit.looked_from))
+			return true;
+	return false;
 }
 
 /* ------------------------------------------------------------------ the end */
@@ -419,7 +440,7 @@ act_is_unasked(void *argument)
 	Question   *question = argument;
 
 	question->answer = audit.step == AUDIT_LOOKS ? is_anything_unasked_since(audit.looked_from) :
-		is_any_unasked_of(found_hashes(), audit.found_count, audit.looked_from);
+		is_any_found_unasked();
 }
 
 /* One that hangs counts as asked; what is never asked at all holds it up for a while. */

@@ -71,6 +71,8 @@ fee_of(const SimulatedPayment *payment)
 
 	if (payment->script != NULL && payment->script->has_fee)
 		fee = payment->script->fee;
+	if (payment->script != NULL && payment->script->over.msat > 0)
+		return AMOUNT_MSAT(payment->max_fee.msat + payment->script->over.msat);
 	return amount_compare(fee, payment->max_fee) > 0 ? payment->max_fee : fee;
 }
 
@@ -546,6 +548,7 @@ simulator_follow_invoice(SimulatedInvoice *invoice, const SimulatorScript *scrip
 		return false;
 	invoice->settled_at = due;
 	invoice->received = received;
+	invoice->kept = amount_compare(invoice->script->kept, received) > 0 ? received : invoice->script->kept;
 	invoice->events = invoice->script->events;
 	return true;
 }
@@ -568,6 +571,7 @@ simulator_look_up_invoice(const SimulatedInvoice *invoice, Instant now, NodeCall
 	{
 		call->invoice = INVOICE_SETTLED;
 		call->received = invoice->received;
+		call->receive_fee = invoice->kept;
 		call->preimage = invoice->preimage;
 	}
 	else if (!instant_is_none(invoice->canceled_at))

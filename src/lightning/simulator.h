@@ -119,6 +119,7 @@ typedef struct SimulatedInvoice
 	Instant		canceled_at;
 	Instant		settled_at;
 	Amount		received;		/* settled: what came */
+	Amount		kept;			/* of it: what the node keeps for itself */
 	SettleEvents events;		/* settled: how the hint arrives */
 	const SimulatorScript *script;
 	Instant		bound_at;

@@ -2,8 +2,8 @@
  * simulator_lists.c
  *		What the simulated node tells of all that it has done.
  *
- * A page is so many rows in the order of their making; its cursor counts rows.
- * Rows are only added, so that none moves from one page to another.
+ * A page is what was made in so many moments or more, in their order; its cursor
+ * is the last of them, in microseconds.  Rows are only added.
  */
 #include "postgres/server.h"
 
@@ -18,7 +18,7 @@ void
 simulator_tell_balance(NodeCall *call)
 {
 	static Statement statement = {
-		.sql = "SELECT (SELECT coalesce(sum(received_msat), 0) FROM spark_bitcoin.simulator_invoices"
+		.sql = "/* audit */ SELECT (SELECT coalesce(sum(received_msat - kept_msat), 0) FROM spark_bitcoin.simulator_invoices"
 		"   WHERE owner = 'node' AND settled_at IS NOT NULL)::bigint,"
 		" (SELECT coalesce(sum(amount_msat + fee_msat), 0) FROM spark_bitcoin.simulator_payments"
 		"   WHERE succeeded)::bigint,"
@@ -37,26 +37,30 @@ simulator_tell_balance(NodeCall *call)
 	call->done = true;
 }
 
-/* One row a page asks for beyond its own tells whether there is another page. */
-static size_t
-read_page(Statement *statement, NodeCall *call, Arena *arena, Bytes32 *hashes, int32 *numbers)
+typedef struct Line
 {
-	Rows		rows = rows_open(statement, PARAMETERS(param_instant(call->since), param_bigint(call->cursor),
-													   param_int(PAGE + 1)));
+	Bytes32		payment_hash;
+	int32		attempt;
+} Line;
+
+static size_t
+read_page(Statement *statement, NodeCall *call, Arena *arena, Line **lines)
+{
+	/* The first page begins with that very moment. */
+	Instant		after = {call->cursor > 0 ? call->cursor : Max(call->since.microseconds - 1, 1)};
+	Rows		rows = rows_open(statement, PARAMETERS(param_instant(after), param_int(PAGE)));
 	size_t		count = 0;
 
+	*lines = ARENA_ARRAY(arena, Line, rows.count + 1);
+	call->next_cursor = after.microseconds;
+	call->has_more = rows.count >= PAGE;
 	while (rows_next(&rows))
 	{
-		if (count == PAGE)
-		{
-			call->has_more = true;
-			break;
-		}
-		(void) !bytes32_parse(row_text(&rows, 1, arena), &hashes[count]);
-		numbers[count++] = row_int(&rows, 2);
+		(void) !bytes32_parse(row_text(&rows, 1, arena), &(*lines)[count].payment_hash);
+		(*lines)[count++].attempt = row_int(&rows, 2);
+		call->next_cursor = row_instant(&rows, 3).microseconds;
 	}
 	rows_close(&rows);
-	call->next_cursor = call->cursor + (int64_t) count;
 	call->answered = true;
 	call->done = true;
 	return count;
@@ -85,21 +89,20 @@ void
 simulator_tell_payments(NodeCall *call, Instant now, Arena *arena)
 {
 	static Statement statement = {
-		.sql = "SELECT payment_hash, attempt FROM spark_bitcoin.simulator_payments"
-		" WHERE $1 IS NULL OR called_at >= $1 ORDER BY called_at, payment_hash, attempt OFFSET $2 LIMIT $3"
+		.sql = "SELECT payment_hash, attempt, called_at FROM spark_bitcoin.simulator_payments"
+		" WHERE called_at > $1 ORDER BY called_at FETCH FIRST $2 ROWS WITH TIES"
 	};
-	Bytes32		hashes[PAGE];
-	int32		attempts[PAGE];
-	size_t		count = read_page(&statement, call, arena, hashes, attempts);
+	Line	   *lines;
+	size_t		count = read_page(&statement, call, arena, &lines);
 	ListedPayment *listed = ARENA_ARRAY(call->arena, ListedPayment, Max(count, 1));
 
 	for (size_t i = 0; i < count; i++)
 	{
-		SimulatorScripts scripts = simulator_load_scripts(hashes[i], false, arena);
-		SimulatorPayments payments = simulator_load_payments(hashes[i], &scripts, false, now, arena);
+		SimulatorScripts scripts = simulator_load_scripts(lines[i].payment_hash, false, arena);
+		SimulatorPayments payments = simulator_load_payments(lines[i].payment_hash, &scripts, false, now, arena);
 
 		for (size_t j = 0; j < payments.count; j++)
-			if (payments.attempts[j].attempt == attempts[i] &&
+			if (payments.attempts[j].attempt == lines[i].attempt &&
 				tell_attempt(&payments.attempts[j], now, arena, &listed[call->listed_count]))
 				call->listed_count++;
 	}
@@ -110,19 +113,17 @@ void
 simulator_tell_invoices(NodeCall *call, Instant now, Arena *arena)
 {
 	static Statement statement = {
-		.sql = "SELECT payment_hash, 0 FROM spark_bitcoin.simulator_invoices"
-		" WHERE owner = 'node' AND ($1 IS NULL OR created_at >= $1)"
-		" ORDER BY created_at, payment_hash OFFSET $2 LIMIT $3"
+		.sql = "SELECT payment_hash, 0, created_at FROM spark_bitcoin.simulator_invoices"
+		" WHERE owner = 'node' AND created_at > $1 ORDER BY created_at FETCH FIRST $2 ROWS WITH TIES"
 	};
-	Bytes32		hashes[PAGE];
-	int32		unused[PAGE];
-	size_t		count = read_page(&statement, call, arena, hashes, unused);
+	Line	   *lines;
+	size_t		count = read_page(&statement, call, arena, &lines);
 	ListedInvoice *listed = ARENA_ARRAY(call->arena, ListedInvoice, Max(count, 1));
 
 	for (size_t i = 0; i < count; i++)
 	{
-		SimulatorScripts scripts = simulator_load_scripts(hashes[i], false, arena);
-		SimulatorInvoice *found = simulator_find_invoice(hashes[i], &scripts, LOCK_NOTHING, arena);
+		SimulatorScripts scripts = simulator_load_scripts(lines[i].payment_hash, false, arena);
+		SimulatorInvoice *found = simulator_find_invoice(lines[i].payment_hash, &scripts, LOCK_NOTHING, arena);
 		NodeCall	look = {.operation = NODE_LOOKUP_INVOICE, .arena = arena, .invoice = INVOICE_OPEN};
 
 		if (found == NULL)
@@ -130,7 +131,7 @@ simulator_tell_invoices(NodeCall *call, Instant now, Arena *arena)
 		(void) simulator_follow_invoice(&found->invoice, scripts.scripts, scripts.count, now);
 		simulator_look_up_invoice(&found->invoice, now, &look);
 		listed[call->listed_count++] = (ListedInvoice) {
-			.payment_hash = hashes[i],
+			.payment_hash = lines[i].payment_hash,
 			.state = look.invoice,
 			.amount = found->invoice.amount,
 			.received = look.received,

@@ -74,6 +74,8 @@ typedef enum Option
 {
 	OPTION_AFTER_S,
 	OPTION_FEE_MSAT,
+	OPTION_OVER_MSAT,
+	OPTION_KEPT_MSAT,
 	OPTION_REASON,
 	OPTION_THEN,
 	OPTION_AT,
@@ -114,6 +116,8 @@ typedef struct OptionRule
 static const OptionRule option_rules[] = {
 	{"after_s", OPTION_AFTER_S, OF_ENDING | OF(RECEIVE), NUMBER(0, MAX_AFTER_S)},
 	{"fee_msat", OPTION_FEE_MSAT, OF_ENDING | OF(BAD_PREIMAGE), NUMBER(0, MAX_MSAT)},
+	{"over_msat", OPTION_OVER_MSAT, OF(SUCCEED), NUMBER(1, MAX_MSAT)},
+	{"kept_msat", OPTION_KEPT_MSAT, OF(RECEIVE), NUMBER(0, MAX_MSAT)},
 	{"reason", OPTION_REASON, OF_ENDING, WORDS(failure_words)},
 	{"then", OPTION_THEN, OF_THEN, WORDS(then_words)},
 	{"at", OPTION_AT, OF(LOST_REPLY), WORDS(at_words)},
@@ -141,6 +145,12 @@ take_option(SimulatorScript *script, Option option, int64_t value, const char *t
 		case OPTION_FEE_MSAT:
 			script->has_fee = true;
 			script->fee = AMOUNT_MSAT(value);
+			break;
+		case OPTION_OVER_MSAT:
+			script->over = AMOUNT_MSAT(value);
+			break;
+		case OPTION_KEPT_MSAT:
+			script->kept = AMOUNT_MSAT(value);
 			break;
 		case OPTION_REASON:
 			script->reason = (NodeFailure) value;

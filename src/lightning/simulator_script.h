@@ -117,6 +117,7 @@ typedef struct SimulatorScript
 	int64_t		after_s;
 	bool		has_fee;
 	Amount		fee;
+	Amount		over;			/* beside that, beyond what was allowed: the node breaks its word */
 	NodeFailure reason;
 	bool		then_fails;
 	LostAt		at;
@@ -127,6 +128,7 @@ typedef struct SimulatorScript
 	ReplyFault	fault;
 	bool		has_received;
 	Amount		received;
+	Amount		kept;			/* of what was received, the node keeps that for itself */
 	SettleEvents events;
 } SimulatorScript;
 

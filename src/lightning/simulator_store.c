@@ -280,7 +280,7 @@ simulator_under_way(bool query, Arena *arena, Bytes32 **hashes)
 
 #define INVOICE_OF_HASH \
 	"SELECT preimage, amount_msat, memo, created_at, expires_at, canceled_at, settled_at, received_msat, script_id," \
-	" bound_at, owner = 'node', payment_request" \
+	" bound_at, owner = 'node', payment_request, kept_msat" \
 	"  FROM spark_bitcoin.simulator_invoices WHERE payment_hash = $1"
 
 static Statement *
@@ -326,6 +326,7 @@ simulator_find_invoice(Bytes32 payment_hash, const SimulatorScripts *scripts, Si
 			.received = row_amount(&rows, 8),
 			.script = script_of(scripts, row_uuid(&rows, 9)),
 			.bound_at = row_instant(&rows, 10),
+			.kept = row_amount(&rows, 13),
 		};
 		found->owner = row_bool(&rows, 11) ? OWNER_NODE : OWNER_OUTSIDE;
 		found->payment_request = row_text(&rows, 12, arena);
@@ -352,8 +353,8 @@ simulator_add_invoice(const SimulatorInvoice *added, Uuid key)
 {
 	static Statement statement = {
 		.sql = "INSERT INTO spark_bitcoin.simulator_invoices (payment_hash, owner, invoice_key, preimage,"
-		" payment_request, amount_msat, memo, created_at, expires_at, script_id, bound_at)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+		" payment_request, amount_msat, memo, created_at, expires_at, script_id, bound_at,"
+		" kept_msat) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)"
 	};
 	const SimulatedInvoice *invoice = &added->invoice;
 	const Parameter parameters[] = {
@@ -378,7 +379,7 @@ simulator_store_invoice(const SimulatedInvoice *invoice)
 {
 	static Statement statement = {
 		.sql = "UPDATE spark_bitcoin.simulator_invoices SET canceled_at = $2, settled_at = $3, received_msat = $4,"
-		" event_at = $5, event_count = $6, script_id = $7, bound_at = $8 WHERE payment_hash = $1"
+		" event_at = $5, event_count = $6, script_id = $7, bound_at = $8, kept_msat = $9 WHERE payment_hash = $1"
 	};
 	bool		settled = !instant_is_none(invoice->settled_at);
 	const Parameter parameters[] = {
@@ -390,6 +391,7 @@ simulator_store_invoice(const SimulatedInvoice *invoice)
 		param_int(!settled || invoice->events == EVENTS_MISSED ? 0 : invoice->events == EVENTS_TWICE ? 2 : 1),
 		param_script(invoice->script),
 		param_instant(invoice->bound_at),
+		param_amount(invoice->kept),
 	};
 
 	statement_run(&statement, parameters, lengthof(parameters));

@@ -5,7 +5,7 @@
 #		index, and few rows.
 #
 # Left out are what an operator asks of the whole (verify, trial balance,
-# health, the witness of the simulated node) and tables of a handful of rows.
+# health, the comparison with the node, its witness) and tables of a handful of rows.
 use strict;
 use warnings;
 
@@ -214,5 +214,5 @@ sub look_at
 sub is_of_spark
 {
 	my ($query) = @_;
-	return $query !~ /bool_and\(lag|FROM spark_common\.dead_letter LIMIT|DISTINCT consumer/ && $query !~ /^SELECT \(SELECT pg_catalog\.count/;
+	return $query !~ m{^/\* audit \*/} && $query !~ /bool_and\(lag|FROM spark_common\.dead_letter LIMIT|DISTINCT consumer/ && $query !~ /^SELECT \(SELECT pg_catalog\.count/;
 }

@@ -38,6 +38,7 @@ CREATE TABLE spark_bitcoin.simulator_invoices (
 	canceled_at timestamptz,
 	settled_at timestamptz,
 	received_msat bigint CHECK (received_msat > 0),
+	kept_msat bigint NOT NULL DEFAULT 0 CHECK (kept_msat >= 0),
 	event_at timestamptz,
 	event_count int NOT NULL DEFAULT 0,
 	announced_at timestamptz,
@@ -47,6 +48,7 @@ CREATE TABLE spark_bitcoin.simulator_invoices (
 );
 CREATE INDEX simulator_invoices_to_announce ON spark_bitcoin.simulator_invoices (event_at) WHERE announced_at IS NULL;
 CREATE INDEX simulator_invoices_settled ON spark_bitcoin.simulator_invoices (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX simulator_invoices_of_node ON spark_bitcoin.simulator_invoices (created_at) WHERE owner = 'node';
 CREATE INDEX simulator_invoices_open ON spark_bitcoin.simulator_invoices (created_at)
 	WHERE settled_at IS NULL AND canceled_at IS NULL;
 ALTER TABLE spark_bitcoin.simulator_invoices ENABLE ROW LEVEL SECURITY;

@@ -25,6 +25,7 @@ CREATE TABLE spark_bitcoin.deposits (
 	wanted_at		timestamptz,
 	look_count		bigint NOT NULL,
 	alarm			text,
+	receive_fee_msat bigint NOT NULL DEFAULT 0 CHECK (receive_fee_msat BETWEEN 0 AND coalesce(received_msat, 0)),
 	CHECK ((payment_hash IS NULL) = (payment_request IS NULL)),
 	CHECK ((payment_hash IS NULL) = (expires_at IS NULL)),
 	CHECK ((payment_hash IS NULL) = (node_account_id IS NULL)),
@@ -38,6 +39,7 @@ CREATE TABLE spark_bitcoin.deposits (
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE spark_bitcoin.deposits IS 'One row a deposit: an invoice that the node makes for us, and what came in by it.';
 COMMENT ON COLUMN spark_bitcoin.deposits.received_msat IS 'What came, and was credited.';
+COMMENT ON COLUMN spark_bitcoin.deposits.receive_fee_msat IS 'Of what came: what the node kept for itself, and the operator bears.';
 COMMENT ON COLUMN spark_bitcoin.deposits.preimage IS 'The proof of the payment; NULL of one paid inside.';
 COMMENT ON COLUMN spark_bitcoin.deposits.paid_by IS 'The withdrawal of another account that paid it inside.';
 COMMENT ON COLUMN spark_bitcoin.deposits.held IS 'The node has a payment and has not decided.';
@@ -83,7 +85,7 @@ CREATE TABLE spark_bitcoin.withdrawals (
 	settled_at		timestamptz,
 	failed_at		timestamptz,
 	late			boolean NOT NULL,
-	paid_beside		boolean NOT NULL,
+	paid_beside		boolean NOT NULL DEFAULT false,
 	attempt_no		bigint NOT NULL CHECK (attempt_no >= 0),
 	backend			text,
 	node_id			text,
