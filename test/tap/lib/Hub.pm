@@ -16,7 +16,7 @@ use PostgreSQL::Test::Utils;
 use Spark;
 use Test::More;
 
-# start(nodes, %options): conf (more settings, which win); warning (what health says of the node for as long as it works)
+# start(nodes, %options): conf (more settings, which win)
 sub start
 {
 	my ($class, $nodes, %options) = @_;
@@ -24,7 +24,7 @@ sub start
 	# What the node was not asked about in time is asked again soon: nothing here waits for a minute.
 	my @settings = ("spark.lightning_timeout = 5", "spark.lightning_not_found_delay = 1", $self->settings('first'), $options{conf} // ());
 	$self->{spark} = Spark->start(name => $options{name} // 'hub', conf => join("\n", @settings));
-	$self->comes_to_stand($options{warning} ? (0, 'the node is taken up', $options{warning}) : (1, 'the node is taken up'));
+	$self->comes_to_stand(1, 'the node is taken up');
 	return $self;
 }
 
