@@ -94,13 +94,16 @@ serve_lane(const Listener *listener, int lane)
 	return waiting.wait;
 }
 
+/* Beginning with another one each time, as one that fails may end the turn. */
 static long
 serve_all_lanes(const Listener *listener, int lanes)
 {
+	static int	turn;
 	long		wait = dispatch_naptime;
 
-	for (int lane = 0; lane < lanes; lane++)
-		wait = Min(wait, serve_lane(listener, lane));
+	turn = (turn + 1) % MAX_LANES;
+	for (int i = 0; i < lanes; i++)
+		wait = Min(wait, serve_lane(listener, (turn + i) % lanes));
 	return wait;
 }
 

@@ -29,6 +29,7 @@ typedef struct Memory
 	int			waits;			/* in a row */
 	Instant		until;			/* no work before */
 	bool		is_missing;		/* it pauses for a handler, role or right */
+	bool		tried;			/* and it failed as all others do */
 	bool		said;			/* the pause is in the log */
 } Memory;
 
@@ -230,13 +231,21 @@ failure_go_on_waiting(const char *consumer)
 {
 	Memory	   *memory = memory_of(consumer);
 
+	/* With nothing to try in this lane, the next one is looked at. */
+	if (!memory->tried)
+		return;
+	memory->tried = false;
 	memory->until = (Instant) {server_time().microseconds + growing_wait(memory) * 1000};
 }
 
 bool
 failure_explains(const char *consumer, const ErrorData *error)
 {
-	return suspicion_explains(&memory_of(consumer)->suspicion, error->sqlerrcode);
+	Memory	   *memory = memory_of(consumer);
+	bool		explains = suspicion_explains(&memory->suspicion, error->sqlerrcode);
+
+	memory->tried = memory->tried || explains;
+	return explains;
 }
 
 bool

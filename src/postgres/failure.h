@@ -58,7 +58,7 @@ extern bool failure_is_common(const char *consumer);
 /* How many to try then, to find one that does not fail alike. */
 extern int	failure_trials(const char *consumer);
 
-/* And none did this time, or there was none to try: wait longer. */
+/* And none did this time: wait longer.  Where there was none to try, nothing follows. */
 extern void failure_go_on_waiting(const char *consumer);
 
 /* True where that error is the one that all have in common. */
