@@ -142,7 +142,7 @@ my ($other) = withdraw(131);
 shows($other, "('paid', 'succeeded')", 'others are paid meanwhile');
 $spent += 131_000 + $fee;
 is($spark->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'spark lightning' AND xact_start < now() - interval '1 second'"),
-	'0', 'X23 no transaction is open while the node is waited for');
+	'0', 'X23 L18 no transaction is open while the node is waited for');
 $spark->node->stop('immediate');
 $spark->node->start;
 shows($id, "('pending', 'unknown')", 'after a crash it is still unknown');

@@ -8,7 +8,7 @@
 /* ------------------------------------------------------------------ withdrawals */
 
 static void
-S29_a_withdrawal_is_reserved_then_paid_then_booked(void **state)
+S29_L22_a_withdrawal_is_reserved_then_paid_then_booked(void **state)
 {
 	BitcoinWorld *self = *state;
 	Uuid		id = withdraw(self, ALICE, OUTSIDE);
@@ -88,7 +88,7 @@ L46_what_another_life_of_the_books_may_have_sent_is_looked_up_first(void **state
 }
 
 static void
-S31_the_hash_is_the_key(void **state)
+S31_L15_the_hash_is_the_key(void **state)
 {
 	BitcoinWorld *self = *state;
 	Uuid		first = withdraw(self, ALICE, OUTSIDE);
@@ -118,7 +118,7 @@ S31_the_hash_is_the_key(void **state)
 }
 
 static void
-S36_a_rejected_one_asked_again_is_a_new_row(void **state)
+S36_L26_a_rejected_one_asked_again_is_a_new_row(void **state)
 {
 	BitcoinWorld *self = *state;
 	Uuid		first = withdraw(self, ALICE, OUTSIDE);
@@ -438,11 +438,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(S29_a_withdrawal_is_reserved_then_paid_then_booked),
+		WORLD_TEST(S29_L22_a_withdrawal_is_reserved_then_paid_then_booked),
 		WORLD_TEST(S30_a_rejected_withdrawal_never_reaches_the_node),
 		WORLD_TEST(L46_what_another_life_of_the_books_may_have_sent_is_looked_up_first),
-		WORLD_TEST(S31_the_hash_is_the_key),
-		WORLD_TEST(S36_a_rejected_one_asked_again_is_a_new_row),
+		WORLD_TEST(S31_L15_the_hash_is_the_key),
+		WORLD_TEST(S36_L26_a_rejected_one_asked_again_is_a_new_row),
 		WORLD_TEST(S37_requests_that_cannot_be_paid_are_refused),
 		WORLD_TEST(a_withdrawal_is_taken_before_the_node_was_ever_met),
 		WORLD_TEST(L14_an_amount_of_the_caller_is_told_to_the_node),

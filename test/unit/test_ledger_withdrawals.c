@@ -7,7 +7,7 @@
 /* ------------------------------------------------------------- withdrawals */
 
 static void
-S38_D15_amount_and_fee_are_debited_the_rest_returns(void **state)
+S38_D15_L22_amount_and_fee_are_debited_the_rest_returns(void **state)
 {
 	Books	   *books = books_with(100000, 0);
 	const accounting_withdraw_succeeded *event;
@@ -46,6 +46,26 @@ withdrawn(Books *books, Uuid account, uint32_t invoice, int64_t msat)
 	assert_ok(books_handle(books, books_withdraw(books, account, id_of(invoice), msat, 0)));
 	return EMITTED(books, accounting_withdraw_rejected) == before ? "accepted"
 		: LAST(books, accounting_withdraw_rejected)->reason;
+}
+
+/* E2: the user gets what came, the operator bears what the node kept of it. */
+static void
+L40_what_the_node_keeps_of_a_receipt_is_the_operators(void **state)
+{
+	Books	   *books = books_new();
+	Message		deposit = MESSAGE_OF(&books->world, accounting_deposit, INVOICE, .account_id = ALICE,
+									 .idempotency_key = "hash", .amount_msat = AMOUNT_MSAT(9000),
+									 .node_account_id = NODE, .invoice_id = INVOICE,
+									 .receive_fee_msat = AMOUNT_MSAT(500));
+
+	assert_ok(books_handle(books, deposit));
+	assert_ok(books_handle(books, deposit));
+	assert_int_equal(books_balance(books, ALICE), 9000);
+	assert_int_equal(books_balance(books, operator_account_id), -500);
+	assert_int_equal(books_balance(books, NODE), -8500);
+	assert_int_equal(EMITTED(books, accounting_deposit_succeeded), 1);
+	assert_books_balance(books);
+	books_free(books);
 }
 
 /* SP205: what leaves in any 24 hours, of one account and of all. */
@@ -294,7 +314,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(S38_D15_amount_and_fee_are_debited_the_rest_returns),
+		cmocka_unit_test(S38_D15_L22_amount_and_fee_are_debited_the_rest_returns),
+		cmocka_unit_test(L40_what_the_node_keeps_of_a_receipt_is_the_operators),
 		cmocka_unit_test(T16_no_more_leaves_in_a_day_than_the_limits_say),
 		cmocka_unit_test(T16_a_batch_of_small_ones_is_summed_up),
 		cmocka_unit_test(S30_a_withdrawal_with_its_fee_over_the_balance_is_rejected),
