@@ -118,9 +118,11 @@ peers_drain() {
 	case $1 in
 		spark)
 			psql_quiet --dbname=peers --output=/dev/null <<- END || die 'spark does not drain'
+				SELECT spark_ops.pause_consumer('bench', 'the backlog is to be there first');
 				SELECT bench.mark('fill', false);
-				BEGIN;
 				CALL bench.spark_fill('$2', $total);
+				BEGIN;
+				SELECT spark_ops.resume_consumer('bench', 'it is there');
 				SELECT bench.mark('begin', false);
 				COMMIT;
 				CALL bench.spark_drain();

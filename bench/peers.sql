@@ -63,7 +63,7 @@ SELECT spark_bus.subscribe('bench', 'bench.nothing', 'bench.nothing');
 SELECT spark_bus.subscribe('bench', 'bench.book', 'bench.book');
 SELECT spark_bus.subscribe('bench', 'bench.heard', 'bench.hear');
 
--- The end of the transaction is not in it: nobody can begin before.
+-- In one transaction, the most that its readers have to sort out; they are paused meanwhile.
 CREATE PROCEDURE bench.spark_fill(what text, total int) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR i IN 1 .. total LOOP
