@@ -68,8 +68,7 @@ static LaneStatement count_rest = {
 	" AND (type = ANY ($4) OR destination = $5)", .read_only = true};
 
 static LaneStatement find_oldest = {
-	.pattern = "SELECT created_at FROM spark_common.outbox_%1$d"
-	" WHERE seq > $1 AND (type = ANY ($2) OR destination = $3) ORDER BY seq LIMIT 1"};
+	.pattern = "SELECT created_at FROM spark_common.outbox_%1$d WHERE seq > $1 ORDER BY seq LIMIT 1"};
 
 static LaneStatement count_stragglers = {
 	.pattern = COUNTED "pg_catalog.unnest($3) AS straggler (xid)"
@@ -510,15 +509,30 @@ cursor_lag(const Listener *listener, int lane, Arena *arena, Instant *oldest)
 	return lag.messages;
 }
 
-Instant
-cursor_oldest(const Cursor *cursor, const Listener *listener)
+/* Of those that were not running when the window began, and whoever wants it. */
+static Instant
+oldest_after(const Cursor *cursor)
 {
 	int64		done = cursor->is_open ? Max(cursor->pos, cursor->from.q) : cursor->from.q;
-	Rows		rows = rows_open(lane_statement(&find_oldest, cursor->lane),
-								 PARAMETERS(param_bigint(done), param_texts(listener->wanted, (size_t) listener->wanted_count),
-											param_text(addressee(listener))));
+	Rows		rows = rows_open(lane_statement(&find_oldest, cursor->lane), PARAMETERS(param_bigint(done)));
 	Instant		oldest = rows_next(&rows) ? row_instant(&rows, 1) : INSTANT_NONE;
 
 	rows_close(&rows);
 	return oldest;
+}
+
+int64
+cursor_lag_about(const Listener *listener, int lane, int64 most, Arena *arena, Instant *oldest)
+{
+	Cursor		cursor;
+	int64		lag;
+
+	*oldest = INSTANT_NONE;
+	if (!cursor_load(listener->name, lane, arena, &cursor))
+		return 0;
+	lag = pressure_behind(&cursor);
+	if (lag <= most)
+		return cursor_lag(listener, lane, arena, oldest);
+	*oldest = oldest_after(&cursor);
+	return lag;
 }

@@ -80,17 +80,17 @@ extern void cursor_close(Cursor *cursor);
 extern void cursor_store(const Cursor *cursor);
 
 /*
- * When about the first message was written that waits for a listener: by index,
- * of those that were not running when its window began.
- */
-extern Instant cursor_oldest(const Cursor *cursor, const Listener *listener);
-
-/*
  * How many messages a listener has not handled, and when the oldest was written.
  * Where it stands and what there is are seen by the snapshot of the caller, so
  * that the lags of many add up: what one has handled, and emitted for another,
  * is counted by one of the two.
  */
 extern int64 cursor_lag(const Listener *listener, int lane, Arena *arena, Instant *oldest);
+
+/*
+ * The same without reading the log where there is more than that behind it: then
+ * the count is the shared one, and takes in what the listener will skip.
+ */
+extern int64 cursor_lag_about(const Listener *listener, int lane, int64 most, Arena *arena, Instant *oldest);
 
 #endif

@@ -142,18 +142,9 @@ seconds_since(Instant instant)
 static void
 add_lag(Metrics *metrics, const Listener *listener, int lane, const char *labels)
 {
-	Instant		oldest = INSTANT_NONE;
-	int64		lag = 0;
-	Cursor		cursor;
+	Instant		oldest;
+	int64		lag = cursor_lag_about(listener, lane, FEW, metrics->arena, &oldest);
 
-	if (cursor_load(listener->name, lane, metrics->arena, &cursor))
-	{
-		lag = pressure_behind(&cursor);
-		if (lag > FEW)
-			oldest = cursor_oldest(&cursor, listener);
-		else
-			lag = cursor_lag(listener, lane, metrics->arena, &oldest);
-	}
 	sample(metrics, FAMILY_LAG, labels, (double) lag);
 	sample(metrics, FAMILY_LAG_SECONDS, labels, seconds_since(oldest));
 }

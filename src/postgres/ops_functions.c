@@ -29,6 +29,7 @@ PG_FUNCTION_INFO_V1(spark_ops_set_lanes);
 PG_FUNCTION_INFO_V1(spark_ops_rotate);
 
 #define MAX_DEAD_LETTERS 10000
+#define COUNTED_EXACTLY 10000	/* messages of a lane behind a consumer */
 
 static Statement count_parked = {
 	.sql = "SELECT (SELECT pg_catalog.count(*) FROM spark_common.retry WHERE consumer = $1 AND lane = $2),"
@@ -88,10 +89,10 @@ static void
 put_status(Answer *answer, const Listener *listener, int lane, const ConsumerCounters *counters,
 		   const char *paused, Arena *arena)
 {
-	Instant		oldest = INSTANT_NONE;
+	Instant		oldest;
 	Instant		now = server_time();
 	const char *last_error = counters->last_error[0] != '\0' ? counters->last_error : NULL;
-	int64		lag = cursor_lag(listener, lane, arena, &oldest);
+	int64		lag = cursor_lag_about(listener, lane, COUNTED_EXACTLY, arena, &oldest);
 	int64		parked;
 	int64		dead;
 	int64		blocked;

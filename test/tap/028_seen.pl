@@ -64,7 +64,13 @@ $reader->quit;
 # ---- A missing worker
 $spark->serve('');
 health_says('worker', 'false', 'no dispatcher serves this database', 'B45 health misses the dispatcher');
+$bus->author("SELECT count(spark_bus.emit(CASE WHEN n % 20 = 0 THEN 'shop.other' ELSE 'shop.lame' END, gen_random_uuid(), '{\"n\": 1}')) FROM generate_series(1, 9000) n");
+my $lag = "SELECT sum(lag_messages), max(lag_seconds) > 0 FROM spark_ops.bus_status() WHERE consumer = 'lame'";
+is($spark->sql($lag), '8550|t', 'X49 up to ten thousand behind it are counted');
+$bus->author("SELECT count(spark_bus.emit('shop.other', '" . $bus->key(9) . "', '{\"n\": 1}')) FROM generate_series(1, 21000) n");
+like($spark->sql($lag), qr/^(?:2[1-9]|3\d)\d\d\d\|t$/, 'X49 and beyond, the log is not read for it');
 $spark->serve('postgres');
 $spark->wait_for("SELECT detail !~ 'no dispatcher' FROM spark_ops.health() WHERE check_name = 'worker'", 'B45 until it is there');
+$spark->wait_for("SELECT sum(lag_messages) = 0 FROM spark_ops.bus_status() WHERE consumer = 'lame'", 'and it catches up');
 $spark->stop;
 done_testing();
