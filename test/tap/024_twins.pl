@@ -31,8 +31,10 @@ sub start
 {
 	my ($twin, $sql) = @_;
 	local $ENV{SPARK_TWIN} = $twin;
+	# A message that is passed over counts as not handled until the cursor is stored again: without retention, at once.
 	my $spark = Spark->start(name => $twin . ++$servers, conf => join("\n", $found,
-		'max_prepared_transactions = 50', 'spark.dispatch_naptime = 20', 'spark.retry_base_delay = 20', 'autovacuum = off'));
+		'max_prepared_transactions = 50', 'spark.dispatch_naptime = 20', 'spark.retry_base_delay = 20',
+		'spark.segment_retention = 0', 'autovacuum = off'));
 	my $schedules = Schedules->new($spark, keys => 3);
 
 	$spark->sql($sql) if defined $sql;
