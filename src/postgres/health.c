@@ -311,18 +311,16 @@ static const char *
 stale_books(Arena *arena)
 {
 	Rows		rows = rows_open(&made_contexts, NO_PARAMETERS);
-	List	   *contexts = NIL;
+	const char **contexts = ARENA_ARRAY(arena, const char *, rows.count);
+	int			count = 0;
 	const char *names = "";
-	ListCell   *cell;
 
 	while (rows_next(&rows))
-		contexts = lappend(contexts, (char *) row_text(&rows, 1, arena));
+		contexts[count++] = row_text(&rows, 1, arena);
 	rows_close(&rows);
-	foreach(cell, contexts)
-	{
-		if (!tables_are_current(lfirst(cell)))
-			names = arena_printf(arena, "%s%s%s", names, names[0] != '\0' ? ", " : "", (const char *) lfirst(cell));
-	}
+	for (int i = 0; i < count; i++)
+		if (!tables_are_current(contexts[i]))
+			names = arena_printf(arena, "%s%s%s", names, names[0] != '\0' ? ", " : "", contexts[i]);
 	return names;
 }
 
