@@ -182,7 +182,8 @@ invoice_id: of a withdrawal in state needs_operator; paid also for in_flight, un
 verdict: paid or failed. Failed gives the reserve back; it is watched for 14 days, should it be paid
   after all.
 evidence: what shows it, up to 10,000 bytes.
-reason: why it is decided by hand, 1 to 1,000 bytes. Recorded with who, the state before and the evidence.
+reason: why it is decided by hand, 1 to 1,000 bytes. Recorded with who, the state before and the
+  evidence.
 preimage: 64 hex digits; required for paid: it is the proof, and is checked.
 fee_msat: what the node took, in millisatoshi; NULL: 0.
 Returns nothing.

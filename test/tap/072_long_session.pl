@@ -1,4 +1,4 @@
-# 026_long_session.pl
+# 072_long_session.pl
 #		A session that emits in one transaction after the other grows neither in
 #		memory nor in the time that each takes: what is registered, planned or kept
 #		for a transaction is so once a session.

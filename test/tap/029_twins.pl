@@ -1,4 +1,4 @@
-# 024_twins.pl
+# 029_twins.pl
 #		The property test of the bus, tested: rules that look as good as the batch
 #		rule, and are not, must fail it.
 #
