@@ -10,6 +10,7 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/ownership.h"
+#include "postgres/pause.h"
 #include "postgres/place.h"
 #include "postgres/relane.h"
 #include "postgres/settings.h"
@@ -18,8 +19,10 @@
 
 PG_FUNCTION_INFO_V1(spark_ops_resync);
 
+/* The time that an operator made it stand still is not its own: it counts from his word to go on. */
 static Statement last_moved = {
-	.sql = "SELECT pg_catalog.max(at) FROM spark_common.cursor_log WHERE consumer = $1"};
+	.sql = "SELECT GREATEST((SELECT pg_catalog.max(at) FROM spark_common.cursor_log WHERE consumer = $1),"
+	"  (SELECT pg_catalog.max(at) FROM spark_common.operator_log WHERE consumer = $1 AND action = 'resume_consumer'))"};
 
 static Statement insert_detached = {
 	.sql = "INSERT INTO spark_common.detached (consumer, heard_until, detached_at)"
@@ -58,6 +61,9 @@ detach_if_gone(const char *consumer)
 	Instant		heard_until;
 
 	if (subscriber_max_lag == 0 || context_consumer(consumer) != NULL || !take_all_places_if_free(consumer))
+		return false;
+	/* It is not gone: it goes on where it stood, as pause_consumer() promises; health names it. */
+	if (why_operator_paused(consumer) != NULL)
 		return false;
 	heard_until = instant_of(&last_moved, consumer);
 	if (instant_before(server_time(), instant_plus_seconds(heard_until, subscriber_max_lag)))

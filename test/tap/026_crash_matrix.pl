@@ -157,6 +157,18 @@ sub act_aside
 	return $pid;
 }
 
+# The postmaster has seen that a child was killed, and all others are gone.
+sub begins_anew
+{
+	my ($offset, $deadline) = @_;
+	until (slurp_file($spark->node->logfile, $offset) =~ /all server processes terminated; reinitializing/)
+	{
+		return 0 if time() > $deadline;
+		select(undef, undef, undef, 0.02);
+	}
+	return 1;
+}
+
 # The children of a postmaster that was killed notice by themselves, and have to be gone first.
 sub start_again
 {
@@ -183,7 +195,10 @@ sub strike
 	arm($point, $victim, $act eq 'kill' ? 'kill' : 'wait');
 	if ($act eq 'kill')
 	{
+		my $offset = -s $spark->node->logfile;
 		while (-e $armed && time() < $deadline) { act($point); }
+		# Else the postmaster may notice only while the answer is looked at.
+		fail("$name: the server began anew") unless begins_anew($offset, $deadline);
 	}
 	else
 	{
