@@ -237,15 +237,20 @@ compare_invoice(const ListedInvoice *node, const InvoiceInBooks *books, Arena *a
 Amount
 solvency_shortfall(const Solvency *solvency)
 {
+	Amount		may_be_paid;
 	Amount		must_be_there;
 	Amount		has;
 	Amount		lack;
 
-	if (!amount_subtract(solvency->owed, solvency->reserved, &must_be_there) ||
-		!amount_subtract(must_be_there, solvency->lately_credited, &must_be_there))
-		return solvency->owed;
 	if (solvency->has.in_flight.msat < 0 ||
+		!amount_subtract(solvency->reserved, solvency->has.in_flight, &may_be_paid) ||
 		!amount_add(solvency->has.local, solvency->has.in_flight, &has))
+		return solvency->owed;
+	/* What is reserved may have left by now; what is under way has not: it counts once. */
+	if (may_be_paid.msat < 0)
+		may_be_paid = AMOUNT_ZERO;
+	if (!amount_subtract(solvency->owed, may_be_paid, &must_be_there) ||
+		!amount_subtract(must_be_there, solvency->lately_credited, &must_be_there))
 		return solvency->owed;
 	if (!amount_subtract(must_be_there, has, &lack))
 		return solvency->owed;

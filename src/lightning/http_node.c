@@ -113,7 +113,7 @@ move(HttpNode *self, NodeTalk *talk)
 		talk->exchange = NULL;
 		(void) http_release(exchange);
 		talk->step++;
-		if (!goes_on || !ask(self, talk))
+		if (!goes_on || talk->connection != self->connection || !ask(self, talk))
 			talk->call->done = true;
 	}
 }
@@ -134,6 +134,7 @@ node_start(LightningNode *port, NodeCall *call)
 		return;
 	}
 	talk->call = call;
+	talk->connection = self->connection;
 	talk->next = self->talks;
 	self->talks = talk;
 	if (ask(self, talk))
@@ -215,6 +216,7 @@ forget(HttpNode *self)
 	free((char *) self->peer.pinned_key);
 	free((char *) self->peer.thumbprint);
 	self->peer = (HttpPeer) {0};
+	self->connection++;
 	for (int i = 0; i < HTTP_NODE_SECRETS; i++)
 	{
 		wiping_free(self->secrets[i]);

@@ -30,6 +30,7 @@ typedef struct NodeTalk
 	NodeCall   *call;
 	HttpExchange *exchange;		/* NULL: none is under way */
 	int			step;			/* of the request under way: 0 for the first */
+	uint64_t	connection;		/* that it began on */
 
 	/* The dialect's own, from one step to the next; all zero at first. */
 	NodeFailure failure;
@@ -77,6 +78,7 @@ struct HttpNode
 	const NodeDialect *dialect;
 	HttpClient *client;			/* made at the first call: in the worker, nowhere else */
 	HttpPeer	peer;			/* texts of malloc */
+	uint64_t	connection;		/* counts how often peer and secrets were made anew */
 	const char *problem;		/* why it cannot be asked; static text or NULL */
 	char	   *secrets[HTTP_NODE_SECRETS]; /* of malloc; NULL: none */
 	uint8_t		derivation[32]; /* a secret from which others are made */
@@ -88,8 +90,9 @@ struct HttpNode
 extern void http_node_init(HttpNode *self, const NodeDialect *dialect);
 
 /*
- * From now on this is where and by what it is reached; what is under way goes
- * on as it was.  All is copied.  NULL, or why it cannot be asked: static text.
+ * From now on this is where and by what it is reached.  The request under way of
+ * a call goes on as it was; no further one follows it, as another node would get
+ * it: the call is answered as it stands.  All is copied.  NULL, or why it cannot be asked: static text.
  */
 extern const char *http_node_connect(HttpNode *self, const NodeConnection *connection,
 									 const uint8_t *credential, size_t credential_length);

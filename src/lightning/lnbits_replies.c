@@ -316,14 +316,23 @@ hear_reserve(NodeCall *call, const HttpReply *reply)
 	return true;
 }
 
-/* Why it refused before it asked its own node; NONE: it may have asked. */
+static bool
+begins_with(const char *text, const char *words)
+{
+	return strncmp(text, words, strlen(words)) == 0;
+}
+
+/*
+ * Why it refused before it asked its own node; NONE: it may have asked.  What its
+ * node said may follow in the same text: only how it begins is its own.
+ */
 static NodeFailure
 refusal_of(const HttpReply *reply, const char *detail)
 {
 	if (detail == NULL)
 		return NODE_FAILURE_NONE;
 	if (reply->status == 520)
-		return strstr(detail, "Insufficient balance") != NULL || strstr(detail, "You must reserve") != NULL ?
+		return begins_with(detail, "Insufficient balance") || begins_with(detail, "You must reserve") ?
 			NODE_FAILURE_NO_FUNDS : NODE_FAILURE_NONE;
 	if (reply->status == 400)
 		return strstr(detail, "xpired") != NULL ? NODE_FAILURE_EXPIRED : NODE_FAILURE_OTHER;

@@ -85,12 +85,23 @@ stage_call(NodeStage *self, NodeOperation operation, int64_t seconds)
 }
 
 static void
+lose_settings(NodeStage *self)
+{
+	self->node.peer.url = NULL;
+	self->node.peer.socket_path = NULL;
+	http_node_disconnect(&self->node, "its file is gone");
+	self->loses_its_settings = false;
+}
+
+static void
 ask(NodeStage *self)
 {
 	LightningNode *node = &self->node.node;
 
 	readdress(self);
 	node->start(node, &self->call);
+	if (self->loses_its_settings)
+		lose_settings(self);
 	while (!self->call.done)
 	{
 		struct pollfd wait = {.fd = node->descriptor(node), .events = POLLIN};

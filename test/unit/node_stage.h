@@ -23,6 +23,7 @@ typedef struct NodeStage
 	NodeCall	call;
 	bool		by_socket;
 	bool		is_open;
+	bool		loses_its_settings;	/* between the first request and its reply */
 } NodeStage;
 
 extern void stage_begin(NodeStage *self, const NodeDialect *dialect, const char *credential, bool by_socket);

@@ -106,6 +106,7 @@ a_payment_is_what_the_look_up_says(void **state)
 		{520, "{\"detail\":\"Payment already paid.\",\"status\":\"success\"}", 200, PAID(OUT("success")), SUBMIT_SETTLED, NODE_FAILURE_NONE},
 		{520, "{\"detail\":\"Payment failed: FAILURE_REASON_NO_ROUTE\",\"status\":\"failed\"}", 200, UNPAID("failed", OUT("failed")), SUBMIT_AMBIGUOUS, NODE_FAILURE_NONE},
 		{520, "{\"detail\":\"Insufficient balance.\",\"status\":\"failed\"}", 404, UNKNOWN, SUBMIT_REJECTED, NODE_FAILURE_NO_FUNDS},
+		{520, "{\"detail\":\"Payment failed: Insufficient balance in channels\",\"status\":\"failed\"}", 200, UNPAID("failed", OUT("failed")), SUBMIT_AMBIGUOUS, NODE_FAILURE_NONE},
 		{520, "{\"detail\":\"You must reserve at least (2 sat) to cover potential routing fees.\",\"status\":\"failed\"}", 404, UNKNOWN, SUBMIT_REJECTED, NODE_FAILURE_NO_FUNDS},
 		{520, "{\"detail\":\"Insufficient balance.\",\"status\":\"failed\"}", 200, UNPAID("pending", OUT("pending")), SUBMIT_ACKED, NODE_FAILURE_NONE},
 		{520, "{\"detail\":\"Insufficient balance.\",\"status\":\"failed\"}", 502, "<html>", SUBMIT_AMBIGUOUS, NODE_FAILURE_NONE},
@@ -456,11 +457,24 @@ L58_keys_are_checked_and_never_repeated(void **state)
 	assert_non_null(strstr(call->words, "left out"));
 }
 
+/* A reload may come between two requests of one call: the second would go to another node. */
+static void
+L11_no_step_follows_on_another_connection(void **state)
+{
+	NodeCall   *call = asked(NODE_PAY);
+
+	stage.loses_its_settings = true;
+	PLAY(&stage, said(200, RESERVE), said(201, OUT("success")), said(200, PAID(OUT("success"))));
+	assert_int_equal(call->submit, SUBMIT_NOT_SENT);
+	assert_int_equal(stage.peer.requests, 1);
+}
+
 int
 main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
+		TEST(L11_no_step_follows_on_another_connection),
 		TEST(a_payment_is_what_the_look_up_says),
 		TEST(L1_a_payment_is_asked_for_once_with_the_admin_key),
 		TEST(L10_nothing_is_sent_where_it_sets_aside_more_than_was_reserved),
