@@ -161,6 +161,19 @@ peers_drain() {
 
 peers_record() { record peers "$1" 0 "$round" "$2" "$3" "$4"; }
 
+# peers_alone WHAT NAME: the handler without a queue.
+peers_alone() {
+	peers_tidy
+	psql_quiet --dbname=peers --output=/dev/null <<- END
+		CALL bench.$1_alone(200);
+		SELECT bench.mark('fill', true);
+		SELECT bench.mark('begin', true);
+		CALL bench.$1_alone($messages);
+		SELECT bench.mark('end', true);
+	END
+	peers_record "$2" 'no queue' "$(sql peers "SELECT cpu / $messages FROM bench.between()")" CPU
+}
+
 peers_drains() {
 	local system before
 	for system in $systems; do
@@ -180,6 +193,8 @@ peers_drains() {
 		peers_record 'c UPDATE once' "$system" "$wal" WAL
 		[ "$(sql peers 'SELECT sum(balance) FROM bench.account')" = "$((before + messages))" ] || die "$system: not every message took effect once"
 	done
+	peers_alone nothing 'b dispatch, no-op'
+	peers_alone book 'c UPDATE once'
 	# The same columns with a uuid key, only inserted.
 	psql_quiet --dbname=peers --output=/dev/null <<- END
 		SELECT bench.mark('fill', true);
@@ -311,9 +326,12 @@ peers_latency() {
 		bare) listener_stop "$2" ;;
 		*) peers_answer "listen $1" ;;
 	esac
-	row=$(sql peers "SELECT count(*), p[1], p[2] FROM (SELECT array_agg(d) AS ds, percentile_cont('{0.5,0.99}'::float8[]) WITHIN GROUP (ORDER BY d) AS p
-		FROM (SELECT extract(epoch FROM h.at - s.at) * 1000 AS d FROM bench.sent s JOIN bench.heard h USING (key)) one) two, unnest(ds) GROUP BY p")
-	IFS='|' read -r count p50 p99 <<< "$row"
+	row=$(sql peers "SELECT count(*), extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY h.at - s.at)) * 1000,
+			extract(epoch FROM percentile_cont(0.99) WITHIN GROUP (ORDER BY h.at - s.at)) * 1000,
+			extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY s.committed - s.at)) * 1000,
+			extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY h.at - s.committed)) * 1000
+		FROM bench.sent s JOIN bench.heard h USING (key)")
+	IFS='|' read -r count p50 p99 commit after <<< "$row"
 	[ "$count" = "$2" ] || die "$1: $count of $2 messages were heard"
 	sql peers 'TRUNCATE bench.mark' > /dev/null
 }
@@ -329,6 +347,8 @@ peers_latencies() {
 		peers_latency "$system" "$(quick_or 400 2000)"
 		peers_record 'd emit to handler, p50' "$system" "$p50" ms
 		peers_record 'd emit to handler, p99' "$system" "$p99" ms
+		peers_record 'd of it the COMMIT, p50' "$system" "$commit" ms
+		peers_record 'd of it behind the COMMIT, p50' "$system" "$after" ms
 	done
 }
 
@@ -430,7 +450,7 @@ peers_writer() {
 }
 
 bench_peers() {
-	local round systems node messages peers_node=() peers_node_PID seconds cpu wal filled rate count spent answer p50 p99
+	local round systems node messages peers_node=() peers_node_PID seconds cpu wal filled rate count spent answer p50 p99 commit after
 	messages=$(quick_or 20000 40000)
 	peers_setup
 	for round in $(seq "$rounds"); do

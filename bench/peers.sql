@@ -10,7 +10,7 @@ CREATE SCHEMA bare;
 
 CREATE TABLE bench.account (id int PRIMARY KEY, balance bigint NOT NULL) WITH (fillfactor = 40);
 INSERT INTO bench.account SELECT i, 0 FROM generate_series(1, 1000) i;
-CREATE UNLOGGED TABLE bench.sent (key uuid, at timestamptz);
+CREATE UNLOGGED TABLE bench.sent (key uuid, at timestamptz, committed timestamptz);
 CREATE UNLOGGED TABLE bench.heard (key uuid, at timestamptz);
 
 CREATE FUNCTION bench.payload(n bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
@@ -62,6 +62,26 @@ CREATE FUNCTION bench.hear(message spark_bus.message) RETURNS void LANGUAGE plpg
 SELECT spark_bus.subscribe('bench', 'bench.nothing', 'bench.nothing');
 SELECT spark_bus.subscribe('bench', 'bench.book', 'bench.book');
 SELECT spark_bus.subscribe('bench', 'bench.heard', 'bench.hear');
+
+-- What no queue can save: a call of the handler, and its UPDATE, a loop each and nothing else.
+CREATE PROCEDURE bench.nothing_alone(total int) LANGUAGE plpgsql AS $$
+DECLARE
+	message spark_bus.message;
+BEGIN
+	message.payload := bench.payload(1);
+	FOR i IN 1 .. total LOOP
+		PERFORM bench.nothing(message);
+	END LOOP;
+END $$;
+CREATE PROCEDURE bench.book_alone(total int) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. total LOOP
+		UPDATE bench.account SET balance = balance + 1 WHERE id = 1 + i % 1000;
+		IF i % 1000 = 0 THEN
+			COMMIT;
+		END IF;
+	END LOOP;
+END $$;
 
 -- In one transaction, the most that its readers have to sort out; they are paused meanwhile.
 CREATE PROCEDURE bench.spark_fill(what text, total int) LANGUAGE plpgsql AS $$
@@ -151,20 +171,23 @@ BEGIN
 	END LOOP;
 END $$;
 
--- ---- latency: 200 a second by the clock; the time is read just before COMMIT
+-- ---- latency: 200 a second by the clock; the time is read just before COMMIT, and just behind it
 
 CREATE PROCEDURE bench.send_evenly(statement text, total int) LANGUAGE plpgsql AS $$
 DECLARE
 	start timestamptz := clock_timestamp();
-	key uuid;
+	keys uuid[] := ARRAY(SELECT gen_random_uuid() FROM generate_series(1, total));
+	sent timestamptz[];
+	committed timestamptz[];
 BEGIN
 	FOR i IN 1 .. total LOOP
 		PERFORM pg_sleep(extract(epoch FROM start + i * interval '5 ms' - clock_timestamp()));
-		key := gen_random_uuid();
-		EXECUTE statement USING key;
-		INSERT INTO bench.sent VALUES (key, clock_timestamp());
+		EXECUTE statement USING keys[i];
+		sent[i] := clock_timestamp();
 		COMMIT;
+		committed[i] := clock_timestamp();
 	END LOOP;
+	INSERT INTO bench.sent SELECT * FROM unnest(keys, sent, committed);
 END $$;
 
 -- The plain queue of listener.c, woken by NOTIFY.

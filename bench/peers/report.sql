@@ -50,6 +50,8 @@ FROM (VALUES
 		'd emit to handler, p50', 'spark', 'd emit to handler, p50', 'graphile-worker', 'ms', false, 0.333),
 	('(d) emit to handler, p99: against graphile-worker',
 		'd emit to handler, p99', 'spark', 'd emit to handler, p99', 'graphile-worker', 'ms', false, 0.333),
+	('(d) the part behind the COMMIT, p50: against graphile-worker',
+		'd of it behind the COMMIT, p50', 'spark', 'd of it behind the COMMIT, p50', 'graphile-worker', 'ms', false, 0.333),
 	('(e) B9 snapshot held: CPU, last sixth against first',
 		'e snapshot held, last sixth', 'spark', 'e snapshot held, first sixth', 'spark', 'CPU', false, 1.2),
 	('(e) B10 backlog of 1,000,000 (quick: 50,000): rate, against that without',
