@@ -203,6 +203,7 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 	if (current_cause() != NULL)
 		refuse_now("Call it outside of handlers.", "A handler cannot dispatch.");
 	ownership = become_owner();
+	look_at_all_delayed();
 	do
 	{
 		ListCell   *cell;

@@ -6,16 +6,17 @@
  * end: under an old snapshot of somebody, entries of what was moved long ago
  * stay there, and would be walked over each time.  A message may come below that
  * bound, if its transaction took long: so the bound stays a while behind, and
- * once a minute the index is read from its end.
+ * once a minute one worker reads the index from its end.
  *
- * Who locks what: the rows that are moved; one that another mover or a cancel
- * holds is left to it.
+ * Who locks what: the place of the mover, which is not waited for; and the rows
+ * that are moved: one that a cancel holds is left to it.
  */
 #include "postgres/delayed.h"
 
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/outbox.h"
+#include "postgres/place.h"
 #include "postgres/statement.h"
 #include "postgres/test_point.h"
 #include "postgres/wakeup.h"
@@ -25,8 +26,9 @@
 #define BEHIND_SECONDS 60
 #define WHOLE_SECONDS 60
 
-static Instant taken_up_to;		/* all due before were taken, but for late commits */
+static Instant taken_up_to = {1};	/* all due before were taken, here or by others, but for late commits */
 static Instant next_whole;		/* when the index is read from its end again */
+static bool leaves_late_ones;	/* to others */
 
 static Statement insert_delayed = {
 	.sql = "INSERT INTO spark_common.delayed (id, due, aggregatetype, aggregateid, type, payload, schemaversion,"
@@ -40,9 +42,9 @@ static Statement delete_delayed = {
 	.sql = "DELETE FROM spark_common.delayed WHERE id = $1"};
 
 static Statement take_due = {
-	.sql = "WITH due AS (SELECT id, due FROM spark_common.delayed WHERE due >= $1 AND due <= $2"
-	"  ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED),"
-	" gone AS (DELETE FROM spark_common.delayed d USING due WHERE d.id = due.id RETURNING d.*)"
+	.sql = "WITH gone AS (DELETE FROM spark_common.delayed WHERE ctid = ANY (ARRAY("
+	"  SELECT ctid FROM spark_common.delayed WHERE due >= $1 AND due <= $2"
+	"  ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING *)"
 	" SELECT id, aggregatetype, aggregateid, type, payload, schemaversion, correlationid, causationid,"
 	"  traceparent, created_at, due FROM gone ORDER BY due, id"};
 
@@ -80,12 +82,50 @@ cancel_delayed(Uuid id, Oid role)
 	return statement_run(&delete_delayed, PARAMETERS(param_uuid(id))) > 0 ? CANCELLED : CANCELLED_TOO_LATE;
 }
 
-static Instant
-lower_bound(Instant now)
+void
+leave_late_delayed(void)
 {
-	if (instant_before(now, next_whole))
-		return instant_plus_seconds(taken_up_to, -BEHIND_SECONDS);
-	return (Instant) {1};
+	leaves_late_ones = true;
+}
+
+void
+look_at_all_delayed(void)
+{
+	taken_up_to = (Instant) {1};
+	next_whole = INSTANT_NONE;
+}
+
+/*
+ * By index, whatever the session's settings are: a plan that was made while few
+ * waited is kept, and must do for a million.
+ */
+static Rows
+take_due_rows(Instant from, Instant now, int64 most)
+{
+	int			level = NewGUCNestLevel();
+	Rows		rows;
+
+	(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	rows = rows_open(&take_due, PARAMETERS(param_instant(from), param_instant(now), param_bigint(most)));
+	AtEOXact_GUC(true, level);
+	return rows;
+}
+
+static Message
+message_of(const Rows *rows, Arena *arena)
+{
+	return (Message) {
+		.id = row_uuid(rows, 1),
+		.aggregate_type = row_text(rows, 2, arena),
+		.aggregate_id = row_uuid(rows, 3),
+		.type_name = row_text(rows, 4, arena),
+		.payload_json = row_text(rows, 5, arena),
+		.schema_version = row_int(rows, 6),
+		.correlation_id = row_uuid(rows, 7),
+		.causation_id = row_uuid(rows, 8),
+		.traceparent = row_text(rows, 9, arena),
+		.created_at = row_instant(rows, 10),
+	};
 }
 
 int64
@@ -94,37 +134,35 @@ move_due(int64 most)
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	UnitOfWork *work = unit_of_work_new(arena, server_ports(), NULL);
 	Instant		now = clock_now(work);
-	bool		whole = !instant_before(now, next_whole);
+	Instant		last = taken_up_to;
+	bool		whole = !leaves_late_ones && !instant_before(now, next_whole);
 	Message    *messages = ARENA_ARRAY(arena, Message, most);
 	int64		count = 0;
-	Rows		rows = rows_open(&take_due, PARAMETERS(param_instant(lower_bound(now)), param_instant(now),
-													   param_bigint(most)));
+	Rows		rows;
 
+	if (!take_place_of_mover())
+		return 0;
+	rows = take_due_rows(whole ? (Instant) {1} : instant_plus_seconds(taken_up_to, -BEHIND_SECONDS), now, most);
 	while (rows_next(&rows))
 	{
-		messages[count++] = (Message) {
-			.id = row_uuid(&rows, 1),
-			.aggregate_type = row_text(&rows, 2, arena),
-			.aggregate_id = row_uuid(&rows, 3),
-			.type_name = row_text(&rows, 4, arena),
-			.payload_json = row_text(&rows, 5, arena),
-			.schema_version = row_int(&rows, 6),
-			.correlation_id = row_uuid(&rows, 7),
-			.causation_id = row_uuid(&rows, 8),
-			.traceparent = row_text(&rows, 9, arena),
-			.created_at = row_instant(&rows, 10),
-		};
-		taken_up_to = row_instant(&rows, 11);
+		messages[count++] = message_of(&rows, arena);
+		last = row_instant(&rows, 11);
 	}
 	rows_close(&rows);
-	/* Before all was seen, the end of the index is looked at once more. */
-	if (whole && count < most)
-		next_whole = instant_plus_seconds(now, WHOLE_SECONDS);
 	if (count > 0)
 	{
 		TEST_POINT("move");
 		check(outbox_log()->store(outbox_log(), work, messages, (size_t) count));
 		TEST_POINT("moved");
+	}
+	else
+		give_back_place_of_mover();
+	taken_up_to = last;
+	/* Before all was seen, the end of the index is looked at once more. */
+	if (count < most && (whole || leaves_late_ones))
+	{
+		taken_up_to = now;
+		next_whole = instant_plus_seconds(now, WHOLE_SECONDS);
 	}
 	return count;
 }

@@ -27,8 +27,17 @@ typedef enum Cancelling
 /* Takes a message back that has not been moved yet. */
 extern Cancelling cancel_delayed(Uuid id, Oid role);
 
-/* Moves what is due into the log, at most that many; how many. */
+/*
+ * Moves what is due into the log, at most that many; how many.  One moves at a
+ * time: 0 too where somebody else does.
+ */
 extern int64 move_due(int64 most);
+
+/* From now on this worker leaves those that commit long after they were due to another. */
+extern void leave_late_delayed(void);
+
+/* Forgets what was taken: it may have been rolled back. */
+extern void look_at_all_delayed(void);
 
 /* When the next one is due; none where none waits. */
 extern Instant next_delayed_at(void);

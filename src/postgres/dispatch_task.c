@@ -16,6 +16,7 @@
 #include "postgres/environment.h"
 #include "postgres/installed.h"
 #include "postgres/log.h"
+#include "postgres/mover.h"
 #include "postgres/retry_clock.h"
 #include "postgres/rotation.h"
 #include "postgres/settings.h"
@@ -26,7 +27,6 @@
 
 #define MESSAGES_A_TURN 5000
 #define ROTATION_SECONDS 5
-#define DUE_AT_ONCE 1000
 
 static char consumer_name[NAMEDATALEN];
 static int	dispatcher_number;	/* the first is 0 */
@@ -81,8 +81,10 @@ serve_lane(const Listener *listener, int lane)
 {
 	Waiting		waiting = {listener, lane, dispatch_naptime};
 	bool		at_end;
-	int64		done = serve(listener, lane, MESSAGES_A_TURN, false, &at_end);
+	int64		done;
 
+	move_in_passing();
+	done = serve(listener, lane, MESSAGES_A_TURN, false, &at_end);
 	/* A session's advisory locks outlive its transactions: no handler's may. */
 	LockReleaseSession(USER_LOCKMETHOD);
 	if (done > 0 && !at_end)
@@ -174,37 +176,6 @@ rotate_lanes(const bool *mine, int lanes)
 			worker_transaction(rotate, &lane);
 }
 
-typedef struct Moving
-{
-	int64		count;
-	Instant		next;
-} Moving;
-
-static void
-move(void *argument)
-{
-	Moving	   *moving = argument;
-
-	moving->count = move_due(DUE_AT_ONCE);
-	moving->next = next_delayed_at();
-}
-
-/* Moves what is due; how long it can wait until more is. */
-static long
-move_delayed(void)
-{
-	Moving		moving = {0};
-	Instant		now;
-
-	worker_transaction(move, &moving);
-	if (moving.count > 0)
-		return 0;
-	if (instant_is_none(moving.next))
-		return dispatch_naptime;
-	now = server_time();
-	return Max(0, Min((moving.next.microseconds - now.microseconds) / 1000 + 1, dispatch_naptime));
-}
-
 /* A context also gets what bears its name and is none of its messages. */
 static void
 add_interest(Interest *interest, const Listener *listener)
@@ -271,10 +242,10 @@ dispatcher_turn(void)
 	rotate_lanes(mine, loading.lanes);
 	without_worker = dispatcher_number == 0 ? tend_others(&loading) : NIL;
 	listen_for(&loading, without_worker);
+	if (dispatcher_number == 0 && loading.lanes > 0)
+		move_now();
 	foreach(cell, without_worker)
 		wait = Min(wait, serve_all_lanes(lfirst(cell), loading.lanes));
-	if (dispatcher_number == 0 && loading.lanes > 0)
-		wait = Min(wait, move_delayed());
 	foreach(cell, loading.listeners)
 	{
 		const Listener *listener = lfirst(cell);
@@ -283,13 +254,15 @@ dispatcher_turn(void)
 			if (mine[lane])
 				wait = Min(wait, serve_lane(listener, lane));
 	}
-	return wait;
+	return dispatcher_number == 0 && loading.lanes > 0 ? Min(wait, until_next_due(dispatch_naptime)) : wait;
 }
 
 void
 set_dispatcher_number(const char *name)
 {
 	dispatcher_number = atoi(name);
+	if (dispatcher_number > 0)
+		leave_late_delayed();
 }
 
 /* ---------------------------------------------------------------- consumer */
@@ -298,6 +271,7 @@ void
 set_consumer_name(const char *name)
 {
 	strlcpy(consumer_name, name, NAMEDATALEN);
+	leave_late_delayed();
 }
 
 static long

@@ -21,6 +21,16 @@
 #define ISOLATED_MESSAGES 32
 #define RETRIES_A_TURN 100
 #define FIRST_LIMIT 100
+#define TURN_MICROSECONDS 200000	/* a worker has more to do than one consumer's lane */
+
+/* One listener's lane, served for a while. */
+typedef struct Turn
+{
+	const Listener *listener;
+	int			lane;
+	bool		in_session;
+	Instant		end;			/* of a worker's */
+} Turn;
 
 /* An act with a memory of its own, gone when it has ended, however that was. */
 typedef struct Enclosed
@@ -64,25 +74,35 @@ handlers_are_there(const Batch *batch, bool in_session)
 	return batch->why_not[0] == '\0';
 }
 
-static int64
-serve_retries(const Listener *listener, int lane, int64 most, bool in_session)
+/* Asked after each transaction, so that a turn has one at least. */
+static bool
+is_over(const Turn *turn)
 {
+	return !turn->in_session && !instant_before(server_time(), turn->end);
+}
+
+static int64
+serve_retries(const Turn *turn, int64 most)
+{
+	const char *consumer = turn->listener->name;
 	int64		done = 0;
 
-	for (int i = 0; done < most && i < RETRIES_A_TURN && failure_pause(listener->name) == 0; i++)
+	for (int i = 0; done < most && i < RETRIES_A_TURN && failure_pause(consumer) == 0; i++)
 	{
-		Retry		retry = {.batch = {.consumer = listener->name, .lane = lane, .listener = listener}};
+		Retry		retry = {.batch = {.consumer = consumer, .lane = turn->lane, .listener = turn->listener}};
 		ErrorData  *error;
 
-		if (!attempt(run_retry, &retry, in_session, &error))
+		if (!attempt(run_retry, &retry, turn->in_session, &error))
 		{
-			failure_wait(listener->name, error);
+			failure_wait(consumer, error);
 			break;
 		}
-		if (!handlers_are_there(&retry.batch, in_session) || !retry.found)
+		if (!handlers_are_there(&retry.batch, turn->in_session) || !retry.found)
 			break;
-		count_handled(listener->name, lane, retry.batch.handled, &retry.batch.times);
+		count_handled(consumer, turn->lane, retry.batch.handled, &retry.batch.times);
 		done += retry.batch.done;
+		if (is_over(turn))
+			break;
 	}
 	return done;
 }
@@ -132,43 +152,46 @@ enters(Batch *batch, bool in_session)
 static int	last_limit = FIRST_LIMIT;
 
 static int
-first_limit(const Listener *listener, bool in_session)
+first_limit(const Turn *turn)
 {
-	return in_session || listener->context != NULL ? FIRST_LIMIT : last_limit;
+	return turn->in_session || turn->listener->context != NULL ? FIRST_LIMIT : last_limit;
 }
 
 static int64
-serve_log(const Listener *listener, int lane, int64 most, bool in_session, bool *at_end)
+serve_log(const Turn *turn, int64 most, bool *at_end)
 {
+	const char *consumer = turn->listener->name;
 	int64		done = 0;
-	int			limit = Min(first_limit(listener, in_session), dispatch_batch_size);
+	int			limit = Min(first_limit(turn), dispatch_batch_size);
 
-	while (done < most && failure_pause(listener->name) == 0)
+	while (done < most && failure_pause(consumer) == 0)
 	{
 		Batch		batch = {
-			.consumer = listener->name,
-			.lane = lane,
-			.listener = listener,
+			.consumer = consumer,
+			.lane = turn->lane,
+			.listener = turn->listener,
 			.limit = (int) Min(most - done, limit),
 		};
 
-		if (!serve_batch(&batch, in_session) || !handlers_are_there(&batch, in_session))
+		if (!serve_batch(&batch, turn->in_session) || !handlers_are_there(&batch, turn->in_session))
 			break;
 		TEST_POINT("batch_committed");
-		count_handled(listener->name, lane, batch.handled, &batch.times);
+		count_handled(consumer, turn->lane, batch.handled, &batch.times);
 		if (batch.handled > 0 && !batch.isolated)
-			failure_forget(listener->name);
+			failure_forget(consumer);
 		TEST_POINT("remembered");
 		done += batch.done;
-		if (batch.waits_to_enter ? !enters(&batch, in_session) : batch.done == 0)
+		if (batch.waits_to_enter ? !enters(&batch, turn->in_session) : batch.done == 0)
 			break;
 		*at_end = batch.is_last;
 		/* What was committed since has woken this worker, or comes with the next call. */
-		if (*at_end && !in_session)
+		if (*at_end && !turn->in_session)
 			break;
 		limit = Min(2 * (batch.was_cut ? batch.count : limit), dispatch_batch_size);
-		if (!in_session)
+		if (!turn->in_session)
 			last_limit = limit;
+		if (is_over(turn))
+			break;
 	}
 	return done;
 }
@@ -215,21 +238,24 @@ is_careful(const Listener *listener, int lane)
 }
 
 static int64
-serve_carefully(const Listener *listener, int lane, int64 most)
+serve_carefully(const Turn *turn, int64 most)
 {
+	const Listener *listener = turn->listener;
 	int64		done = 0;
 
-	while (done < most && is_careful(listener, lane) && failure_pause(listener->name) == 0)
+	while (done < most && is_careful(listener, turn->lane) && failure_pause(listener->name) == 0)
 	{
 		Trial		trial = {.retry.batch = {
-			.consumer = listener->name, .lane = lane, .listener = listener, .limit = 1, .isolated = true}};
+			.consumer = listener->name, .lane = turn->lane, .listener = listener, .limit = 1, .isolated = true}};
 		Batch	   *batch = &trial.retry.batch;
 
 		if (!serve_with_care(batch, &trial))
 			break;
-		passed_carefully(listener->name, lane);
-		count_handled(listener->name, lane, batch->handled, &batch->times);
+		passed_carefully(listener->name, turn->lane);
+		count_handled(listener->name, turn->lane, batch->handled, &batch->times);
 		done += batch->done;
+		if (is_over(turn))
+			break;
 	}
 	return done;
 }
@@ -237,6 +263,7 @@ serve_carefully(const Listener *listener, int lane, int64 most)
 int64
 serve(const Listener *listener, int lane, int64 most, bool in_session, bool *at_end)
 {
+	Turn		turn = {listener, lane, in_session, {server_time().microseconds + TURN_MICROSECONDS}};
 	int64		done = 0;
 
 	*at_end = false;
@@ -245,12 +272,12 @@ serve(const Listener *listener, int lane, int64 most, bool in_session, bool *at_
 	else if (failure_pause(listener->name) > 0)
 		return 0;
 	if (!in_session)
-		done = serve_carefully(listener, lane, most);
+		done = serve_carefully(&turn, most);
 	if (in_session || !is_careful(listener, lane))
 	{
 		if (in_session || retry_may_be_due(listener->name, lane))
-			done += serve_retries(listener, lane, most - done, in_session);
-		done += serve_log(listener, lane, most - done, in_session, at_end);
+			done += serve_retries(&turn, most - done);
+		done += serve_log(&turn, most - done, at_end);
 	}
 	if (failure_is_common(listener->name) && failure_pause(listener->name) == 0)
 		failure_go_on_waiting(listener->name);

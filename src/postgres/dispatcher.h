@@ -19,7 +19,8 @@
 /*
  * Handles what is ready for that listener in that lane, at most `most` messages:
  * retries that are due first, then the log.  In a worker each batch is a transaction of its
- * own; in a session, a subtransaction of the caller's.  Returns how many were
+ * own, and none begins when a fifth of a second has passed; in a session, each is a
+ * subtransaction of the caller's.  Returns how many were
  * handled or parked; at_end where the log had no more when it was read last.
  */
 extern int64 serve(const Listener *listener, int lane, int64 most, bool in_session, bool *at_end);

@@ -1,6 +1,6 @@
 /*
  * place.c
- *		Whose turn it is with a consumer's messages.
+ *		Whose turn it is with a consumer's messages, and with the delayed ones.
  */
 #include "postgres/place.h"
 
@@ -54,4 +54,29 @@ take_all_places_if_free(const char *consumer)
 			return false;
 	}
 	return true;
+}
+
+static LOCKTAG
+tag_of_mover(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, 4);
+	return tag;
+}
+
+bool
+take_place_of_mover(void)
+{
+	LOCKTAG		tag = tag_of_mover();
+
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+give_back_place_of_mover(void)
+{
+	LOCKTAG		tag = tag_of_mover();
+
+	(void) LockRelease(&tag, ExclusiveLock, false);
 }

@@ -1,6 +1,6 @@
 /*
  * place.h
- *		Whose turn it is with a consumer's messages.
+ *		Whose turn it is with a consumer's messages, and with the delayed ones.
  */
 #ifndef SPARK_POSTGRES_PLACE_H
 #define SPARK_POSTGRES_PLACE_H
@@ -21,5 +21,13 @@ extern void take_all_places(const char *consumer);
 
 /* The same without waiting; false where one is taken: the others are kept to the end, too. */
 extern bool take_all_places_if_free(const char *consumer);
+
+/*
+ * The place of who moves delayed messages, without waiting for it: one at a time,
+ * so that they come in the order of their times.  It is given back before the
+ * transaction ends where nothing was moved.
+ */
+extern bool take_place_of_mover(void);
+extern void give_back_place_of_mover(void);
 
 #endif

@@ -45,6 +45,7 @@ $spark->sql("$as_author SELECT ring_at(0, clock_timestamp() - interval '1 hour')
 is($spark->sql("SELECT sum(lag_messages) FROM spark_ops.bus_status() WHERE consumer = 'bell' AND lag_messages > 1") || 0, '0', 'what waits is no lag');
 $spark->wait_for('SELECT count(*) = 21 FROM rung', 'B39 each rings');
 is($spark->sql('SELECT count(*) FROM rung WHERE number > 0 AND at < wanted'), '0', 'B39 none too early');
+is($spark->sql("SELECT count(*) FROM rung WHERE number > 0 AND at > wanted + interval '30 s'"), '0', 'B39 nor very late by the server\'s own clock, however slow the machine');
 is($spark->sql('SELECT count(*) FROM (SELECT number, lag(number) OVER (ORDER BY place) AS before FROM rung WHERE number > 0) r WHERE before > number'), '0',
 	'those of one key in the order of their times');
 is($spark->sql('SELECT count(*) FROM spark_common.delayed'), '0', 'and none waits');
@@ -76,11 +77,50 @@ $spark->sql("$as_author SELECT spark_bus.emit('shop.again', gen_random_uuid(), '
 # The first twelve of before are there, too.
 $spark->wait_for('SELECT count(*) = 2 FROM rung WHERE number = 12', 'a message may beget its successor more often than spark.max_depth');
 
+# ---- Beside a context that waits for a lock of somebody: another worker moves what is due
+my $rude = $spark->node->background_psql('postgres', on_error_stop => 1);
+$rude->query_safe('BEGIN; LOCK TABLE spark_dashboard.overviews');
+my $person = "'018f0000-0000-7000-8000-00000000000a'";
+$spark->sql("SELECT spark_bus.emit('auth.signed_up', $person, jsonb_build_object('account_id', $person, 'username', 'late'))");
+$spark->wait_for("SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'spark dispatcher' AND wait_event_type = 'Lock'", 'a dispatcher waits');
+$spark->sql("$as_author SELECT ring_at(300, clock_timestamp() + interval '100 ms')");
+$spark->wait_for('SELECT count(*) = 1 FROM rung WHERE number = 300', 'B39 what is due comes all the same');
+$rude->query_safe('COMMIT');
+$rude->quit;
+
 # ---- Many, over a restart, and by a session
+# From there on all consumers share the one dispatcher, for want of worker slots.
+$spark->node->append_conf('postgresql.conf', "max_worker_processes = 3\nmax_logical_replication_workers = 0");
 $spark->sql("$as_author SELECT count(ring_at(1000, clock_timestamp() + interval '1 s')) FROM generate_series(1, 5000)");
 $spark->node->restart;
 $spark->wait_for('SELECT count(*) = 5000 FROM rung WHERE number = 1000', 'B39 five thousand at once, over a restart');
+# ---- Beside a backlog: what is due comes between two turns of who is behind
+$spark->sql(<<'END');
+CREATE TABLE pulled (at timestamptz NOT NULL DEFAULT clock_timestamp());
+GRANT ALL ON pulled TO author;
+CREATE FUNCTION pull(m spark_bus.message) RETURNS void LANGUAGE sql AS $$
+	SELECT pg_sleep(0.002); INSERT INTO public.pulled DEFAULT VALUES
+$$;
+SET ROLE author;
+SELECT spark_bus.subscribe('mule', 'shop.load', 'public.pull');
+SELECT count(spark_bus.emit('shop.load', gen_random_uuid(), '{}')) FROM generate_series(1, 40000);
+END
+$spark->wait_for("SELECT detail LIKE '%mule%' FROM spark_ops.health() WHERE check_name = 'worker' AND NOT ok", 'two consumers share a worker') unless $ENV{SPARK_LANES};
+$spark->wait_for('SELECT EXISTS (SELECT FROM pulled)', 'one of them is far behind');
+$spark->sql("$as_author SELECT ring_at(1500 + n, clock_timestamp() + n * interval '100 ms') FROM generate_series(1, 5) n");
+$spark->wait_for('SELECT count(*) = 5 FROM rung WHERE number BETWEEN 1501 AND 1505', 'B39 the other is called in time');
+# A turn takes a fifth of a second, which is a hundred of these and no more, however slow the machine.
+cmp_ok($spark->sql('SELECT max(passed) FROM (SELECT (SELECT count(*) FROM pulled p WHERE p.at BETWEEN r.wanted AND r.at) AS passed FROM rung r'
+	. ' WHERE number BETWEEN 1501 AND 1505) l'), '<=', 500, 'B39 before many of the forty thousand have passed');
+cmp_ok($spark->sql("SELECT lag_messages FROM spark_ops.bus_status() WHERE consumer = 'mule' ORDER BY 1 DESC LIMIT 1"), '>', 1000, 'who are still behind');
+$spark->sql("$as_author SELECT spark_bus.unsubscribe('mule', 'shop.load')");
+
+# ---- By hand: rolled back, they are due again
 $spark->serve('');
+$spark->sql("INSERT INTO spark_common.delayed SELECT gen_random_uuid(), now() - n * interval '1 hour', 'shop', gen_random_uuid(), 'shop.alarm',"
+	. " jsonb_build_object('number', 1600 + n, 'wanted', now()), 1, gen_random_uuid(), NULL, NULL, 'author', now() FROM generate_series(1, 2) n");
+is($spark->sql('BEGIN; SELECT spark_bus.dispatch(); ROLLBACK; SELECT spark_bus.dispatch(); SELECT spark_bus.dispatch()'), "2\n2\n2", 'what is rolled back is still due, however long it has been');
+is($spark->sql('SELECT count(*) FROM rung WHERE number IN (1601, 1602)'), '2', 'and comes');
 $spark->sql("$as_author SELECT ring_at(2000, clock_timestamp() + interval '50 ms')");
 $spark->wait_for("SELECT spark_bus.dispatch() >= 0 AND EXISTS (SELECT FROM rung WHERE number = 2000)", 'dispatch() handles what is due, too');
 is($spark->sql("SELECT count(*) FROM spark_ops.dead_letters()"), '0', 'no message is dead');

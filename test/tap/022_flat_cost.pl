@@ -1,8 +1,9 @@
 # 022_flat_cost.pl
 #		D20, S28: what a donation, its effect and the pages about it cost is the same
 #		beside ten and beside a hundred thousand others.  Counted in buffers that were
-#		touched and in rows that were written, never in time.  No worker looks after
-#		these books, so that nobody else is counted.
+#		touched and in rows that were written, never in time.  The same of messages
+#		that are due later (B39).  No worker looks after these books, so that nobody
+#		else is counted.
 use strict;
 use warnings;
 
@@ -12,6 +13,7 @@ use Test::More;
 use Spark;
 
 my $many = 100_000;
+my $waiting = $ENV{SPARK_DELAYED} || $many;		# messages that are due later; SPARK_DELAYED=1000000
 my $spark = Spark->start(worker => 0, conf => "autovacuum = off\nmax_parallel_workers_per_gather = 0");
 my ($donor, $owner) = map { $spark->sign_up($_) } 'donor', 'owner';
 my ($donor_id, $owner_id) = map { $spark->as($_, 'SELECT spark.whoami()') } $donor, $owner;
@@ -33,11 +35,18 @@ sub credit
 	return dispatch();
 }
 
+sub explained { return "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT JSON) $_[0]"; }
+
 # The buffers that a statement touches in a session that has run its like before.
 sub buffers
 {
 	my ($token, $like, $sql) = @_;
-	my $plan = $spark->as($token, "$like;\nEXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT JSON) $sql");
+	return buffers_of($spark->as($token, "$like;\n" . explained($sql)));
+}
+
+sub buffers_of
+{
+	my ($plan) = @_;
 	my ($hit) = $plan =~ /"Shared Hit Blocks": (\d+)/;
 	my ($read) = $plan =~ /"Shared Read Blocks": (\d+)/;
 	return $hit + $read;
@@ -46,6 +55,15 @@ sub buffers
 my @tables = map { "spark_$_" } qw(crowdfunding.campaigns crowdfunding.donations accounting.accounts accounting.transfers
 	dashboard.overviews dashboard.campaigns dashboard.movements dashboard.counted_donations);
 my $key = 0;
+
+# Messages that wait, for a day and more; or that are due.
+sub waiting
+{
+	my ($count, $due) = @_;
+	return "INSERT INTO spark_common.delayed SELECT gen_random_uuid(), $due + n * interval '1 s', 'shop', gen_random_uuid(), 'shop.alarm',"
+	  . " '{}', 1, gen_random_uuid(), NULL, NULL, 'author', now() FROM generate_series(1, $count) AS n";
+}
+my $due = waiting(10, "now() - interval '1 hour'");
 
 # What one more donation costs, all told: buffers a statement, and rows written.
 sub costs
@@ -64,6 +82,9 @@ sub costs
 	$cost{'dashboard()'} = buffers($owner, ('SELECT FROM spark.dashboard()') x 2);
 	$cost{'statement()'} = buffers($owner, ('SELECT FROM spark.statement()') x 2);
 	$cost{'balance()'} = buffers($owner, ('SELECT FROM spark.balance()') x 2);
+
+	$cost{'a look for what is due'} = buffers($donor, ('SELECT spark_bus.dispatch()') x 2);
+	$cost{'moving ten that are due'} = buffers_of($spark->sql("$due; SELECT spark_bus.dispatch(); $due; " . explained('SELECT spark_bus.dispatch()')));
 
 	# Its effect in the ledger, the campaign and the dashboards: the session has
 	# dispatched one donation before.
@@ -86,7 +107,12 @@ dispatch();
 credit(1);
 $spark->as($donor, "SELECT count(*) FROM generate_series(1, 10) AS n, LATERAL spark.donate('$campaign', 1, 'first ' || n)");
 dispatch();
+$spark->sql(waiting(10, "now() + interval '1 day'"));
 $spark->sql('VACUUM (ANALYZE)');
+# Who made his plans while few were waiting.
+my $early = $spark->node->background_psql('postgres', on_error_stop => 1);
+$early->query_safe('SELECT spark_bus.dispatch()') for 1 .. 8;
+my $early_look = buffers_of($early->query_safe(explained('SELECT spark_bus.dispatch()')));
 my %few = costs();
 
 is($few{'rows of spark_crowdfunding.donations'}, 1, 'S28 a donation is one row');
@@ -107,6 +133,9 @@ INSERT INTO spark_dashboard.movements (transfer_id, version, state, amount_msat,
 INSERT INTO spark_dashboard.counted_donations SELECT donation_id, '$campaign', 1000 FROM given;
 UPDATE spark_crowdfunding.campaigns SET raised_msat = raised_msat + 1000 * $many, donation_count = donation_count + $many;
 END
+$spark->sql(waiting($waiting, "now() + interval '1 day'"));
+cmp_ok(buffers_of($early->query_safe(explained('SELECT spark_bus.dispatch()'))), '<=', $early_look + 60, "B39 beside $waiting that wait, a session looks by index that began beside ten");
+$early->quit;
 $spark->sql('VACUUM (ANALYZE)');
 my %more = costs();
 
