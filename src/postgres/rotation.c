@@ -6,7 +6,9 @@
  * the table empty.  So under the table's lock, where nobody writes or reads any
  * more, every row that is there must be visible in the persisted beginning of
  * every cursor; and a segment stays for spark.segment_retention after it was
- * left, so that a dump which took its snapshot then has taken its locks, too.
+ * left.  A dump takes its snapshot first and its locks a moment later: so what
+ * was delivered only now stays also while a transaction of this database holds a
+ * snapshot that may not see the cursors so far, for as long as the retention.
  *
  * Who locks what: first SHARE on spark_common.subscription, so that no new
  * cursor is on its way, then ACCESS EXCLUSIVE on the segment.  Neither is waited
@@ -37,6 +39,15 @@ static Statement make_current = {
 static SegmentStatement find_size = {
 	.pattern = "SELECT pg_catalog.pg_relation_size('spark_common.outbox_%1$d_%2$d')"};
 
+/* Another one after each TRUNCATE. */
+static SegmentStatement find_file = {
+	.pattern = "SELECT pg_catalog.pg_relation_filenode('spark_common.outbox_%1$d_%2$d')::bigint"};
+
+static Statement find_older_snapshot = {
+	.sql = "SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()"
+	" AND backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
+	" AND COALESCE(xact_start, '-infinity') < $1 LIMIT 1"};
+
 /* The first of the current cursors that has not delivered a row of it. */
 static SegmentStatement find_reader = {
 	.pattern = "SELECT c.consumer FROM (SELECT DISTINCT ON (consumer) consumer, s1 FROM spark_common.cursor_log"
@@ -54,14 +65,29 @@ static SegmentStatement find_locker = {
 static SegmentStatement empty = {
 	.pattern = "TRUNCATE spark_common.outbox_%1$d_%2$d"};
 
+/* Since when a segment has been delivered by all, as far as this process has seen. */
+typedef struct Delivered
+{
+	int64		file;			/* 0: it is not delivered by all */
+	Instant		since;
+} Delivered;
+
+static Delivered all_delivered[MAX_LANES][LOG_SEGMENTS];
+
+static int64
+number_of(SegmentStatement *statement, int lane, int segment)
+{
+	Rows		rows = rows_open(segment_statement(statement, lane, segment), NO_PARAMETERS);
+	int64		number = rows_next(&rows) ? row_bigint(&rows, 1) : 0;
+
+	rows_close(&rows);
+	return number;
+}
+
 static int64
 size_of(int lane, int segment)
 {
-	Rows		rows = rows_open(segment_statement(&find_size, lane, segment), NO_PARAMETERS);
-	int64		size = rows_next(&rows) ? row_bigint(&rows, 1) : 0;
-
-	rows_close(&rows);
-	return size;
+	return number_of(&find_size, lane, segment);
 }
 
 /* Seconds since the lane's current segment became it. */
@@ -95,6 +121,26 @@ reader_of(int lane, int segment, Arena *arena)
 	return reader;
 }
 
+/* A process that holds a snapshot, as a dump does, from before all of it was delivered; 0: none. */
+static int
+holder_of_older_snapshot(int lane, int segment)
+{
+	Delivered  *delivered = &all_delivered[lane][segment];
+	int64		file = number_of(&find_file, lane, segment);
+	Instant		now = server_time();
+	Rows		rows;
+	int			pid;
+
+	if (delivered->file != file)
+		*delivered = (Delivered) {file, now};
+	if (!instant_before(now, instant_plus_seconds(delivered->since, segment_retention)))
+		return 0;
+	rows = rows_open(&find_older_snapshot, PARAMETERS(param_instant(delivered->since)));
+	pid = rows_next(&rows) ? row_int(&rows, 1) : 0;
+	rows_close(&rows);
+	return pid;
+}
+
 /*
  * NULL: it is empty now; else why not.  Looks for a reader before it asks for the
  * lock, as the lock alone would be written to the log of the server each time;
@@ -105,9 +151,16 @@ empty_segment(int lane, int segment)
 {
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	const char *reader = reader_of(lane, segment, arena);
+	int			holder;
 
 	if (reader != NULL && !detach_if_gone(reader))
+	{
+		all_delivered[lane][segment].file = 0;
 		return psprintf("consumer %s has not delivered it", reader);
+	}
+	holder = holder_of_older_snapshot(lane, segment);
+	if (holder != 0)
+		return psprintf("process %d holds a snapshot from before it was delivered", holder);
 	if (!lock_table("subscription", ShareLock))
 		return "somebody subscribes";
 	if (!lock_table(psprintf("outbox_%d_%d", lane, segment), AccessExclusiveLock))
@@ -174,8 +227,10 @@ rotate_lane(int lane)
 
 	if (is_due_to_be_left(size_of(lane, rotation.segment), age) && size_of(lane, next) == 0)
 	{
+		TEST_POINT("leave");
 		(void) statement_run(&make_current, PARAMETERS(param_int(lane), param_int(next)));
 		log_shape_changed();
+		TEST_POINT("left");
 		rotation.segment = next;
 		age = 0;
 	}
