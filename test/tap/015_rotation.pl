@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -87,15 +88,62 @@ all_heard('it hears all of it once it can');
 $spark->wait_for("SELECT ($in_log) = 0", 'and then the log is empty');
 
 # ---- B33: a dump in the middle of it
-my $emitter = $spark->node->background_psql('postgres', on_error_stop => 1);
-for my $round (1 .. 5)
+# Somebody rings all the while, and notes what he has rung; each copy has to hear what was rung when it was taken.
+$spark->sql(<<'END');
+CREATE TABLE rung (number int PRIMARY KEY);
+CREATE TABLE enough ();
+CREATE PROCEDURE ring_on(number int) LANGUAGE plpgsql AS $$
+BEGIN
+	WHILE to_regclass('public.enough') IS NOT NULL LOOP
+		INSERT INTO rung SELECT n FROM generate_series(number, number + 19) n;
+		PERFORM ring(number, number + 19);
+		COMMIT;
+		number := number + 20;
+		PERFORM pg_sleep(0.002);
+	END LOOP;
+END $$;
+END
+$spark->sql('DELETE FROM heard');
+# A dump has a moment between its snapshot and its locks.
+$spark->set('spark.segment_retention', '2');
+my $dumps = $ENV{SPARK_DUMPS} || 5;
+my @dumps = map { $spark->node->basedir . "/dump$_" } 1 .. $dumps;
+my $ringing = IPC::Run::start([ 'psql', '-XqAt', '-d', $spark->node->connstr('postgres'), '-c', "CALL ring_on($last + 1)" ], '>', \my $said, '2>', \my $wrong);
+for my $dump (@dumps)
 {
-	ring(1, 700);
-	my ($out, $err) = run_command(['pg_dump', '-d', $spark->node->connstr('postgres'), '-f', $spark->node->basedir . "/dump$round"]);
-	is($err, '', "B33 dump $round under rotation");
+	my $before = $spark->sql($written_to);
+	$spark->wait_for("SELECT ($written_to) <> $before");
+	my ($out, $err) = run_command([ 'pg_dump', '-d', $spark->node->connstr('postgres'), '-f', $dump ]);
+	is($err, '', 'B33 a dump while it is rung and rotated');
 }
-$emitter->quit;
-all_heard('B33 and nothing is lost by it');
+$spark->sql('DROP TABLE enough');
+$ringing->finish;
+is($wrong, '', 'it was rung all the while');
+my $agree = 'SELECT count(*) > 0 AND count(*) = count(r.number) AND count(*) = count(h.number) FROM rung r FULL JOIN heard h USING (number)';
+$spark->wait_until_drained;
+is($spark->sql($agree), 't', 'B33 and nothing is lost by it');
+$last = $spark->sql('SELECT max(number) FROM rung');
+
+# The copies, which begin to work as soon as they are there.
+my @copies = map { "copy$_" } 1 .. $dumps;
+$spark->sql("CREATE DATABASE $_") for @copies;
+$spark->set('spark.databases', join(', ', map { "'$_'" } 'postgres', @copies));
+for my $number (0 .. $#copies)
+{
+	my $copy = Spark->around($spark->node, $copies[$number]);
+	$spark->node->command_ok([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $spark->node->connstr($copies[$number]), '-f', $dumps[$number] ], 'B33 the dump is restored');
+	$copy->wait_for("SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'spark consumer' AND datname = current_database()");
+	$copy->wait_until_drained;
+	is($copy->sql($agree), 't', 'B33 the copy hears what had been rung, each once');
+	my $before = $copy->sql($written_to);
+	$copy->sql("INSERT INTO rung SELECT generate_series($last + 1, $last + 1000); SELECT ring($last + 1, $last + 1000)");
+	$copy->wait_for("SELECT ($written_to) <> $before AND ($in_log) = 0", 'B33 and rotates');
+	$copy->wait_until_drained;
+	is($copy->sql($agree), 't', 'with what is rung there');
+	$copy->serve(grep { $_ ne $copies[$number] } 'postgres', @copies[ $number .. $#copies ]);
+	$spark->sql("DROP DATABASE $copies[$number]");
+}
+$spark->set('spark.segment_retention', '0');
 
 is($spark->sql('SELECT count(*) FROM spark_ops.dead_letters()'), '0', 'no message is dead');
 
