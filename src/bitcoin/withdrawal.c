@@ -1,11 +1,9 @@
 /*
  * withdrawal.c
- *		The rules of one withdrawal.
- *
- * Each answer of a node names the attempt that it is about.  Only a proven
- * payment is believed whatever the state and the attempt: it is the truth.
+ *		The rules of one withdrawal: what is asked for, what the ledger says, what
+ *		the worker does with it.  What a node says of it is in withdrawal_answers.c.
  */
-#include "bitcoin/withdrawal_end.h"
+#include "bitcoin/withdrawal_parts.h"
 
 #include "bitcoin/schedule.h"
 
@@ -14,7 +12,6 @@
 #include <string.h>
 
 #define PPM INT64_C(1000000)
-#define CLOCK_SKEW_SECONDS 5	/* between the node and the database, for stale records */
 #define WAIT_SECONDS 10			/* where nothing may be paid for now */
 
 static const char *const another_node = "another node answers than the one that has this payment; its reserve is held";
@@ -200,24 +197,8 @@ withdrawal_is_open_at_node(const Withdrawal *withdrawal)
 		withdrawal->state == WITHDRAWAL_NEEDS_OPERATOR;
 }
 
-/* A look tells about it: sent, and its submitter done with it. */
-static bool
-is_looked_at(const Withdrawal *withdrawal, int64_t attempt_no)
-{
-	return withdrawal_is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING &&
-		withdrawal->attempt_no == attempt_no;
-}
-
-/* The submitter's own answer can still decide: nobody else has heard otherwise. */
-static bool
-is_undecided_submit(const Withdrawal *withdrawal, int64_t attempt_no)
-{
-	return (withdrawal->state == WITHDRAWAL_SUBMITTING || withdrawal->state == WITHDRAWAL_UNKNOWN) &&
-		withdrawal->attempt_no == attempt_no && instant_is_none(withdrawal->acknowledged_at);
-}
-
-static bool
-has_expired(const Withdrawal *withdrawal, Instant now)
+bool
+withdrawal_has_expired(const Withdrawal *withdrawal, Instant now)
 {
 	return !instant_before(now, withdrawal->expires_at);
 }
@@ -236,8 +217,8 @@ withdrawal_fail(Withdrawal *withdrawal, const char *reason, Instant now)
  * After an answer that decides nothing: when to look again.  What is being
  * submitted is left to its submitter.
  */
-static void
-look_again(Withdrawal *withdrawal, Instant now)
+void
+withdrawal_look_again(Withdrawal *withdrawal, Instant now)
 {
 	if (withdrawal_is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING)
 	{
@@ -266,7 +247,7 @@ withdrawal_step(const Withdrawal *withdrawal, Instant now)
 		case WITHDRAWAL_REJECTED:
 			return WITHDRAWAL_REST;
 		case WITHDRAWAL_RESERVED:
-			if (has_expired(withdrawal, now))
+			if (withdrawal_has_expired(withdrawal, now))
 				return WITHDRAWAL_EXPIRE;
 			if (withdrawal_is_inside(withdrawal))
 				return WITHDRAWAL_CANCEL_INVOICE;
@@ -327,7 +308,7 @@ withdrawal_abandon(Withdrawal *withdrawal, Instant now)
 void
 withdrawal_expire(Withdrawal *withdrawal, Instant now)
 {
-	if (withdrawal->state == WITHDRAWAL_RESERVED && has_expired(withdrawal, now))
+	if (withdrawal->state == WITHDRAWAL_RESERVED && withdrawal_has_expired(withdrawal, now))
 		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
 }
 
@@ -339,7 +320,7 @@ withdrawal_node_is_another(Withdrawal *withdrawal, Instant now)
 		return;
 	withdrawal->state = WITHDRAWAL_NEEDS_OPERATOR;
 	withdrawal->alarm = another_node;
-	look_again(withdrawal, now);
+	withdrawal_look_again(withdrawal, now);
 }
 
 void
@@ -350,7 +331,7 @@ withdrawal_node_is_back(Withdrawal *withdrawal, Instant now)
 		return;
 	withdrawal->state = WITHDRAWAL_UNKNOWN;
 	withdrawal->alarm = NULL;
-	look_again(withdrawal, now);
+	withdrawal_look_again(withdrawal, now);
 }
 
 void
@@ -365,249 +346,6 @@ withdrawal_turn_away(Withdrawal *withdrawal, Instant now)
 {
 	if (withdrawal->state == WITHDRAWAL_RESERVED && !withdrawal_is_inside(withdrawal))
 		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
-}
-
-/* -------------------------------------------- the answer to the submission */
-
-void
-withdrawal_acknowledged(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
-{
-	if (!is_undecided_submit(withdrawal, attempt_no))
-		return;
-	withdrawal->state = WITHDRAWAL_IN_FLIGHT;
-	withdrawal->acknowledged_at = now;
-	look_again(withdrawal, now);
-}
-
-void
-withdrawal_refused(Withdrawal *withdrawal, int64_t attempt_no, const char *reason, Instant now)
-{
-	if (is_undecided_submit(withdrawal, attempt_no))
-		withdrawal_fail(withdrawal, reason, now);
-}
-
-/* Proof that the node has never had this attempt. */
-static void
-give_back_to_worker(Withdrawal *withdrawal, Instant next_try, Instant now)
-{
-	if (has_expired(withdrawal, now))
-	{
-		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
-		return;
-	}
-	withdrawal->state = WITHDRAWAL_RESERVED;
-	withdrawal->next_look_at = next_try;
-}
-
-void
-withdrawal_not_sent(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
-{
-	if (is_undecided_submit(withdrawal, attempt_no))
-		give_back_to_worker(withdrawal,
-							after_backoff(now, withdrawal->attempt_no - 1, MOST_BACKOFF_SECONDS,
-										  withdrawal->aggregate.id),
-							now);
-}
-
-void
-withdrawal_ambiguous(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
-{
-	if (withdrawal->state != WITHDRAWAL_SUBMITTING || withdrawal->attempt_no != attempt_no)
-		return;
-	withdrawal->state = WITHDRAWAL_UNKNOWN;
-	/* A slow call may have been writing until now. */
-	withdrawal->submit_deadline = later(withdrawal->submit_deadline, now);
-	look_again(withdrawal, now);
-}
-
-/* --------------------------------------------------- the answers to a look */
-
-static void
-remember(Withdrawal *withdrawal, const NodeRecord *record)
-{
-	if (record->reference != NULL)
-		withdrawal->node_reference = record->reference;
-}
-
-/* The fee as it will be booked: never negative, never more than there is. */
-static Amount
-believable_fee(Withdrawal *withdrawal, Amount fee)
-{
-	if (fee.msat < 0)
-	{
-		withdrawal->alarm = "the node reported a negative fee; none was booked";
-		return AMOUNT_ZERO;
-	}
-	if (fee.msat > 0 && !amount_is_payable(fee))
-	{
-		withdrawal->alarm = "the node reported a fee of more than all bitcoin; the highest fee was booked";
-		return withdrawal->max_fee;
-	}
-	if (amount_compare(fee, withdrawal->max_fee) > 0)
-		withdrawal->alarm = "the node took a higher fee than it was allowed to";
-	return fee;
-}
-
-void
-withdrawal_take_payment(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
-{
-	bool		was_given_back = withdrawal->state == WITHDRAWAL_FAILED;
-
-	withdrawal->fee = believable_fee(withdrawal, payment->fee);
-	if (was_given_back)
-		withdrawal->alarm = "a payment succeeded after it had failed and its reserve had been given back";
-	else if (!amount_equal(payment->amount, AMOUNT_ZERO) &&
-			 !amount_equal(payment->amount, withdrawal->amount))
-		withdrawal->alarm = "the node says that the payee got another amount";
-	withdrawal->state = WITHDRAWAL_SUCCEEDED;
-	withdrawal->reason = NULL;
-	withdrawal->late = was_given_back;
-	withdrawal->preimage = payment->preimage;
-	withdrawal->settled_at = now;
-	withdrawal->next_look_at = INSTANT_NONE;
-	remember(withdrawal, &payment->record);
-}
-
-void
-withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
-{
-	/* Before the first attempt, or inside, no payment of the node's can be this one. */
-	if (withdrawal->state == WITHDRAWAL_SUCCEEDED || withdrawal->state == WITHDRAWAL_REJECTED ||
-		withdrawal->state == WITHDRAWAL_REQUESTED || withdrawal->attempt_no == 0 ||
-		withdrawal_is_inside(withdrawal))
-		return;
-	withdrawal_take_payment(withdrawal, payment, now);
-}
-
-void
-withdrawal_success_unproven(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
-{
-	if (!withdrawal_is_open_at_node(withdrawal) || withdrawal->attempt_no != attempt_no)
-	{
-		look_again(withdrawal, now);
-		return;
-	}
-	withdrawal->alarm = "the node calls a payment made without a preimage that fits; its reserve is held";
-	if (instant_is_none(withdrawal->acknowledged_at))
-		withdrawal->acknowledged_at = now;
-	if (withdrawal->state != WITHDRAWAL_NEEDS_OPERATOR)
-		withdrawal->state = WITHDRAWAL_UNKNOWN;
-	look_again(withdrawal, now);
-}
-
-void
-withdrawal_pending(Withdrawal *withdrawal, int64_t attempt_no, const NodeRecord *record, Instant now)
-{
-	if (is_looked_at(withdrawal, attempt_no))
-	{
-		if (instant_is_none(withdrawal->acknowledged_at))
-			withdrawal->acknowledged_at = now;
-		if (withdrawal->state == WITHDRAWAL_UNKNOWN)
-			withdrawal->state = WITHDRAWAL_IN_FLIGHT;
-		withdrawal->not_found_at = INSTANT_NONE;
-		remember(withdrawal, record);
-	}
-	else if (withdrawal->state == WITHDRAWAL_FAILED)
-		withdrawal->alarm = "a payment that had failed is under way again";
-	look_again(withdrawal, now);
-}
-
-static Attempt
-attempt_of(const Withdrawal *withdrawal)
-{
-	return (Attempt) {
-		.submitted_at = withdrawal->submitted_at,
-		.submit_deadline = withdrawal->submit_deadline,
-		.give_up_seconds = withdrawal->give_up_seconds,
-		.expires_at = withdrawal->expires_at,
-		.not_found_at = withdrawal->not_found_at,
-	};
-}
-
-/*
- * True where a failure may be that of an earlier attempt, which says nothing
- * about this one.
- */
-static bool
-is_stale(const Withdrawal *withdrawal, const NodeRecord *record)
-{
-	if (record->reference != NULL && withdrawal->earlier_reference != NULL &&
-		strcmp(record->reference, withdrawal->earlier_reference) == 0)
-		return true;
-	if (!instant_is_none(record->created_at))
-		return instant_before(record->created_at,
-							  instant_plus_seconds(withdrawal->submitted_at, -CLOCK_SKEW_SECONDS));
-	return withdrawal->tried_before &&
-		(record->reference == NULL || withdrawal->earlier_reference == NULL);
-}
-
-void
-withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char *reason,
-						  const NodeRecord *record, const NodeTrust *trust, Instant now)
-{
-	Attempt		attempt = attempt_of(withdrawal);
-
-	if (!is_looked_at(withdrawal, attempt_no))
-	{
-		look_again(withdrawal, now);
-		return;
-	}
-	if (is_stale(withdrawal, record))
-	{
-		withdrawal_unknown_to_node(withdrawal, attempt_no, trust, now);
-		return;
-	}
-	remember(withdrawal, record);
-	withdrawal->not_found_at = INSTANT_NONE;
-	if (!trust->node_is_known || !instant_is_none(failure_is_believed_from(trust, &attempt)))
-	{
-		look_again(withdrawal, now);
-		return;
-	}
-	if (trust->failure_rule == FAILURE_IS_WEAK)
-		withdrawal->alarm = "a reserve was given back on the word of a node that only knows its own records";
-	withdrawal_fail(withdrawal, reason, now);
-}
-
-void
-withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_no, const NodeTrust *trust,
-						   Instant now)
-{
-	Attempt		attempt = attempt_of(withdrawal);
-	Instant		believed_from;
-
-	if (!is_looked_at(withdrawal, attempt_no) || withdrawal->state == WITHDRAWAL_NEEDS_OPERATOR)
-	{
-		look_again(withdrawal, now);
-		return;
-	}
-	if (!instant_is_none(withdrawal->acknowledged_at))
-	{
-		/* It had it: its memory is gone, not the payment. */
-		withdrawal->alarm = "the node no longer knows a payment that it had; its reserve is held";
-		withdrawal->state = trust->node_is_known && trust->forgets ? WITHDRAWAL_NEEDS_OPERATOR : WITHDRAWAL_UNKNOWN;
-		look_again(withdrawal, now);
-		return;
-	}
-	believed_from = not_found_is_believed_from(trust, &attempt);
-	if (!nothing_is_believed(trust) && instant_is_none(believed_from))
-	{
-		give_back_to_worker(withdrawal, now, now);
-		return;
-	}
-	/* What was said while somebody could still write is no first time. */
-	if (trust->node_is_known && (instant_is_none(withdrawal->not_found_at) ||
-								 !instant_before(withdrawal->submit_deadline, withdrawal->not_found_at)))
-		withdrawal->not_found_at = trust->asked_at;
-	look_again(withdrawal, now);
-	if (instant_before(now, believed_from))
-		withdrawal->next_look_at = sooner(withdrawal->next_look_at, instant_plus_seconds(believed_from, 1));
-}
-
-void
-withdrawal_no_answer(Withdrawal *withdrawal, Instant now)
-{
-	look_again(withdrawal, now);
 }
 
 /* ------------------------------------------------------------- paid inside */

@@ -3,7 +3,7 @@
  *		The rules of one withdrawal where its end hangs on more than the node's word
  *		about it: on an earlier one of the same hash, on an operator, on the audit.
  */
-#include "bitcoin/withdrawal_end.h"
+#include "bitcoin/withdrawal_parts.h"
 
 #include "bitcoin/schedule.h"
 

@@ -1,9 +1,9 @@
 /*
- * withdrawal_end.h
- *		What the two files of a withdrawal's rules share; nobody else includes it.
+ * withdrawal_parts.h
+ *		What the files of a withdrawal's rules share; nobody else includes it.
  */
-#ifndef SPARK_BITCOIN_WITHDRAWAL_END_H
-#define SPARK_BITCOIN_WITHDRAWAL_END_H
+#ifndef SPARK_BITCOIN_WITHDRAWAL_PARTS_H
+#define SPARK_BITCOIN_WITHDRAWAL_PARTS_H
 
 #include "bitcoin/withdrawal.h"
 
@@ -11,6 +11,14 @@
 
 /* Sent, and not ended: the reserve hangs on what the node says. */
 extern bool withdrawal_is_open_at_node(const Withdrawal *withdrawal);
+
+extern bool withdrawal_has_expired(const Withdrawal *withdrawal, Instant now);
+
+/*
+ * After an answer that decides nothing: when to look again.  What is being
+ * submitted is left to its submitter.
+ */
+extern void withdrawal_look_again(Withdrawal *withdrawal, Instant now);
 
 /* The end with the reserve given back; whoever calls has looked at the state. */
 extern void withdrawal_fail(Withdrawal *withdrawal, const char *reason, Instant now);

@@ -1,0 +1,274 @@
+/*
+ * withdrawal_answers.c
+ *		The rules of one withdrawal: what the node says, of the attempt and of its
+ *		looks.
+ *
+ * Each answer of a node names the attempt that it is about.  Only a proven
+ * payment is believed whatever the state and the attempt: it is the truth.
+ */
+#include "bitcoin/withdrawal_parts.h"
+
+#include "bitcoin/schedule.h"
+
+#include <string.h>
+
+#define CLOCK_SKEW_SECONDS 5	/* between the node and the database, for stale records */
+
+/* A look tells about it: sent, and its submitter done with it. */
+static bool
+is_looked_at(const Withdrawal *withdrawal, int64_t attempt_no)
+{
+	return withdrawal_is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING &&
+		withdrawal->attempt_no == attempt_no;
+}
+
+/* The submitter's own answer can still decide: nobody else has heard otherwise. */
+static bool
+is_undecided_submit(const Withdrawal *withdrawal, int64_t attempt_no)
+{
+	return (withdrawal->state == WITHDRAWAL_SUBMITTING || withdrawal->state == WITHDRAWAL_UNKNOWN) &&
+		withdrawal->attempt_no == attempt_no && instant_is_none(withdrawal->acknowledged_at);
+}
+
+/* -------------------------------------------- the answer to the submission */
+
+void
+withdrawal_acknowledged(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
+{
+	if (!is_undecided_submit(withdrawal, attempt_no))
+		return;
+	withdrawal->state = WITHDRAWAL_IN_FLIGHT;
+	withdrawal->acknowledged_at = now;
+	withdrawal_look_again(withdrawal, now);
+}
+
+void
+withdrawal_refused(Withdrawal *withdrawal, int64_t attempt_no, const char *reason, Instant now)
+{
+	if (is_undecided_submit(withdrawal, attempt_no))
+		withdrawal_fail(withdrawal, reason, now);
+}
+
+/* Proof that the node has never had this attempt. */
+static void
+give_back_to_worker(Withdrawal *withdrawal, Instant next_try, Instant now)
+{
+	if (withdrawal_has_expired(withdrawal, now))
+	{
+		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_EXPIRED)->name, now);
+		return;
+	}
+	withdrawal->state = WITHDRAWAL_RESERVED;
+	withdrawal->next_look_at = next_try;
+}
+
+void
+withdrawal_not_sent(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
+{
+	if (is_undecided_submit(withdrawal, attempt_no))
+		give_back_to_worker(withdrawal,
+							after_backoff(now, withdrawal->attempt_no - 1, MOST_BACKOFF_SECONDS,
+										  withdrawal->aggregate.id),
+							now);
+}
+
+void
+withdrawal_ambiguous(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_SUBMITTING || withdrawal->attempt_no != attempt_no)
+		return;
+	withdrawal->state = WITHDRAWAL_UNKNOWN;
+	/* A slow call may have been writing until now. */
+	withdrawal->submit_deadline = later(withdrawal->submit_deadline, now);
+	withdrawal_look_again(withdrawal, now);
+}
+
+/* --------------------------------------------------- the answers to a look */
+
+static void
+remember(Withdrawal *withdrawal, const NodeRecord *record)
+{
+	if (record->reference != NULL)
+		withdrawal->node_reference = record->reference;
+}
+
+/* The fee as it will be booked: never negative, never more than there is. */
+static Amount
+believable_fee(Withdrawal *withdrawal, Amount fee)
+{
+	if (fee.msat < 0)
+	{
+		withdrawal->alarm = "the node reported a negative fee; none was booked";
+		return AMOUNT_ZERO;
+	}
+	if (fee.msat > 0 && !amount_is_payable(fee))
+	{
+		withdrawal->alarm = "the node reported a fee of more than all bitcoin; the highest fee was booked";
+		return withdrawal->max_fee;
+	}
+	if (amount_compare(fee, withdrawal->max_fee) > 0)
+		withdrawal->alarm = "the node took a higher fee than it was allowed to";
+	return fee;
+}
+
+void
+withdrawal_take_payment(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+{
+	bool		was_given_back = withdrawal->state == WITHDRAWAL_FAILED;
+
+	withdrawal->fee = believable_fee(withdrawal, payment->fee);
+	if (was_given_back)
+		withdrawal->alarm = "a payment succeeded after it had failed and its reserve had been given back";
+	else if (!amount_equal(payment->amount, AMOUNT_ZERO) &&
+			 !amount_equal(payment->amount, withdrawal->amount))
+		withdrawal->alarm = "the node says that the payee got another amount";
+	withdrawal->state = WITHDRAWAL_SUCCEEDED;
+	withdrawal->reason = NULL;
+	withdrawal->late = was_given_back;
+	withdrawal->preimage = payment->preimage;
+	withdrawal->settled_at = now;
+	withdrawal->next_look_at = INSTANT_NONE;
+	remember(withdrawal, &payment->record);
+}
+
+void
+withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+{
+	/* Before the first attempt, or inside, no payment of the node's can be this one. */
+	if (withdrawal->state == WITHDRAWAL_SUCCEEDED || withdrawal->state == WITHDRAWAL_REJECTED ||
+		withdrawal->state == WITHDRAWAL_REQUESTED || withdrawal->attempt_no == 0 ||
+		withdrawal_is_inside(withdrawal))
+		return;
+	withdrawal_take_payment(withdrawal, payment, now);
+}
+
+void
+withdrawal_success_unproven(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
+{
+	if (!withdrawal_is_open_at_node(withdrawal) || withdrawal->attempt_no != attempt_no)
+	{
+		withdrawal_look_again(withdrawal, now);
+		return;
+	}
+	withdrawal->alarm = "the node calls a payment made without a preimage that fits; its reserve is held";
+	if (instant_is_none(withdrawal->acknowledged_at))
+		withdrawal->acknowledged_at = now;
+	if (withdrawal->state != WITHDRAWAL_NEEDS_OPERATOR)
+		withdrawal->state = WITHDRAWAL_UNKNOWN;
+	withdrawal_look_again(withdrawal, now);
+}
+
+void
+withdrawal_pending(Withdrawal *withdrawal, int64_t attempt_no, const NodeRecord *record, Instant now)
+{
+	if (is_looked_at(withdrawal, attempt_no))
+	{
+		if (instant_is_none(withdrawal->acknowledged_at))
+			withdrawal->acknowledged_at = now;
+		if (withdrawal->state == WITHDRAWAL_UNKNOWN)
+			withdrawal->state = WITHDRAWAL_IN_FLIGHT;
+		withdrawal->not_found_at = INSTANT_NONE;
+		remember(withdrawal, record);
+	}
+	else if (withdrawal->state == WITHDRAWAL_FAILED)
+		withdrawal->alarm = "a payment that had failed is under way again";
+	withdrawal_look_again(withdrawal, now);
+}
+
+static Attempt
+attempt_of(const Withdrawal *withdrawal)
+{
+	return (Attempt) {
+		.submitted_at = withdrawal->submitted_at,
+		.submit_deadline = withdrawal->submit_deadline,
+		.give_up_seconds = withdrawal->give_up_seconds,
+		.expires_at = withdrawal->expires_at,
+		.not_found_at = withdrawal->not_found_at,
+	};
+}
+
+/*
+ * True where a failure may be that of an earlier attempt, which says nothing
+ * about this one.
+ */
+static bool
+is_stale(const Withdrawal *withdrawal, const NodeRecord *record)
+{
+	if (record->reference != NULL && withdrawal->earlier_reference != NULL &&
+		strcmp(record->reference, withdrawal->earlier_reference) == 0)
+		return true;
+	if (!instant_is_none(record->created_at))
+		return instant_before(record->created_at,
+							  instant_plus_seconds(withdrawal->submitted_at, -CLOCK_SKEW_SECONDS));
+	return withdrawal->tried_before &&
+		(record->reference == NULL || withdrawal->earlier_reference == NULL);
+}
+
+void
+withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char *reason,
+						  const NodeRecord *record, const NodeTrust *trust, Instant now)
+{
+	Attempt		attempt = attempt_of(withdrawal);
+
+	if (!is_looked_at(withdrawal, attempt_no))
+	{
+		withdrawal_look_again(withdrawal, now);
+		return;
+	}
+	if (is_stale(withdrawal, record))
+	{
+		withdrawal_unknown_to_node(withdrawal, attempt_no, trust, now);
+		return;
+	}
+	remember(withdrawal, record);
+	withdrawal->not_found_at = INSTANT_NONE;
+	if (!trust->node_is_known || !instant_is_none(failure_is_believed_from(trust, &attempt)))
+	{
+		withdrawal_look_again(withdrawal, now);
+		return;
+	}
+	if (trust->failure_rule == FAILURE_IS_WEAK)
+		withdrawal->alarm = "a reserve was given back on the word of a node that only knows its own records";
+	withdrawal_fail(withdrawal, reason, now);
+}
+
+void
+withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_no, const NodeTrust *trust,
+						   Instant now)
+{
+	Attempt		attempt = attempt_of(withdrawal);
+	Instant		believed_from;
+
+	if (!is_looked_at(withdrawal, attempt_no) || withdrawal->state == WITHDRAWAL_NEEDS_OPERATOR)
+	{
+		withdrawal_look_again(withdrawal, now);
+		return;
+	}
+	if (!instant_is_none(withdrawal->acknowledged_at))
+	{
+		/* It had it: its memory is gone, not the payment. */
+		withdrawal->alarm = "the node no longer knows a payment that it had; its reserve is held";
+		withdrawal->state = trust->node_is_known && trust->forgets ? WITHDRAWAL_NEEDS_OPERATOR : WITHDRAWAL_UNKNOWN;
+		withdrawal_look_again(withdrawal, now);
+		return;
+	}
+	believed_from = not_found_is_believed_from(trust, &attempt);
+	if (!nothing_is_believed(trust) && instant_is_none(believed_from))
+	{
+		give_back_to_worker(withdrawal, now, now);
+		return;
+	}
+	/* What was said while somebody could still write is no first time. */
+	if (trust->node_is_known && (instant_is_none(withdrawal->not_found_at) ||
+								 !instant_before(withdrawal->submit_deadline, withdrawal->not_found_at)))
+		withdrawal->not_found_at = trust->asked_at;
+	withdrawal_look_again(withdrawal, now);
+	if (instant_before(now, believed_from))
+		withdrawal->next_look_at = sooner(withdrawal->next_look_at, instant_plus_seconds(believed_from, 1));
+}
+
+void
+withdrawal_no_answer(Withdrawal *withdrawal, Instant now)
+{
+	withdrawal_look_again(withdrawal, now);
+}

@@ -1,0 +1,295 @@
+/*
+ * test_withdrawal_answers.c
+ *		What a node says of a withdrawal: what counts as evidence, and when it is
+ *		asked again.
+ */
+#include "withdrawal_stage.h"
+
+/* ------------------------------------------------------------------- evidence */
+
+/* What another attempt has heard decides nothing; only proof does. */
+static void
+L24_the_answer_to_another_attempt_decides_nothing(void **state)
+{
+	for (int from = 0; from < WITHDRAWAL_STATE_COUNT; from++)
+		for (int news = NEWS_ACKED; news <= NEWS_NOT_FOUND; news++)
+		{
+			Withdrawal	withdrawal = withdrawal_in((WithdrawalState) from);
+
+			if (news == NEWS_SUCCESS)
+				continue;
+			bring(&withdrawal, (News) news, ATTEMPT + 1);
+			assert_int_equal(withdrawal.state, from);
+		}
+}
+
+static void
+S34_silence_is_no_verdict(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+
+	for (int i = 0; i < 1000; i++)
+		withdrawal_no_answer(&withdrawal, after(10 * i));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
+	assert_string_equal(withdrawal_status(withdrawal.state), "pending");
+}
+
+static void
+L29_not_found_is_believed_only_when_nobody_can_still_write(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+	NodeTrust trust = TRUST(true, after(70), 60);
+
+	/* submitted at 0 with deadline 10: at 70 the delay has just not passed */
+	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(500));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
+	/* another node, or one that is not ready */
+	trust = (NodeTrust) TRUST(false, after(500), 60);
+	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(500));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
+	trust = (NodeTrust) TRUST(true, (Instant) {after(70).microseconds + 1}, 60);
+	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(71));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_RESERVED);
+	assert_int_equal(withdrawal.attempt_no, 1);
+}
+
+static void
+L29_not_found_after_the_invoice_expired_is_a_failure(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+	NodeTrust trust = TRUST(true, after(END_SECONDS), 60);
+
+	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(END_SECONDS));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_FAILED);
+	assert_string_equal(withdrawal.reason, "payment_request_expired");
+}
+
+static void
+L29_a_node_that_had_it_is_never_believed_not_to_know_it(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+	NodeRecord	record = {0};
+	NodeTrust trust = TRUST(true, after(100000), 60);
+
+	withdrawal_pending(&withdrawal, ATTEMPT, &record, after(1));
+	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(100000));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
+	assert_non_null(withdrawal.alarm);
+	/* nor one that had called it paid, without proof */
+	withdrawal = withdrawal_in(WITHDRAWAL_SUBMITTING);
+	withdrawal_success_unproven(&withdrawal, ATTEMPT, after(1));
+	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(100000));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
+}
+
+static void
+L24_a_stale_failure_is_a_not_found(void **state)
+{
+	NodeTrust early = TRUST(true, after(1), 60);
+	NodeRecord	fresh = {"b", after(-4)};
+	NodeRecord	old = {"b", after(-6)};
+	NodeRecord	same = {"a", after(1)};
+	NodeRecord	nameless = {NULL, INSTANT_NONE};
+	struct
+	{
+		const NodeRecord *record;
+		const char *earlier;
+		bool		tried_before;
+		WithdrawalState becomes;
+	}			cases[] = {
+		{&fresh, NULL, false, WITHDRAWAL_FAILED},
+		{&fresh, "a", true, WITHDRAWAL_FAILED},
+		{&old, NULL, false, WITHDRAWAL_UNKNOWN},
+		{&same, "a", true, WITHDRAWAL_UNKNOWN},
+		{&same, "z", true, WITHDRAWAL_FAILED},
+		{&nameless, NULL, false, WITHDRAWAL_FAILED},
+		{&nameless, NULL, true, WITHDRAWAL_UNKNOWN},
+		{&nameless, "a", true, WITHDRAWAL_UNKNOWN},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+
+		withdrawal.earlier_reference = cases[i].earlier;
+		withdrawal.tried_before = cases[i].tried_before;
+		withdrawal_failed_at_node(&withdrawal, ATTEMPT, "payment_refused", cases[i].record, &early, after(1));
+		assert_int_equal(withdrawal.state, cases[i].becomes);
+	}
+}
+
+static void
+L24_a_new_row_knows_the_record_of_the_one_before(void **state)
+{
+	Withdrawal	first = withdrawal_in(WITHDRAWAL_UNKNOWN);
+	Withdrawal	second = withdrawal_in(WITHDRAWAL_REQUESTED);
+	Withdrawal	third = withdrawal_in(WITHDRAWAL_REQUESTED);
+	Withdrawal	never_sent = withdrawal_in(WITHDRAWAL_RESERVED);
+
+	bring(&first, NEWS_FAILED, ATTEMPT);
+	withdrawal_follows(&second, &first);
+	assert_true(second.tried_before);
+	assert_string_equal(second.earlier_reference, "new");
+	/* it was never sent itself */
+	withdrawal_follows(&third, &second);
+	assert_true(third.tried_before);
+	assert_string_equal(third.earlier_reference, "new");
+	withdrawal_follows(&second, &never_sent);
+	assert_false(second.tried_before);
+}
+
+static void
+L25_success_after_a_failure_is_late_and_loud(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_FAILED);
+	Withdrawal	normal = withdrawal_in(WITHDRAWAL_IN_FLIGHT);
+
+	bring(&withdrawal, NEWS_SUCCESS, ATTEMPT);
+	assert_true(withdrawal.late);
+	assert_non_null(withdrawal.alarm);
+	assert_null(withdrawal.reason);
+	assert_string_equal(withdrawal_status(withdrawal.state), "paid");
+	bring(&normal, NEWS_SUCCESS, ATTEMPT);
+	assert_false(normal.late);
+	assert_null(normal.alarm);
+}
+
+static void
+L25_what_was_never_sent_cannot_succeed(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_RESERVED);
+
+	withdrawal_expire(&withdrawal, after(END_SECONDS));
+	bring(&withdrawal, NEWS_SUCCESS, ATTEMPT);
+	assert_int_equal(withdrawal.state, WITHDRAWAL_FAILED);
+	assert_true(instant_is_none(withdrawal.next_look_at));
+	assert_int_equal(withdrawal_step(&withdrawal, after(END_SECONDS)), WITHDRAWAL_REST);
+}
+
+static void
+L7_a_fee_that_cannot_be_is_shouted_about(void **state)
+{
+	struct
+	{
+		int64_t		said, booked;
+		bool		alarm;
+	}			cases[] = {{0, 0, false}, {10000, 10000, false}, {10001, 10001, true}, {-1, 0, true}, {INT64_MAX, 10000, true}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_IN_FLIGHT);
+		ProvenPayment payment = {"preimage", AMOUNT_MSAT(5000), AMOUNT_MSAT(cases[i].said), {0}};
+
+		withdrawal_succeed(&withdrawal, &payment, after(1));
+		assert_int_equal(withdrawal.state, WITHDRAWAL_SUCCEEDED);
+		assert_int_equal(withdrawal.fee.msat, cases[i].booked);
+		assert_int_equal(withdrawal.alarm != NULL, cases[i].alarm);
+	}
+}
+
+static void
+needs_operator_holds_the_reserve_until_there_is_a_verdict(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+
+	bring(&withdrawal, NEWS_SILENCE_FOR_TWO_WEEKS, ATTEMPT);
+	assert_int_equal(withdrawal.state, WITHDRAWAL_NEEDS_OPERATOR);
+	assert_non_null(withdrawal.alarm);
+	assert_string_equal(withdrawal_status(withdrawal.state), "pending");
+	bring(&withdrawal, NEWS_NOT_FOUND, ATTEMPT);
+	bring(&withdrawal, NEWS_PENDING, ATTEMPT);
+	assert_int_equal(withdrawal.state, WITHDRAWAL_NEEDS_OPERATOR);
+}
+
+/* -------------------------------------------------------------------- schedule */
+
+static void
+L28_open_payments_are_polled_without_end(void **state)
+{
+	static const int64_t waits[] = {1, 2, 5, 10, 30, 60, 60};
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+	Instant		now = BEGIN;
+
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+	{
+		withdrawal_no_answer(&withdrawal, now);
+		assert_int_equal(withdrawal.next_look_at.microseconds - now.microseconds, waits[i] * 1000000);
+		now = withdrawal.next_look_at;
+		withdrawal_ask(&withdrawal, now, 15);
+	}
+	withdrawal_no_answer(&withdrawal, after(3600));
+	assert_int_equal(withdrawal.next_look_at.microseconds - after(3600).microseconds, INT64_C(600000000));
+	withdrawal_no_answer(&withdrawal, after(400 * SECONDS_PER_DAY));
+	assert_false(instant_is_none(withdrawal.next_look_at));
+}
+
+static void
+L20_not_sent_is_tried_again_ever_more_slowly(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_RESERVED);
+	Instant		now = BEGIN;
+	int64_t		most = 0;
+
+	withdrawal.expires_at = after(SECONDS_PER_DAY);
+	for (int64_t i = 0; i < 10; i++)
+	{
+		int64_t		wait;
+		int64_t		usual = i < 6 ? (1 << i) : 60;
+
+		withdrawal_submit(&withdrawal, &node, now, 10, 60, 15);
+		assert_int_equal(withdrawal.attempt_no, i + 1);
+		withdrawal_not_sent(&withdrawal, i + 1, now);
+		assert_int_equal(withdrawal.state, WITHDRAWAL_RESERVED);
+		wait = withdrawal.next_look_at.microseconds - now.microseconds;
+		assert_in_range(wait, usual * 750000, usual * 1250000);
+		most = wait > most ? wait : most;
+		now = withdrawal.next_look_at;
+	}
+	assert_in_range(most, 45000000, 75000000);
+	withdrawal_submit(&withdrawal, &node, now, 10, 60, 15);
+	withdrawal_not_sent(&withdrawal, withdrawal.attempt_no, withdrawal.expires_at);
+	assert_int_equal(withdrawal.state, WITHDRAWAL_FAILED);
+	assert_string_equal(withdrawal.reason, "payment_request_expired");
+}
+
+static void
+L25_failed_payments_are_looked_at_for_two_weeks(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+	int			looks = 0;
+
+	bring(&withdrawal, NEWS_FAILED, ATTEMPT);
+	while (!instant_is_none(withdrawal.next_look_at))
+	{
+		Instant		now = withdrawal.next_look_at;
+
+		assert_int_equal(withdrawal_step(&withdrawal, now), WITHDRAWAL_LOOK);
+		withdrawal_ask(&withdrawal, now, 15);
+		withdrawal_no_answer(&withdrawal, now);
+		looks++;
+	}
+	assert_in_range(looks, 15, 20);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(L24_the_answer_to_another_attempt_decides_nothing),
+		cmocka_unit_test(S34_silence_is_no_verdict),
+		cmocka_unit_test(L29_not_found_is_believed_only_when_nobody_can_still_write),
+		cmocka_unit_test(L29_not_found_after_the_invoice_expired_is_a_failure),
+		cmocka_unit_test(L29_a_node_that_had_it_is_never_believed_not_to_know_it),
+		cmocka_unit_test(L24_a_stale_failure_is_a_not_found),
+		cmocka_unit_test(L24_a_new_row_knows_the_record_of_the_one_before),
+		cmocka_unit_test(L25_success_after_a_failure_is_late_and_loud),
+		cmocka_unit_test(L25_what_was_never_sent_cannot_succeed),
+		cmocka_unit_test(L7_a_fee_that_cannot_be_is_shouted_about),
+		cmocka_unit_test(needs_operator_holds_the_reserve_until_there_is_a_verdict),
+		cmocka_unit_test(L28_open_payments_are_polled_without_end),
+		cmocka_unit_test(L20_not_sent_is_tried_again_ever_more_slowly),
+		cmocka_unit_test(L25_failed_payments_are_looked_at_for_two_weeks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
