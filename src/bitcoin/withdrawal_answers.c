@@ -204,11 +204,17 @@ is_stale(const Withdrawal *withdrawal, const NodeRecord *record)
 		(record->reference == NULL || withdrawal->earlier_reference == NULL);
 }
 
+/*
+ * A stale failure is no word about this attempt, if it is stale: clocks may
+ * differ by more than was thought.  So it gives nothing back before a failure of
+ * this attempt would.
+ */
 void
 withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char *reason,
 						  const NodeRecord *record, const NodeTrust *trust, Instant now)
 {
 	Attempt		attempt = attempt_of(withdrawal);
+	bool		is_believed = trust->node_is_known && instant_is_none(failure_is_believed_from(trust, &attempt));
 
 	if (!is_looked_at(withdrawal, attempt_no))
 	{
@@ -217,12 +223,16 @@ withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char
 	}
 	if (is_stale(withdrawal, record))
 	{
-		withdrawal_unknown_to_node(withdrawal, attempt_no, trust, now);
-		return;
+		if (is_believed)
+		{
+			withdrawal_unknown_to_node(withdrawal, attempt_no, trust, now);
+			return;
+		}
 	}
-	remember(withdrawal, record);
+	else
+		remember(withdrawal, record);
 	withdrawal->not_found_at = INSTANT_NONE;
-	if (!trust->node_is_known || !instant_is_none(failure_is_believed_from(trust, &attempt)))
+	if (!is_believed)
 	{
 		withdrawal_look_again(withdrawal, now);
 		return;

@@ -69,7 +69,7 @@ days_since_1970(int64_t year, int64_t month, int64_t day)
 	return years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day - 1 - 719468;
 }
 
-/* "2025-11-21T19:02:11.5+00:00"; none where it is no such text, or of another zone. */
+/* "2025-11-21T19:02:11.5+00:00"; none where it is no such text, of another zone, or of none. */
 static Instant
 instant_of(const json_t *object, const char *name)
 {
@@ -90,7 +90,7 @@ instant_of(const json_t *object, const char *name)
 	text += read;
 	if (*text == '.')
 		text += 1 + strspn(text + 1, "0123456789");
-	if (*text != '\0' && strcmp(text, "Z") != 0 && strcmp(text, "+00:00") != 0)
+	if (strcmp(text, "Z") != 0 && strcmp(text, "+00:00") != 0)
 		return INSTANT_NONE;
 	return instant_plus_seconds((Instant) {0}, days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second);
 }

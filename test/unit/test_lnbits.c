@@ -265,6 +265,38 @@ a_look_up_is_believed_only_as_a_whole(void **state)
 	assert_int_equal(stage.node.node.capabilities.not_found_rule, NOT_FOUND_TWICE);
 }
 
+/* In which zone it is decides whether a failure is that of an earlier attempt. */
+static void
+L24_a_time_counts_only_with_its_zone(void **state)
+{
+	static const struct
+	{
+		const char *said;
+		int64_t		microseconds;
+	}			times[] = {
+		{"2026-11-21T19:02:11.123456+00:00", INT64_C(1795287731000000)},
+		{"2026-11-21T19:02:11Z", INT64_C(1795287731000000)},
+		{"2026-11-21T19:02:11.123456", 0},
+		{"2026-11-21T19:02:11", 0},
+		{"2026-11-21T19:02:11+01:00", 0},
+		{"2026-11-21 19:02:11Z", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+	{
+		NodeCall   *call = asked(NODE_LOOKUP_PAYMENT);
+
+		PLAY(&stage, said(200, arena_printf(stage.arena, UNPAID("failed",
+			"{\"payment_hash\":\"" HASH "\",\"amount\":-123000,\"fee\":0,\"status\":\"failed\",\"created_at\":\"%s\"}"),
+			times[i].said)));
+		assert_int_equal(call->verdict, PAYMENT_FAILED);
+		if (times[i].microseconds == 0)
+			assert_true(instant_is_none(call->payment.created_at));
+		else
+			assert_int_equal(call->payment.created_at.microseconds, times[i].microseconds);
+	}
+}
+
 static void
 L2_a_success_without_a_preimage_says_so(void **state)
 {
@@ -481,6 +513,7 @@ main(void)
 		TEST(L52_nothing_is_sent_where_the_reserve_is_not_told),
 		TEST(L14_a_request_without_an_amount_or_with_an_address_in_it_is_refused),
 		TEST(a_look_up_is_believed_only_as_a_whole),
+		TEST(L24_a_time_counts_only_with_its_zone),
 		TEST(L2_a_success_without_a_preimage_says_so),
 		TEST(L33_a_deposit_is_paid_only_where_money_came_in),
 		TEST(L6_invoices_are_of_whole_satoshi),

@@ -118,6 +118,47 @@ L24_a_stale_failure_is_a_not_found(void **state)
 	}
 }
 
+/* By a clock that is behind, the failure of this very attempt looks like an earlier one's. */
+static void
+L24_a_stale_failure_gives_nothing_back_sooner_than_a_fresh_one(void **state)
+{
+	static const struct
+	{
+		FailureRule failure_rule;
+		NotFoundRule not_found_rule;
+		int64_t		believed;	/* seconds after the attempt */
+	}			rules_of[] = {
+		{FAILURE_IS_WEAK, NOT_FOUND_TWICE, END_SECONDS + 500},
+		{FAILURE_IS_WEAK, NOT_FOUND_AFTER_DELAY, END_SECONDS + 500},
+		{FAILURE_AFTER_EXPIRY, NOT_FOUND_AFTER_DELAY, END_SECONDS},
+		{FAILURE_AFTER_EXPIRY, NOT_FOUND_TWICE, END_SECONDS},
+	};
+	NodeRecord	old = {"b", after(-6)};
+
+	for (size_t i = 0; i < sizeof(rules_of) / sizeof(rules_of[0]); i++)
+	{
+		Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+		NodeTrust	trust = {
+			.node_is_known = true, .delay_seconds = 60, .weak_seconds = 500,
+			.failure_rule = rules_of[i].failure_rule, .not_found_rule = rules_of[i].not_found_rule,
+		};
+
+		for (int64_t second = 11; second <= rules_of[i].believed; second += 61)
+		{
+			trust.asked_at = after(second);
+			withdrawal_failed_at_node(&withdrawal, ATTEMPT, "payment_refused", &old, &trust, after(second));
+			assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
+		}
+		/* then the one that is said twice still is */
+		for (int64_t more = 1; more <= 123; more += 61)
+		{
+			trust.asked_at = after(rules_of[i].believed + more);
+			withdrawal_failed_at_node(&withdrawal, ATTEMPT, "payment_refused", &old, &trust, trust.asked_at);
+		}
+		assert_int_equal(withdrawal.state, WITHDRAWAL_FAILED);
+	}
+}
+
 static void
 L24_a_new_row_knows_the_record_of_the_one_before(void **state)
 {
@@ -281,6 +322,7 @@ main(void)
 		cmocka_unit_test(L29_not_found_after_the_invoice_expired_is_a_failure),
 		cmocka_unit_test(L29_a_node_that_had_it_is_never_believed_not_to_know_it),
 		cmocka_unit_test(L24_a_stale_failure_is_a_not_found),
+		cmocka_unit_test(L24_a_stale_failure_gives_nothing_back_sooner_than_a_fresh_one),
 		cmocka_unit_test(L24_a_new_row_knows_the_record_of_the_one_before),
 		cmocka_unit_test(L25_success_after_a_failure_is_late_and_loud),
 		cmocka_unit_test(L25_what_was_never_sent_cannot_succeed),
