@@ -36,9 +36,11 @@ add_listed(PaymentAtNode *sum, const ListedPayment *listed)
 	switch (listed->state)
 	{
 		case PAYMENT_SUCCEEDED:
-			sum->succeeded++;
-			sum->amount = listed->amount;
+			if (sum->succeeded++ == 0)
+				sum->amount = AMOUNT_ZERO;
 			/* A lie that cannot be counted is one of any size. */
+			if (!amount_add(sum->amount, listed->amount, &sum->amount))
+				sum->amount = AMOUNT_MSAT(INT64_MAX);
 			if (!amount_add(sum->fees, listed->fee, &sum->fees))
 				sum->fees = AMOUNT_MSAT(INT64_MAX);
 			return;
@@ -146,6 +148,18 @@ compare_payment(const PaymentAtNode *node, const PaymentInBooks *books, Arena *a
 	difference.node = node_words(node, arena);
 	difference.books = books_words(books, arena);
 	return difference;
+}
+
+bool
+payment_beside(const PaymentAtNode *node, const PaymentInBooks *books, Amount *amount)
+{
+	int64_t		more = node->succeeded - books->succeeded;
+
+	if (more <= 0 || books->succeeded == 0 || !amount_subtract(node->amount, books->amount, amount) ||
+		amount->msat <= 0 || amount->msat % more != 0)
+		return false;
+	amount->msat /= more;
+	return true;
 }
 
 /* ---------------------------------------------------------------- invoices */

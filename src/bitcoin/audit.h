@@ -51,7 +51,7 @@ typedef struct PaymentAtNode
 	int64_t		succeeded;
 	int64_t		pending;
 	int64_t		failed;
-	Amount		amount;			/* of one that succeeded, else of any */
+	Amount		amount;			/* of all that succeeded; where none did, of any one */
 	Amount		fees;			/* of all that succeeded */
 } PaymentAtNode;
 
@@ -61,8 +61,8 @@ typedef struct PaymentInBooks
 	int64_t		succeeded;
 	int64_t		open;
 	int64_t		failed;
-	Amount		amount;
-	Amount		fees;			/* of all that succeeded */
+	Amount		amount;			/* likewise */
+	Amount		fees;
 } PaymentInBooks;
 
 typedef struct InvoiceInBooks
@@ -87,6 +87,12 @@ extern size_t payments_by_hash(const ListedPayment *listed, size_t count, Arena 
 /* Either side may be NULL.  kind NONE: no difference. */
 extern Difference compare_payment(const PaymentAtNode *node, const PaymentInBooks *books, Arena *arena);
 extern Difference compare_invoice(const ListedInvoice *node, const InvoiceInBooks *books, Arena *arena);
+
+/*
+ * Of a hash that the node has paid more often than the books say: what each
+ * payment beside was of.  False where that cannot be told.
+ */
+extern bool payment_beside(const PaymentAtNode *node, const PaymentInBooks *books, Amount *amount);
 
 /* ---- does the node have what is owed */
 

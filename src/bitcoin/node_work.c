@@ -203,12 +203,30 @@ proven_payment(const NodeCall *call, Arena *arena)
 	};
 }
 
+/*
+ * Asked for anew since: the one payment there is belongs to the newer one, or,
+ * where a request names no amount, to the one that asked for what was paid.
+ */
+static Result
+is_anothers_payment(const Bitcoin *context, UnitOfWork *work, const Withdrawal *failed_one,
+					const ProvenPayment *payment, bool *is_so)
+{
+	Withdrawal *live;
+	Withdrawal *fitting;
+
+	TRY(context->withdrawals->find_by_hash(context->withdrawals, work, failed_one->payment_hash, &live));
+	TRY(context->withdrawals->find_failed(context->withdrawals, work, failed_one->payment_hash, payment->amount, &fitting));
+	*is_so = (live != NULL && withdrawal_is_live(live)) ||
+		(fitting != NULL && !amount_equal(fitting->amount, failed_one->amount));
+	return OK;
+}
+
 /* The node says that it has paid. */
 static Result
 apply_success(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeTask *task, Instant now)
 {
 	ProvenPayment payment = proven_payment(&task->call, work->arena);
-	Withdrawal *other;
+	bool		is_anothers;
 
 	if (!is_proven(context, withdrawal, &task->call.payment))
 	{
@@ -217,10 +235,8 @@ apply_success(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, 
 	}
 	if (withdrawal->state == WITHDRAWAL_FAILED)
 	{
-		/* Asked for anew since: the one payment there is belongs to the newer one. */
-		TRY(context->withdrawals->find_by_hash(context->withdrawals, work, withdrawal->payment_hash, &other));
-		if (other != NULL && withdrawal_is_live(other) &&
-			!uuid_equal(other->aggregate.id, withdrawal->aggregate.id))
+		TRY(is_anothers_payment(context, work, withdrawal, &payment, &is_anothers));
+		if (is_anothers)
 		{
 			withdrawal_no_answer(withdrawal, now);
 			return OK;
@@ -275,8 +291,24 @@ trust_in(const Bitcoin *context, const NodeTask *task, const NodeStanding *stand
 	return trust;
 }
 
+/* What was paid is the earlier one's, if it asked for that: it is looked at in turn, and booked as a late one. */
+static Result
+look_at_earlier(const Bitcoin *context, UnitOfWork *work, const Withdrawal *withdrawal, Amount amount, Instant now)
+{
+	Withdrawal *earlier;
+	Aggregate  *found;
+
+	TRY(context->withdrawals->find_failed(context->withdrawals, work, withdrawal->payment_hash, amount, &earlier));
+	if (earlier == NULL)
+		return OK;
+	TRY(unit_of_work_find(work, &context->withdrawals->repository, earlier->aggregate.id, &found));
+	if (found != NULL)
+		withdrawal_want_look((Withdrawal *) found, now);
+	return OK;
+}
+
 /* What the node says of the earlier one of that hash. */
-static void
+static Result
 apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeTask *task,
 			const NodeStanding *standing, Instant now)
 {
@@ -292,16 +324,21 @@ apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, co
 			withdrawal_earlier_has_failed(withdrawal, &trust, now);
 			break;
 		case PAYMENT_SUCCEEDED:
-			if (is_proven(context, withdrawal, &task->call.payment))
-				withdrawal_earlier_was_paid(withdrawal, &payment, now);
-			else
+			if (!is_proven(context, withdrawal, &task->call.payment))
+			{
 				withdrawal_earlier_is_open(withdrawal, now);
+				break;
+			}
+			withdrawal_earlier_was_paid(withdrawal, &payment, now);
+			if (withdrawal->state == WITHDRAWAL_FAILED)
+				return look_at_earlier(context, work, withdrawal, payment.amount, now);
 			break;
 		case PAYMENT_PENDING:
 		case PAYMENT_UNAVAILABLE:
 			withdrawal_earlier_is_open(withdrawal, now);
 			break;
 	}
+	return OK;
 }
 
 static Result
@@ -354,7 +391,7 @@ apply_to_withdrawal(const Bitcoin *context, UnitOfWork *work, const NodeTask *ta
 	before = withdrawal->state;
 	alarm = withdrawal->alarm;
 	if (task->is_check)
-		apply_check(context, work, withdrawal, task, standing, now);
+		TRY(apply_check(context, work, withdrawal, task, standing, now));
 	else if (task->call.operation == NODE_PAY)
 		TRY(apply_submit(context, work, withdrawal, task, now));
 	else

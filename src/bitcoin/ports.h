@@ -43,6 +43,10 @@ struct WithdrawalRepository
 	/* The live one of that hash, or else the newest that has failed; of any account. */
 	Result		(*find_by_hash) (const WithdrawalRepository *self, UnitOfWork *work,
 								 const char *payment_hash, Withdrawal **found);
+
+	/* The newest of that hash and amount that was sent and has failed. */
+	Result		(*find_failed) (const WithdrawalRepository *self, UnitOfWork *work,
+								const char *payment_hash, Amount amount, Withdrawal **found);
 };
 
 /* Reads payment requests. */

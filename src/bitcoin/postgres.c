@@ -321,6 +321,22 @@ find_withdrawal_by_hash(const WithdrawalRepository *self, UnitOfWork *work, cons
 	return OK;
 }
 
+static Result
+find_failed_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const char *payment_hash, Amount amount,
+					   Withdrawal **found)
+{
+	static Statement statement = {
+		.sql = "SELECT " WITHDRAWAL_COLUMNS
+		"  FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND amount_msat = $2 AND state = 'failed'"
+		"  AND attempt_no > 0 ORDER BY created_at DESC, invoice_id DESC LIMIT 1"
+	};
+
+	*found = (Withdrawal *) only_aggregate(self->repository.type,
+										   rows_open(&statement, PARAMETERS(param_text(payment_hash), param_amount(amount))),
+										   work->arena, read_withdrawal);
+	return OK;
+}
+
 /* --------------------------------------------------------- the known node */
 
 static Result
@@ -423,7 +439,7 @@ static const DepositRepository deposits = {
 };
 static const WithdrawalRepository withdrawals = {
 	{&withdrawal_type, load_withdrawals, insert_withdrawal, update_withdrawal},
-	find_withdrawal_by_hash
+	find_withdrawal_by_hash, find_failed_withdrawal
 };
 static const NodeBook nodes = {find_node, record_node};
 static const LookLimiter limiter = {ask_for_look};

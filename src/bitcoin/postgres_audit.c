@@ -101,7 +101,7 @@ books_of_payments(const char *const *hashes, size_t count, PaymentInBooks *books
 		.sql = "SELECT h.no, count(*) FILTER (WHERE state = 'succeeded'),"
 		" count(*) FILTER (WHERE state NOT IN ('succeeded', 'failed', 'rejected')),"
 		" count(*) FILTER (WHERE state = 'failed'),"
-		" coalesce(max(amount_msat) FILTER (WHERE state = 'succeeded'), max(amount_msat)),"
+		" coalesce(sum(amount_msat) FILTER (WHERE state = 'succeeded')::bigint, max(amount_msat)),"
 		" coalesce(sum(fee_msat) FILTER (WHERE state = 'succeeded'), 0)::bigint"
 		"  FROM unnest($1) WITH ORDINALITY AS h (payment_hash, no)"
 		"  JOIN spark_bitcoin.withdrawals w ON w.payment_hash = h.payment_hash"
@@ -197,11 +197,11 @@ settled_invoices_without(Instant from, Instant until, const char *const *hashes,
 }
 
 Withdrawal *
-failed_withdrawal_of(UnitOfWork *work, const char *payment_hash, const char **preimage)
+failed_withdrawal_of(UnitOfWork *work, const char *payment_hash, Amount amount, const char **preimage)
 {
 	static Statement failed_one = {
 		.sql = "SELECT " WITHDRAWAL_COLUMNS " FROM spark_bitcoin.withdrawals"
-		" WHERE payment_hash = $1 AND state = 'failed' AND attempt_no > 0"
+		" WHERE payment_hash = $1 AND amount_msat = $2 AND state = 'failed' AND attempt_no > 0"
 		" ORDER BY created_at DESC, invoice_id DESC LIMIT 1 FOR NO KEY UPDATE"
 	};
 	static Statement proof = {
@@ -215,7 +215,8 @@ failed_withdrawal_of(UnitOfWork *work, const char *payment_hash, const char **pr
 	rows_close(&rows);
 	if (*preimage == NULL)
 		return NULL;
-	found = only_aggregate(&withdrawal_type, rows_open(&failed_one, PARAMETERS(param_text(payment_hash))),
+	found = only_aggregate(&withdrawal_type,
+						   rows_open(&failed_one, PARAMETERS(param_text(payment_hash), param_amount(amount))),
 						   work->arena, read_withdrawal);
 	return found == NULL ? NULL :
 		(Withdrawal *) unit_of_work_track(work, &bitcoin.withdrawals->repository, found);

@@ -32,8 +32,12 @@ extern size_t settled_payments_without(Instant from, Instant until, const char *
 extern size_t settled_invoices_without(Instant from, Instant until, const char *const *hashes, size_t count,
 									   Arena *arena, const char ***missing);
 
-/* The newest failed withdrawal of that hash that was sent, locked; NULL: none.  And the proof of one that was paid. */
-extern Withdrawal *failed_withdrawal_of(UnitOfWork *work, const char *payment_hash, const char **preimage);
+/*
+ * The newest failed withdrawal of that hash and amount that was sent, locked;
+ * NULL: none.  And the proof of one that was paid.
+ */
+extern Withdrawal *failed_withdrawal_of(UnitOfWork *work, const char *payment_hash, Amount amount,
+										const char **preimage);
 
 /* ---- what it leaves */
 

@@ -238,8 +238,14 @@ extern void withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeTrus
 extern void withdrawal_earlier_is_unknown(Withdrawal *withdrawal, const NodeTrust *trust, Instant now);
 extern void withdrawal_earlier_is_open(Withdrawal *withdrawal, Instant now);
 
-/* It was paid after all: that is the payment which this one asks for, and nothing more is sent. */
+/*
+ * It was paid after all: that is the payment which this one asks for, and nothing
+ * more is sent.  Of another amount it is not, and this one fails.
+ */
 extern void withdrawal_earlier_was_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now);
+
+/* That earlier one may have been paid: to be looked at now. */
+extern void withdrawal_want_look(Withdrawal *withdrawal, Instant now);
 
 /* ---- what an operator has found out where no node can tell; REFUSED_NOW in any other state */
 

@@ -131,6 +131,25 @@ withdrawal_take_payment(Withdrawal *withdrawal, const ProvenPayment *payment, In
 	remember(withdrawal, &payment->record);
 }
 
+bool
+withdrawal_is_paid_for_another(const Withdrawal *withdrawal, const ProvenPayment *payment)
+{
+	return withdrawal->amount_given && withdrawal->tried_before &&
+		!amount_equal(payment->amount, withdrawal->amount);
+}
+
+/* The node has one payment of the hash, and it is the earlier withdrawal's; whether it has begun another nobody knows. */
+static void
+leave_to_operator(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_FAILED)
+	{
+		withdrawal->state = WITHDRAWAL_NEEDS_OPERATOR;
+		withdrawal->alarm = "the node has paid another amount than this withdrawal of the same request asked for; its reserve is held";
+	}
+	withdrawal_look_again(withdrawal, now);
+}
+
 void
 withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
 {
@@ -139,7 +158,10 @@ withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *payment, Instant
 		withdrawal->state == WITHDRAWAL_REQUESTED || withdrawal->attempt_no == 0 ||
 		withdrawal_is_inside(withdrawal))
 		return;
-	withdrawal_take_payment(withdrawal, payment, now);
+	if (withdrawal_is_paid_for_another(withdrawal, payment))
+		leave_to_operator(withdrawal, now);
+	else
+		withdrawal_take_payment(withdrawal, payment, now);
 }
 
 void

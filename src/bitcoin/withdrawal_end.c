@@ -87,12 +87,26 @@ withdrawal_earlier_is_open(Withdrawal *withdrawal, Instant now)
 	check_again(withdrawal, INSTANT_NONE, now);
 }
 
-/* There is one payment, and one reserve left for it: this one's. */
+/*
+ * There is one payment, and one reserve left for it: this one's.  But where that
+ * is for another amount it is no payment for this one, and there will be none.
+ */
 void
 withdrawal_earlier_was_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
 {
-	if (is_checked(withdrawal))
+	if (!is_checked(withdrawal))
+		return;
+	if (withdrawal_is_paid_for_another(withdrawal, payment))
+		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_USED)->name, now);
+	else
 		withdrawal_take_payment(withdrawal, payment, now);
+}
+
+void
+withdrawal_want_look(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state == WITHDRAWAL_FAILED && withdrawal->attempt_no > 0)
+		withdrawal->next_look_at = now;
 }
 
 /* ------------------------------------------------------------ the operator */
@@ -104,7 +118,7 @@ withdrawal_decide_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Ins
 
 	if (!can_be && !(withdrawal->state == WITHDRAWAL_FAILED && withdrawal->attempt_no > 0))
 		return FAIL(REFUSED_NOW);
-	withdrawal_succeed(withdrawal, payment, now);
+	withdrawal_take_payment(withdrawal, payment, now);
 	return OK;
 }
 
@@ -122,7 +136,7 @@ withdrawal_paid_twice(Withdrawal *withdrawal, const ProvenPayment *payment, Inst
 {
 	if (withdrawal->state != WITHDRAWAL_FAILED || withdrawal->attempt_no == 0)
 		return;
-	withdrawal_succeed(withdrawal, payment, now);
+	withdrawal_take_payment(withdrawal, payment, now);
 	withdrawal->paid_beside = true;
 	withdrawal->alarm = "the node has paid a hash twice; the second payment was booked as a late one";
 }

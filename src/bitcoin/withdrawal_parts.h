@@ -23,6 +23,12 @@ extern void withdrawal_look_again(Withdrawal *withdrawal, Instant now);
 /* The end with the reserve given back; whoever calls has looked at the state. */
 extern void withdrawal_fail(Withdrawal *withdrawal, const char *reason, Instant now);
 
+/*
+ * Of a request that names no amount, an earlier withdrawal may have asked for
+ * another one, or the node may not say which it has paid.
+ */
+extern bool withdrawal_is_paid_for_another(const Withdrawal *withdrawal, const ProvenPayment *payment);
+
 /* It was paid, and that is proven. */
 extern void withdrawal_take_payment(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now);
 

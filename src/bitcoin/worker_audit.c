@@ -145,11 +145,12 @@ book_second_payment(const char *payment_hash, const PaymentAtNode *node, const P
 {
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	UnitOfWork *work = unit_of_work_new(arena, server_ports(), NULL);
-	const char *preimage;
-	Withdrawal *withdrawal = failed_withdrawal_of(work, payment_hash, &preimage);
-	ProvenPayment payment = {.preimage = preimage, .amount = node->amount};
+	ProvenPayment payment = {.preimage = NULL};
+	Withdrawal *withdrawal = NULL;
 	WithdrawalState before;
 
+	if (payment_beside(node, books, &payment.amount))
+		withdrawal = failed_withdrawal_of(work, payment_hash, payment.amount, &payment.preimage);
 	if (withdrawal == NULL)
 		return;
 	if (!amount_subtract(node->fees, books->fees, &payment.fee))

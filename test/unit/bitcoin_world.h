@@ -168,6 +168,24 @@ find_withdrawal_by_hash(const WithdrawalRepository *self, UnitOfWork *work, cons
 	return OK;
 }
 
+HELPER Result
+find_failed_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const char *hash, Amount amount, Withdrawal **found)
+{
+	const InMemoryRepository *rows = &((const Withdrawals *) self)->rows;
+
+	(void) work;
+	*found = NULL;
+	for (InMemoryRow *row = rows->rows; row != NULL && *found == NULL; row = row->next)
+	{
+		Withdrawal *stored = (Withdrawal *) row->aggregate;
+
+		if (strcmp(stored->payment_hash, hash) == 0 && amount_equal(stored->amount, amount) &&
+			stored->state == WITHDRAWAL_FAILED && stored->attempt_no > 0)
+			*found = (Withdrawal *) in_memory_copy(rows, row->aggregate);
+	}
+	return OK;
+}
+
 HELPER bool
 same_deposit_key(const Aggregate *stored, const Aggregate *inserted)
 {
@@ -323,7 +341,7 @@ bitcoin_world_init(BitcoinWorld *self)
 	self->withdrawals.rows = in_memory_repository(&self->world, &withdrawal_type);
 	self->withdrawals.rows.same_key = same_live_hash;
 	self->withdrawals.port = (WithdrawalRepository) {
-		{&withdrawal_type, world_load, world_insert, world_update}, find_withdrawal_by_hash
+		{&withdrawal_type, world_load, world_insert, world_update}, find_withdrawal_by_hash, find_failed_withdrawal
 	};
 	self->decoder.decode = read_request;
 	self->digest.sha256 = turn_bits;

@@ -109,6 +109,32 @@ L45_a_node_that_forgets_is_never_believed(void **state)
 
 /* --------------------------------------------------------------- comparison */
 
+/* A request without amount may have been asked for with two. */
+static void
+L25_the_payment_beside_is_of_what_the_books_lack(void **state)
+{
+	static const struct
+	{
+		int64_t		node, node_msat, books, books_msat, beside;
+	}			cases[] = {
+		{2, 10000, 1, 5000, 5000}, {2, 12000, 1, 5000, 7000}, {3, 15000, 1, 5000, 5000},
+		{3, 16001, 1, 5000, 0},	/* who got what? */
+		{2, 5000, 1, 5000, 0}, {2, 4000, 1, 5000, 0}, {1, 5000, 1, 5000, 0}, {2, 10000, 0, 5000, 0},
+		{2, INT64_MAX, 1, -5, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		PaymentAtNode node = {.succeeded = cases[i].node, .amount = {cases[i].node_msat}};
+		PaymentInBooks books = {.succeeded = cases[i].books, .amount = {cases[i].books_msat}};
+		Amount		beside;
+
+		assert_int_equal(payment_beside(&node, &books, &beside), cases[i].beside != 0);
+		if (cases[i].beside != 0)
+			assert_int_equal(beside.msat, cases[i].beside);
+	}
+}
+
 static const char *
 kind_of(Arena *arena, const PaymentAtNode *node, const PaymentInBooks *books)
 {
@@ -265,6 +291,7 @@ main(void)
 		cmocka_unit_test(L23_a_failure_is_final_only_where_the_node_never_tries_again),
 		cmocka_unit_test(L29_not_found_is_believed_by_the_rule_of_its_node),
 		cmocka_unit_test(L45_a_node_that_forgets_is_never_believed),
+		cmocka_unit_test(L25_the_payment_beside_is_of_what_the_books_lack),
 		cmocka_unit_test(L43_payments_are_compared_by_hash),
 		cmocka_unit_test(L25_a_hash_that_was_paid_twice_is_told),
 		cmocka_unit_test(L43_invoices_are_compared_by_hash),

@@ -106,6 +106,142 @@ L26_what_was_paid_meanwhile_is_not_paid_again(void **state)
 	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
 }
 
+/* ------------------------------------- one request that names no amount, asked for twice */
+
+#define NAMES_NONE "regtest/x/0/3600/o"
+
+/* Reserved, and rested. */
+static Withdrawal *
+asked_for(BitcoinWorld *self, int64_t msat)
+{
+	UnitOfWork *work = world_work(&self->world, NULL);
+	AskWithdrawal command = {.account_id = ALICE, .payment_request = NAMES_NONE, .amount = AMOUNT_MSAT(msat)};
+	Withdrawal *withdrawal;
+
+	assert_ok(bitcoin_withdraw(&self->context, work, &command, &withdrawal));
+	assert_ok(unit_of_work_complete(work));
+	hear_accepted(self, withdrawal->aggregate.id);
+	world_wait(&self->world, WITHDRAWAL_REST_SECONDS);
+	return stored(self, withdrawal);
+}
+
+/* What the node says of the hash next. */
+static void
+told(BitcoinWorld *self, Withdrawal *withdrawal, PaymentAnswer verdict, int64_t msat)
+{
+	NodeTask	task = looked_up(self, &stored(self, withdrawal)->aggregate);
+
+	task.call.verdict = verdict;
+	task.call.payment = payment_with('x', 700);
+	task.call.payment.amount = AMOUNT_MSAT(msat);
+	answer(self, &task);
+}
+
+static Withdrawal *
+sent_and_failed(BitcoinWorld *self, int64_t msat)
+{
+	Withdrawal *withdrawal = asked_for(self, msat);
+	NodeTask	task;
+
+	if (withdrawal->tried_before)
+		told(self, withdrawal, PAYMENT_FAILED, msat);
+	task = submitted(self, withdrawal);
+	task.call.submit = SUBMIT_REJECTED;
+	task.call.payment.reference = arena_printf(self->world.arena, "%lld", (long long) msat);
+	answer(self, &task);
+	return stored(self, withdrawal);
+}
+
+static void
+L25_L26_what_was_paid_for_the_first_amount_is_no_payment_of_the_second(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *first = sent_and_failed(self, 5000000);
+	Withdrawal *second = asked_for(self, 7000000);
+	const bitcoin_payment_succeeded *event;
+
+	/* the check before it is sent finds the payment */
+	told(self, second, PAYMENT_SUCCEEDED, 5000000);
+	assert_int_equal(state_of(self, second), WITHDRAWAL_FAILED);
+	assert_string_equal(stored(self, second)->reason, "payment_request_used");
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 0);
+	/* and the one that it is of is looked at at once, and booked with its own amount */
+	assert_int_equal(stored(self, first)->next_look_at.microseconds, now_of(self).microseconds);
+	told(self, first, PAYMENT_SUCCEEDED, 5000000);
+	assert_int_equal(state_of(self, first), WITHDRAWAL_SUCCEEDED);
+	event = world_emitted(&self->world, &bitcoin_payment_succeeded_type)->payload;
+	assert_int_equal(event->amount_msat.msat, 5000000);
+	assert_true(event->late);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+}
+
+static void
+L25_L26_where_the_second_was_sent_too_an_operator_decides(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *first = sent_and_failed(self, 5000000);
+	Withdrawal *second = asked_for(self, 7000000);
+	UnitOfWork *work;
+	Aggregate  *found;
+	NodeTask	task;
+
+	told(self, second, PAYMENT_FAILED, 5000000);
+	task = submitted(self, second);
+	task.call.submit = SUBMIT_SETTLED;
+	task.call.payment = payment_with('x', 700);	/* 5,000,000 */
+	answer(self, &task);
+	for (int i = 0; i < 2; i++)
+	{
+		assert_int_equal(state_of(self, second), WITHDRAWAL_NEEDS_OPERATOR);
+		assert_non_null(strstr(stored(self, second)->alarm, "another amount"));
+		told(self, first, PAYMENT_SUCCEEDED, 5000000);
+		assert_int_equal(state_of(self, first), WITHDRAWAL_FAILED);
+		told(self, second, PAYMENT_SUCCEEDED, i == 0 ? 5000000 : 0);
+	}
+	assert_int_equal(self->alarms.count, 1);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 0);
+	/* it was never paid: then the one payment is the first one's */
+	work = world_work(&self->world, NULL);
+	assert_ok(unit_of_work_find(work, &self->withdrawals.port.repository, second->aggregate.id, &found));
+	assert_ok(withdrawal_decide_failed((Withdrawal *) found, now_of(self)));
+	assert_ok(unit_of_work_complete(work));
+	told(self, first, PAYMENT_SUCCEEDED, 5000000);
+	assert_int_equal(state_of(self, first), WITHDRAWAL_SUCCEEDED);
+	assert_true(stored(self, first)->late);
+	told(self, second, PAYMENT_SUCCEEDED, 5000000);
+	assert_int_equal(state_of(self, second), WITHDRAWAL_FAILED);
+	/* or the node did pay what it asked for */
+	assert_ok(withdrawal_decide_paid(second, &(ProvenPayment) {.preimage = "preimage"}, now_of(self)));
+	assert_int_equal(second->state, WITHDRAWAL_SUCCEEDED);
+}
+
+static void
+L25_of_two_that_failed_the_one_of_the_paid_amount_is_booked(void **state)
+{
+	for (int paid = 0; paid < 2; paid++)
+	{
+		BitcoinWorld *self = *state;
+		Withdrawal *both[2];
+		int64_t		amounts[] = {5000000, 7000000};
+
+		both[0] = sent_and_failed(self, amounts[0]);
+		both[1] = sent_and_failed(self, amounts[1]);
+		told(self, both[1 - paid], PAYMENT_SUCCEEDED, amounts[paid]);
+		assert_int_equal(state_of(self, both[1 - paid]), WITHDRAWAL_FAILED);
+		told(self, both[paid], PAYMENT_SUCCEEDED, amounts[paid]);
+		assert_int_equal(state_of(self, both[paid]), WITHDRAWAL_SUCCEEDED);
+		assert_true(stored(self, both[paid])->late);
+		if (paid == 0)
+		{
+			/* another world for the other one */
+			world_destroy(&self->world);
+			bitcoin_world_init(self);
+		}
+	}
+}
+
+/* --------------------------------------------------------------- kinds of nodes */
+
 static void
 L23_a_weak_failure_holds_the_reserve_for_a_day_more(void **state)
 {
@@ -223,6 +359,9 @@ main(void)
 		WORLD_TEST(L26_the_node_is_asked_before_a_hash_is_paid_again),
 		WORLD_TEST(L26_a_node_that_pays_twice_must_know_that_the_first_is_dead),
 		WORLD_TEST(L26_what_was_paid_meanwhile_is_not_paid_again),
+		WORLD_TEST(L25_L26_what_was_paid_for_the_first_amount_is_no_payment_of_the_second),
+		WORLD_TEST(L25_L26_where_the_second_was_sent_too_an_operator_decides),
+		WORLD_TEST(L25_of_two_that_failed_the_one_of_the_paid_amount_is_booked),
 		WORLD_TEST(L23_a_weak_failure_holds_the_reserve_for_a_day_more),
 		WORLD_TEST(L45_what_a_forgetful_node_had_needs_an_operator),
 		WORLD_TEST(L11_another_node_decides_nothing_but_by_proof),
