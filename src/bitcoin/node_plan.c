@@ -116,7 +116,7 @@ plan_payment(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, c
 	if (withdrawal->state != WITHDRAWAL_SUBMITTING)
 		return FAIL_BECAUSE(INTERNAL, "A withdrawal could not be submitted.");
 	task->attempt_no = withdrawal->attempt_no;
-	task->start_before = withdrawal->submit_deadline;
+	task->call.write_before = withdrawal->submit_deadline;
 	task->call.payment_request = arena_text(task->call.arena, withdrawal->payment_request);
 	task->call.amount = withdrawal->amount_given ? withdrawal->amount : AMOUNT_ZERO;
 	task->call.max_fee = withdrawal->max_fee;

@@ -34,7 +34,6 @@ typedef struct NodeTask
 	Uuid		deposit_id;		/* of a cancellation: the payee's */
 	int64_t		attempt_no;		/* of a withdrawal */
 	Instant		asked_at;		/* when the plan was made */
-	Instant		start_before;	/* of a payment: not to be started later; else none */
 	bool		is_of_another;	/* asked of a node that is not the recorded one */
 	bool		is_check;		/* about the earlier withdrawal of that hash */
 	NodeCall	call;

@@ -54,12 +54,14 @@ extern size_t due_rows(UnitOfWork *work, DueKind kind, Instant now, const Uuid *
 /* When the next row is due; none: none ever. */
 extern Instant next_due(void);
 
-/*
- * At the start of a worker: what was being submitted becomes unknown, and every
- * payment that is open, every one that failed lately and every open invoice is
- * due now.
- */
+/* Every payment that is open, every one that failed lately and every open invoice is due now. */
 extern void make_all_due(Instant now, int64_t failed_for_seconds);
+
+/*
+ * At the start of a worker, after that: what was being submitted becomes unknown,
+ * but for those ids, whose submitter is this worker and still at it.
+ */
+extern void abandon_submissions(Instant now, const Uuid *without, size_t without_count);
 
 /*
  * These books are a copy: what they have not sent may have been sent by another

@@ -108,7 +108,7 @@ make_all_due(Instant now, int64_t failed_for_seconds)
 		" WHERE invoice_id IN (SELECT invoice_id FROM spark_bitcoin.deposits"
 		"  WHERE next_look_at > $1 AND state IN ('intent', 'open') ORDER BY invoice_id FOR NO KEY UPDATE)"
 	};
-	/* Before any of them changes, as the three statements below would not lock by id. */
+	/* Before any of them changes, as the statements that follow would not lock by id. */
 	static Statement hold_withdrawals = {
 		.sql = "SELECT FROM spark_bitcoin.withdrawals WHERE invoice_id IN"
 		" (SELECT invoice_id FROM spark_bitcoin.withdrawals"
@@ -116,11 +116,6 @@ make_all_due(Instant now, int64_t failed_for_seconds)
 		"  UNION ALL SELECT invoice_id FROM spark_bitcoin.withdrawals"
 		"   WHERE state = 'failed' AND attempt_no > 0 AND failed_at > $1)"
 		" ORDER BY invoice_id FOR NO KEY UPDATE"
-	};
-	static Statement submitting = {
-		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1, state = 'unknown', next_look_at = $1,"
-		" submit_deadline = greatest(submit_deadline, $1)"
-		" WHERE state = 'submitting'"
 	};
 	static Statement open = {
 		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = $1"
@@ -135,11 +130,22 @@ make_all_due(Instant now, int64_t failed_for_seconds)
 
 	statement_run(&invoices, PARAMETERS(param_instant(now)));
 	statement_run(&hold_withdrawals, PARAMETERS(param_instant(failed_since)));
-	statement_run(&submitting, PARAMETERS(param_instant(now)));
 	statement_run(&open, PARAMETERS(param_instant(now)));
 	/* Behind those that are open, which no payment starts before. */
 	statement_run(&lately_failed, PARAMETERS(param_instant(instant_plus_seconds(now, 1)),
 											 param_instant(failed_since)));
+}
+
+void
+abandon_submissions(Instant now, const Uuid *without, size_t without_count)
+{
+	static Statement submitting = {
+		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1, state = 'unknown', next_look_at = $1,"
+		" submit_deadline = greatest(submit_deadline, $1)"
+		" WHERE state = 'submitting' AND NOT (invoice_id = ANY ($2))"
+	};
+
+	statement_run(&submitting, PARAMETERS(param_instant(now), param_uuids(without, without_count)));
 }
 
 void

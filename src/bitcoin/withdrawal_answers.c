@@ -75,10 +75,10 @@ withdrawal_not_sent(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
 void
 withdrawal_ambiguous(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
 {
-	if (withdrawal->state != WITHDRAWAL_SUBMITTING || withdrawal->attempt_no != attempt_no)
+	if (!is_undecided_submit(withdrawal, attempt_no))
 		return;
 	withdrawal->state = WITHDRAWAL_UNKNOWN;
-	/* A slow call may have been writing until now. */
+	/* A slow call may have been writing until now, whatever became of the row meanwhile. */
 	withdrawal->submit_deadline = later(withdrawal->submit_deadline, now);
 	withdrawal_look_again(withdrawal, now);
 }

@@ -101,7 +101,7 @@ call_start(Call *call)
 	call->is_used = true;
 	asked->deadline = instant_plus_seconds(now, bitcoin_terms().call_timeout);
 	if (worker_node() == NULL ||
-		(!instant_is_none(call->task.start_before) && !instant_before(now, call->task.start_before)))
+		(!instant_is_none(asked->write_before) && !instant_before(now, asked->write_before)))
 	{
 		/* No byte has left, nor will one. */
 		asked->submit = SUBMIT_NOT_SENT;

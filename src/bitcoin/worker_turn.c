@@ -244,6 +244,7 @@ act_pick(void *argument)
 	if (!state.has_started && pick->can_call)
 	{
 		make_all_due(pick->now, HTLC_LIFETIME_SECONDS);
+		abandon_submissions(pick->now, pick->without, pick->without_count);
 		pick->starts = true;
 		return;
 	}

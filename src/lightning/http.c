@@ -36,16 +36,29 @@
 
 /* --------------------------------------------------------------------- time */
 
-/* A deadline of the wall's clock by the one that only grows. */
+/* A moment of the wall's clock by the one that only grows. */
 static int64_t
-moment_of(Instant deadline)
+moment_of(Instant instant)
 {
 	struct timespec time = {0};
 
-	if (instant_is_none(deadline))
-		return moment() + DEFAULT_SECONDS * MICROSECONDS_PER_SECOND;
 	clock_gettime(CLOCK_REALTIME, &time);
-	return moment() + deadline.microseconds - ((int64_t) time.tv_sec * 1000000 + time.tv_nsec / 1000);
+	return moment() + instant.microseconds - ((int64_t) time.tv_sec * 1000000 + time.tv_nsec / 1000);
+}
+
+/* True only with proof: neither was the connection ready, nor was a byte of the request handed to it. */
+static bool
+nothing_has_left(const HttpExchange *exchange)
+{
+	curl_off_t	ready = 1;
+	long		sent = 1;
+
+	if (exchange->is_raw)
+		return exchange->raw.written == 0;
+	if (exchange->easy == NULL)
+		return true;
+	return curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &ready) == CURLE_OK && ready == 0 &&
+		curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && sent == 0;
 }
 
 /*
@@ -69,6 +82,8 @@ set_timer(HttpClient *client)
 		if (exchange->is_done)
 			continue;
 		due = exchange->deadline < due ? exchange->deadline : due;
+		if (exchange->write_before < due && nothing_has_left(exchange))
+			due = exchange->write_before;
 		due = exchange->reader.enough_at < due ? exchange->reader.enough_at : due;
 	}
 	if (due != NEVER)
@@ -118,21 +133,6 @@ problem_of(CURLcode code)
 	}
 }
 
-/* True only with proof: neither was the connection ready, nor was a byte of the request handed to it. */
-static bool
-nothing_has_left(const HttpExchange *exchange)
-{
-	curl_off_t	ready = 1;
-	long		sent = 1;
-
-	if (exchange->is_raw)
-		return exchange->raw.written == 0;
-	if (exchange->easy == NULL)
-		return true;
-	return curl_easy_getinfo(exchange->easy, CURLINFO_PRETRANSFER_TIME_T, &ready) == CURLE_OK && ready == 0 &&
-		curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && sent == 0;
-}
-
 static HttpTransport
 transport_so_far(const HttpExchange *exchange)
 {
@@ -151,7 +151,7 @@ words_of(const HttpExchange *exchange, HttpProblem problem, CURLcode code)
 		case HTTP_TOO_LONG:
 			return "the reply is longer than any good one";
 		case HTTP_LATE:
-			return exchange->answer.transport == HTTP_NOT_SENT ? "no connection in time" : "no reply in time";
+			return exchange->answer.transport == HTTP_NOT_SENT ? "not sent in time" : "no reply in time";
 		case HTTP_STOPPED:
 			return "ended before there was a reply";
 		case HTTP_BAD_REQUEST:
@@ -335,12 +335,16 @@ http_start(HttpClient *client, const HttpRequest *request)
 	exchange->reader.linger = request->linger * 1000;
 	exchange->reader.most_bytes = request->most_bytes != 0 ? request->most_bytes :
 		request->reads_a_line ? HTTP_MOST_LINE : HTTP_MOST_REPLY;
-	exchange->deadline = moment_of(request->deadline);
+	exchange->deadline = instant_is_none(request->deadline) ?
+		moment() + DEFAULT_SECONDS * MICROSECONDS_PER_SECOND : moment_of(request->deadline);
+	exchange->write_before = instant_is_none(request->write_before) ? NEVER : moment_of(request->write_before);
 	exchange->reader.enough_at = NEVER;
 	exchange->next = client->first;
 	client->first = exchange;
 	block_signals(&before);
-	if (request->method == NULL)
+	if (moment() >= exchange->write_before)
+		finish(exchange, HTTP_LATE, CURLE_OPERATION_TIMEDOUT);
+	else if (request->method == NULL)
 		start_raw(exchange, request);
 	else
 		start_curl(exchange, request);
@@ -418,6 +422,17 @@ move_socket(HttpClient *client, const struct epoll_event *event)
 	(void) curl_multi_socket_action(client->multi, event->data.fd, what, &running);
 }
 
+/* Before anything moves: what is to be written too late is not. */
+static void
+end_unsent(HttpClient *client)
+{
+	int64_t		now = moment();
+
+	for (HttpExchange *exchange = client->first; exchange != NULL; exchange = exchange->next)
+		if (!exchange->is_done && now >= exchange->write_before && nothing_has_left(exchange))
+			finish(exchange, HTTP_LATE, CURLE_OPERATION_TIMEDOUT);
+}
+
 static void
 collect_late(HttpClient *client)
 {
@@ -437,6 +452,7 @@ http_progress(HttpClient *client)
 	int			running;
 
 	block_signals(&before);
+	end_unsent(client);
 	count = epoll_wait(client->epoll, events, MOST_EVENTS, 0);
 	for (int i = 0; i < count; i++)
 	{

@@ -78,6 +78,7 @@ typedef struct HttpRequest
 	int64_t		linger;			/* ms after the first line, until the last one must do; 0: none */
 	size_t		most_bytes;		/* of the reply; 0: HTTP_MOST_REPLY, of a line HTTP_MOST_LINE */
 	Instant		deadline;		/* by the clock of the wall; none: 60 s from now */
+	Instant		write_before;	/* likewise: what has not begun to leave by then never does; none: no such moment */
 } HttpRequest;
 
 typedef struct HttpReply

@@ -92,6 +92,8 @@ ask(HttpNode *self, NodeTalk *talk)
 	talk->exchange = NULL;
 	if (!self->dialect->ask(self, talk, &request))
 		return false;
+	if (request.pays)
+		request.write_before = talk->call->write_before;
 	if (self->client == NULL)
 		self->client = http_client_new();
 	if (self->client != NULL)

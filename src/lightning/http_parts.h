@@ -35,6 +35,7 @@ struct HttpExchange
 	uint8_t		thumbprint[32];
 
 	int64_t		deadline;		/* microseconds that only grow */
+	int64_t		write_before;	/* likewise; NEVER: no such moment */
 	HttpReader	reader;
 
 	bool		is_done;

@@ -194,6 +194,7 @@ struct NodeCall
 	Amount		max_fee;		/* PAY: the highest fee, as reserved */
 	const char *payment_request;	/* PAY */
 	const char *memo;			/* CREATE_INVOICE */
+	Instant		write_before;	/* PAY: from then on no byte of it leaves; none: no such moment */
 	int64_t		seconds;		/* CREATE_INVOICE: expiry; PAY: how long new attempts may start */
 	int64_t		cursor;			/* SETTLED_SINCE; LIST_*: 0 for the first page, then next_cursor */
 	Instant		since;			/* LIST_*: made at that moment or later; more may be told */

@@ -12,12 +12,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lightning/http.h"
 
@@ -189,6 +195,169 @@ L52_tls_that_fails_has_sent_nothing(void **state)
 	address.ca_file = "/nowhere/tls.cert";
 	is(ask(payment()), HTTP_NOT_SENT, HTTP_UNTRUSTED);
 	assert_int_equal(peer_requests(&peer), 0);
+	end();
+}
+
+static void
+L17_what_has_not_left_in_time_never_does(void **state)
+{
+	HttpRequest asked;
+	char		url[128];
+
+	BEGIN({.end = PEER_STAYS_SILENT});
+	asked = payment();
+	asked.write_before = in_seconds(0);
+	is(ask(asked), HTTP_NOT_SENT, HTTP_LATE);
+	assert_int_equal(peer_connections(&peer), 0);
+	/* The peer takes the connection up and says nothing of TLS. */
+	snprintf(url, sizeof(url), "https%.60s", peer.url + 4);
+	address.url = url;
+	asked = payment();
+	asked.write_before = in_seconds(1);
+	is(ask(asked), HTTP_NOT_SENT, HTTP_LATE);
+	assert_true(instant_before(in_seconds(0), asked.deadline));
+	/* What has left by then goes on. */
+	address.url = peer.url;
+	asked = payment();
+	asked.write_before = in_seconds(1);
+	asked.deadline = in_seconds(2);
+	is(ask(asked), HTTP_NO_REPLY, HTTP_LATE);
+	assert_int_equal(peer_requests(&peer), 1);
+	end();
+}
+
+/* The time after which the kernel gives up what the peer does not acknowledge; of our end of the connection. */
+static unsigned int
+kernel_gives_up_after(void)
+{
+	for (int fd = 3; fd < 1024; fd++)
+	{
+		struct sockaddr_in other;
+		socklen_t	length = sizeof(other);
+		unsigned int milliseconds = 0;
+		socklen_t	size = sizeof(milliseconds);
+		char		url[64];
+
+		if (getpeername(fd, (struct sockaddr *) &other, &length) != 0 || other.sin_family != AF_INET)
+			continue;
+		snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(other.sin_port));
+		if (strcmp(url, peer.url) == 0 &&
+			getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, &size) == 0)
+			return milliseconds;
+	}
+	fail_msg("there is no connection");
+	return 0;
+}
+
+static void
+L53_what_the_kernel_holds_of_a_payment_does_not_arrive_late(void **state)
+{
+	HttpRequest asked;
+	HttpExchange *exchange;
+
+	BEGIN({.end = PEER_STAYS_SILENT});
+	asked = payment();
+	exchange = http_start(client, &asked);
+	while (peer_requests(&peer) == 0)
+	{
+		struct pollfd wait = {.fd = http_descriptor(client), .events = POLLIN};
+
+		(void) poll(&wait, 1, 10);
+		http_progress(client);
+	}
+	assert_in_range(kernel_gives_up_after(), 1, 10000);
+	assert_int_equal(http_release(exchange), HTTP_NO_REPLY);
+	end();
+}
+
+/* Connections that nobody takes up fill its queue; what comes then waits without a word. */
+static void
+L57_a_connection_that_nobody_takes_up_ends_in_seconds(void **state)
+{
+	struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t	length = sizeof(place);
+	int			listener = socket(AF_INET, SOCK_STREAM, 0);
+	int			waiting[4];
+	char		url[64];
+	time_t		began = time(NULL);
+
+	assert_int_equal(bind(listener, (struct sockaddr *) &place, sizeof(place)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *) &place, &length), 0);
+	for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++)
+	{
+		waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void) connect(waiting[i], (struct sockaddr *) &place, sizeof(place));
+	}
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(place.sin_port));
+	address = (HttpPeer) {.url = url};
+	client = http_client_new();
+	is(ask(payment()), HTTP_NOT_SENT, HTTP_LATE);
+	/* Its deadline is 60 s away. */
+	assert_in_range(time(NULL) - began, 4, 45);
+	http_client_free(client);
+	for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++)
+		close(waiting[i]);
+	close(listener);
+}
+
+static pthread_t main_thread;
+static volatile sig_atomic_t alarms;
+static volatile sig_atomic_t strayed;
+
+static void
+on_alarm(int number)
+{
+	(void) number;
+	alarms++;
+	strayed += !pthread_equal(pthread_self(), main_thread);
+}
+
+static void
+block_alarm(int how)
+{
+	sigset_t	alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	assert_int_equal(pthread_sigmask(how, &alarm, NULL), 0);
+}
+
+/* Names are looked up by a thread; the server's handlers must never run in it, nor be replaced. */
+static void
+L54_signals_stay_the_callers(void **state)
+{
+	struct itimerval often = {{0, 500}, {0, 500}};
+	struct itimerval never = {{0, 0}, {0, 0}};
+	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+	struct sigaction pipe_before;
+	struct sigaction after;
+	char		name[64];
+
+	main_thread = pthread_self();
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(sigaction(SIGPIPE, NULL, &pipe_before), 0);
+	block_alarm(SIG_BLOCK);		/* for the threads of the peer */
+	BEGIN({.words = WHOLE});
+	block_alarm(SIG_UNBLOCK);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	for (int i = 0; i < 20; i++)
+	{
+		snprintf(name, sizeof(name), "http://no-such-name-%d.invalid:1", i);
+		address.url = name;
+		address.allows_plain = true;
+		is(ask(payment()), HTTP_NOT_SENT, HTTP_UNREACHABLE);
+		address.url = peer.url;
+		is(ask(request()), HTTP_REPLIED, HTTP_FINE);
+	}
+	while (alarms == 0)
+		pause();
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(strayed, 0);
+	assert_int_equal(sigaction(SIGALRM, NULL, &after), 0);
+	assert_true(after.sa_handler == on_alarm);
+	assert_int_equal(sigaction(SIGPIPE, NULL, &after), 0);
+	assert_true(after.sa_handler == pipe_before.sa_handler);
 	end();
 }
 
@@ -417,6 +586,10 @@ main(void)
 		cmocka_unit_test(L52_not_sent_is_said_where_nobody_listens),
 		cmocka_unit_test(L52_not_sent_is_not_said_once_a_byte_may_have_left),
 		cmocka_unit_test(L52_tls_that_fails_has_sent_nothing),
+		cmocka_unit_test(L17_what_has_not_left_in_time_never_does),
+		cmocka_unit_test(L53_what_the_kernel_holds_of_a_payment_does_not_arrive_late),
+		cmocka_unit_test(L57_a_connection_that_nobody_takes_up_ends_in_seconds),
+		cmocka_unit_test(L54_signals_stay_the_callers),
 		cmocka_unit_test(L9_after_a_stop_the_transport_is_still_true),
 		cmocka_unit_test(L50_a_redirect_is_a_reply_and_not_followed),
 		cmocka_unit_test(L51_a_proxy_of_the_environment_is_not_asked),

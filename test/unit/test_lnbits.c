@@ -180,6 +180,22 @@ L10_nothing_is_sent_where_it_sets_aside_more_than_was_reserved(void **state)
 	assert_int_equal(call->submit, SUBMIT_SETTLED);
 }
 
+/* The question before it takes time, too. */
+static void
+L17_nothing_is_sent_once_its_time_is_over(void **state)
+{
+	NodeCall   *call = asked(NODE_PAY);
+
+	call->write_before = (Instant) {call->deadline.microseconds - 30 * MICROSECONDS_PER_SECOND};
+	PLAY(&stage, said(200, RESERVE), said(201, OUT("success")), said(200, PAID(OUT("success"))));
+	assert_int_equal(call->submit, SUBMIT_NOT_SENT);
+	assert_int_equal(stage.peer.requests, 1);
+	call = asked(NODE_PAY);
+	call->write_before = call->deadline;
+	PLAY(&stage, said(200, RESERVE), said(201, OUT("success")), said(200, PAID(OUT("success"))));
+	assert_int_equal(call->submit, SUBMIT_SETTLED);
+}
+
 static void
 L52_nothing_is_sent_where_the_reserve_is_not_told(void **state)
 {
@@ -510,6 +526,7 @@ main(void)
 		TEST(a_payment_is_what_the_look_up_says),
 		TEST(L1_a_payment_is_asked_for_once_with_the_admin_key),
 		TEST(L10_nothing_is_sent_where_it_sets_aside_more_than_was_reserved),
+		TEST(L17_nothing_is_sent_once_its_time_is_over),
 		TEST(L52_nothing_is_sent_where_the_reserve_is_not_told),
 		TEST(L14_a_request_without_an_amount_or_with_an_address_in_it_is_refused),
 		TEST(a_look_up_is_believed_only_as_a_whole),

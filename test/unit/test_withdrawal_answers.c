@@ -53,6 +53,26 @@ L29_not_found_is_believed_only_when_nobody_can_still_write(void **state)
 	assert_int_equal(withdrawal.attempt_no, 1);
 }
 
+/* What was being sent may be taken for lost while its call goes on: it may still be writing. */
+static void
+L29_the_delay_begins_when_the_call_has_ended(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_SUBMITTING);
+	NodeTrust	trust = TRUST(true, after(71), 60);
+
+	withdrawal_abandon(&withdrawal, after(2));
+	assert_int_equal(withdrawal.submit_deadline.microseconds, after(10).microseconds);
+	withdrawal_ambiguous(&withdrawal, ATTEMPT + 1, after(99));
+	assert_int_equal(withdrawal.submit_deadline.microseconds, after(10).microseconds);
+	withdrawal_ambiguous(&withdrawal, ATTEMPT, after(50));
+	assert_int_equal(withdrawal.submit_deadline.microseconds, after(50).microseconds);
+	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(71));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
+	trust.asked_at = after(111);
+	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(111));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_RESERVED);
+}
+
 static void
 L29_not_found_after_the_invoice_expired_is_a_failure(void **state)
 {
@@ -319,6 +339,7 @@ main(void)
 		cmocka_unit_test(L24_the_answer_to_another_attempt_decides_nothing),
 		cmocka_unit_test(S34_silence_is_no_verdict),
 		cmocka_unit_test(L29_not_found_is_believed_only_when_nobody_can_still_write),
+		cmocka_unit_test(L29_the_delay_begins_when_the_call_has_ended),
 		cmocka_unit_test(L29_not_found_after_the_invoice_expired_is_a_failure),
 		cmocka_unit_test(L29_a_node_that_had_it_is_never_believed_not_to_know_it),
 		cmocka_unit_test(L24_a_stale_failure_is_a_not_found),
