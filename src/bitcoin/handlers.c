@@ -95,6 +95,23 @@ check_foreign_invoice(const DecodedInvoice *invoice, Instant now)
 	return OK;
 }
 
+/* What this node can never do is not taken on. */
+static Result
+check_capabilities(const NodeCapabilities *node, const DecodedInvoice *invoice, Amount amount, bool is_inside)
+{
+	if (is_inside && !node->can_cancel_invoice)
+		return FAIL_BECAUSE(PAYMENT_REFUSED,
+							"The invoice is of another account here, and this node cannot cancel it, so that it could be paid twice; "
+							"have the payee send one of another wallet.");
+	if (is_inside)
+		return OK;
+	if (!invoice->has_amount && !node->pays_amountless)
+		return FAIL_BECAUSE(PAYMENT_REFUSED, "This node pays no request that names no amount; have the payee name one.");
+	if (amount.msat % MSAT_PER_SAT != 0 && !node->is_exact)
+		return FAIL_BECAUSE(PAYMENT_REFUSED, "This node pays whole satoshi only; have the payee ask for a whole number.");
+	return OK;
+}
+
 static void
 request_reserve(UnitOfWork *work, const Withdrawal *withdrawal)
 {
@@ -145,6 +162,7 @@ start_withdrawal(const Bitcoin *context, UnitOfWork *work, const AskWithdrawal *
 						  deposit != NULL ? deposit->aggregate.id : UUID_NIL,
 						  deposit != NULL ? deposit->account_id : UUID_NIL,
 						  new_id(work), now, created));
+	TRY(check_capabilities(&terms.node, invoice, created->amount, deposit != NULL));
 	if (earlier != NULL)
 		withdrawal_follows(created, earlier);
 	unit_of_work_add(work, &context->withdrawals->repository, &created->aggregate);
@@ -169,8 +187,6 @@ bitcoin_withdraw(const Bitcoin *context, UnitOfWork *work, const AskWithdrawal *
 							arena_printf(work->arena, "The request is of network %s, the node of %s.",
 										 invoice.network, terms.network));
 	TRY(withdrawal_amount(command, &invoice, &amount));
-	if (!invoice.has_amount && terms.refuses_amountless)
-		return FAIL_BECAUSE(PAYMENT_REFUSED, "This node pays no request that names no amount.");
 	TRY(context->deposits->find_by_hash(context->deposits, work, invoice.payment_hash, &deposit));
 	if (deposit != NULL && uuid_equal(deposit->account_id, command->account_id) &&
 		strcmp(deposit->payment_request, invoice.payment_request) == 0)

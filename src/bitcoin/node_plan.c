@@ -119,6 +119,7 @@ plan_payment(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, c
 	task->call.write_before = withdrawal->submit_deadline;
 	task->call.payment_request = arena_text(task->call.arena, withdrawal->payment_request);
 	task->call.amount = withdrawal->amount_given ? withdrawal->amount : AMOUNT_ZERO;
+	task->call.due = withdrawal->amount;
 	task->call.max_fee = withdrawal->max_fee;
 	task->call.seconds = withdrawal->give_up_seconds;
 	*is_call = true;
@@ -141,6 +142,12 @@ plan_cancellation(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdraw
 	}
 	if (standing->node == NULL)
 		return OK;
+	/* It was asked for by another node. */
+	if (standing->capabilities != NULL && !standing->capabilities->can_cancel_invoice)
+	{
+		withdrawal_refused_inside(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
+		return OK;
+	}
 	begin_task(task, NODE_CANCEL_INVOICE, withdrawal->aggregate.id, now);
 	TRY(set_hash(task, withdrawal->payment_hash));
 	task->deposit_id = withdrawal->deposit_id;

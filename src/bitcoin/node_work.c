@@ -142,7 +142,11 @@ apply_invoice(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const 
 				deposit_cancelled_at_node(deposit, now);
 			break;
 		case INVOICE_NOT_FOUND:
-			deposit_unknown_to_node(deposit, now);
+			TRY(is_being_paid_inside(context, work, deposit, &is_paid_inside));
+			if (is_paid_inside)
+				deposit_no_answer(deposit, now);
+			else
+				deposit_unknown_to_node(deposit, now);
 			break;
 		case INVOICE_UNAVAILABLE:
 			deposit_no_answer(deposit, now);
@@ -424,7 +428,7 @@ pay_inside(const Bitcoin *context, Deposit *deposit, Withdrawal *withdrawal, Ins
 }
 
 static Result
-apply_cancellation(const Bitcoin *context, UnitOfWork *work, const NodeTask *task)
+apply_cancellation(const Bitcoin *context, UnitOfWork *work, const NodeTask *task, const NodeStanding *standing)
 {
 	Instant		now = clock_now(work);
 	Aggregate  *found_deposit;
@@ -452,6 +456,11 @@ apply_cancellation(const Bitcoin *context, UnitOfWork *work, const NodeTask *tas
 			deposit_want_look(deposit, now);
 			break;
 		case CANCEL_NOT_FOUND:
+			if (standing->node == NULL || !standing->is_ready)
+				withdrawal_not_cancelled(withdrawal, now);
+			else if (withdrawal_cancelled_unheard(withdrawal, now))
+				pay_inside(context, deposit, withdrawal, now);
+			break;
 		case CANCEL_UNAVAILABLE:
 			withdrawal_not_cancelled(withdrawal, now);
 			break;
@@ -482,7 +491,7 @@ apply_answer(const Bitcoin *context, UnitOfWork *work, const NodeTask *task, con
 		case NODE_LOOKUP_INVOICE:
 			return apply_to_deposit(context, work, task, standing);
 		case NODE_CANCEL_INVOICE:
-			return apply_cancellation(context, work, task);
+			return apply_cancellation(context, work, task, standing);
 		case NODE_PAY:
 		case NODE_LOOKUP_PAYMENT:
 			return apply_to_withdrawal(context, work, task, standing);

@@ -114,7 +114,7 @@ typedef struct BitcoinTerms
 	int64_t		call_timeout;	/* seconds */
 	int64_t		not_found_delay;	/* seconds */
 	int64_t		weak_failure_delay; /* seconds */
-	bool		refuses_amountless; /* the node cannot pay a request that names no amount */
+	NodeCapabilities node;		/* what the node can do that the settings name */
 	WithdrawalRules fees;
 } BitcoinTerms;
 

@@ -89,7 +89,7 @@ bitcoin_terms(void)
 		.call_timeout = lightning_timeout,
 		.not_found_delay = lightning_not_found_delay,
 		.weak_failure_delay = lightning_weak_failure_delay,
-		.refuses_amountless = bitcoin_node_refuses_amountless(),
+		.node = bitcoin_node_capabilities(),
 		.fees = {
 			.fee_floor = AMOUNT_MSAT(fee_floor * MSAT_PER_SAT),
 			.fee_ppm = fee_ppm,

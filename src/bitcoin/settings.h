@@ -23,7 +23,7 @@ extern const char *bitcoin_node_connection(Arena *arena, NodeConnection *connect
 /* What the node may lack of what is owed before withdrawals stop. */
 extern Amount bitcoin_solvency_tolerance(void);
 
-/* What that node cannot do; false where it is not there (worker_node.c). */
-extern bool bitcoin_node_refuses_amountless(void);
+/* What that node can do; all, where there is none (worker_node.c). */
+extern NodeCapabilities bitcoin_node_capabilities(void);
 
 #endif

@@ -376,6 +376,18 @@ withdrawal_not_cancelled(Withdrawal *withdrawal, Instant now)
 												 withdrawal->aggregate.id);
 }
 
+bool
+withdrawal_cancelled_unheard(Withdrawal *withdrawal, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_RESERVED || !withdrawal_is_inside(withdrawal))
+		return false;
+	if (withdrawal->look_count > 1 && instant_is_none(withdrawal->not_found_at))
+		return true;
+	withdrawal->not_found_at = now;
+	withdrawal_not_cancelled(withdrawal, now);
+	return false;
+}
+
 /* ------------------------------------------------------------------ names */
 
 DEFINE_NAME_OF(withdrawal_state_name, WithdrawalState, state_names)

@@ -86,7 +86,7 @@ typedef struct Withdrawal
 	Instant		submit_deadline;	/* past it nobody begins, or goes on, writing to the node */
 	int64_t		give_up_seconds;
 	Instant		acknowledged_at;	/* when the node first had it */
-	Instant		not_found_at;	/* since when it says that it does not know it; else none */
+	Instant		not_found_at;	/* since when it says that it does not know it, or the payee's invoice; else none */
 	const char *node_reference; /* the node's name of its record */
 	const char *node_words;		/* the node's own, cleaned, for operators */
 
@@ -268,6 +268,12 @@ extern void withdrawal_refused_inside(Withdrawal *withdrawal, const char *reason
 
 /* The payee's invoice could not be cancelled for now. */
 extern void withdrawal_not_cancelled(Withdrawal *withdrawal, Instant now);
+
+/*
+ * The node does not know that invoice.  True where it was asked before to cancel
+ * it, and nobody heard what it said: it has.  Else it is not cancelled.
+ */
+extern bool withdrawal_cancelled_unheard(Withdrawal *withdrawal, Instant now);
 
 /* As stored and shown. */
 extern const char *withdrawal_state_name(WithdrawalState state);

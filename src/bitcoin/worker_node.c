@@ -72,12 +72,14 @@ worker_node(void)
 	return find_node == NULL ? NULL : find_node(bitcoin_wanted_node());
 }
 
-bool
-bitcoin_node_refuses_amountless(void)
+NodeCapabilities
+bitcoin_node_capabilities(void)
 {
 	LightningNode *node = worker_node();
 
-	return node != NULL && !node->capabilities.pays_amountless;
+	if (node != NULL)
+		return node->capabilities;
+	return (NodeCapabilities) {.pays_amountless = true, .is_exact = true, .can_cancel_invoice = true};
 }
 
 /* ------------------------------------------------------------------- calls */

@@ -189,11 +189,9 @@ cln_ask(HttpNode *self, NodeTalk *talk, HttpRequest *request)
 const NodeDialect cln_dialect = {
 	.name = "cln",
 	.capabilities = {
-		.has_create_key = true,
 		.is_exact = true,
 		.pays_amountless = true,
 		.can_cancel_invoice = true,
-		.has_fee_cap = true,
 		.refuses_second_payment = true,
 		.tells_balance = true,
 		.lists_payments = true,

@@ -66,11 +66,9 @@ typedef enum NotFoundRule
  */
 typedef struct NodeCapabilities
 {
-	bool		has_create_key;	/* creating with the same key again gives the same invoice */
 	bool		is_exact;		/* takes amounts in msat; else whole satoshi only */
 	bool		pays_amountless;	/* pays a request that names no amount */
-	bool		can_cancel_invoice;
-	bool		has_fee_cap;	/* takes the highest fee; else it must be reserved by the node's own rule */
+	bool		can_cancel_invoice;	/* so that nobody can pay it any more */
 	bool		refuses_second_payment;	/* of a hash that is under way or paid */
 	bool		tells_balance;
 	bool		lists_payments;
@@ -191,6 +189,7 @@ struct NodeCall
 	Bytes32		payment_hash;	/* LOOKUP_*, CANCEL_INVOICE, PAY */
 	Uuid		key;			/* CREATE_INVOICE: the same key gives the same invoice */
 	Amount		amount;			/* CREATE_INVOICE; PAY of a request that names none */
+	Amount		due;			/* PAY: what the payee is to get, whoever names it */
 	Amount		max_fee;		/* PAY: the highest fee, as reserved */
 	const char *payment_request;	/* PAY */
 	const char *memo;			/* CREATE_INVOICE */

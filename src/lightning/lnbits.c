@@ -119,6 +119,15 @@ ask_payment(const NodeCall *call, HttpRequest *request)
 	request->path = arena_printf(call->arena, "/api/v1/payments/%s", bytes32_hex(call->arena, call->payment_hash));
 }
 
+static bool
+reject(NodeCall *call, NodeFailure failure, const char *words)
+{
+	call->submit = SUBMIT_REJECTED;
+	call->failure = failure;
+	call->words = words;
+	return false;
+}
+
 /* The steps of a payment; false: it can be paid by none. */
 static bool
 ask_pay(const HttpNode *self, NodeTalk *talk, HttpRequest *request)
@@ -131,12 +140,9 @@ ask_pay(const HttpNode *self, NodeTalk *talk, HttpRequest *request)
 		case LNBITS_PAY_RESERVE:
 			/* What is no bare request would be another address. */
 			if (amount_is_positive(call->amount) || text[strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz")] != '\0')
-			{
-				call->submit = SUBMIT_REJECTED;
-				call->failure = NODE_FAILURE_BAD_INVOICE;
-				call->words = "LNbits pays no request that names no amount";
-				return false;
-			}
+				return reject(call, NODE_FAILURE_BAD_INVOICE, "LNbits pays no request that names no amount");
+			if (call->due.msat % MSAT_PER_SAT != 0)
+				return reject(call, NODE_FAILURE_OTHER, "LNbits pays whole satoshi only");
 			request->path = arena_printf(call->arena, "/api/v1/payments/fee-reserve?invoice=%s", text);
 			return true;
 		case LNBITS_PAY_SEND:

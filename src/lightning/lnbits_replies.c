@@ -246,6 +246,16 @@ hear_invoice(NodeCall *call, const HttpReply *reply)
 
 /* ----------------------------------------------------------------- payments */
 
+/* It pays whole satoshi only: a fraction is of no payment of ours. */
+static bool
+is_whole(NodeCall *call, Amount amount)
+{
+	if (amount.msat % MSAT_PER_SAT == 0)
+		return true;
+	call->words = "LNbits tells of a fraction of a satoshi, and pays none";
+	return false;
+}
+
 /* What the look-up of a payment says, with call->payment. */
 static PaymentAnswer
 judge(NodeCall *call, const HttpReply *reply)
@@ -263,7 +273,7 @@ judge(NodeCall *call, const HttpReply *reply)
 		return PAYMENT_UNAVAILABLE;
 	if (is_of_hash(call, details) && node_json_msat(details, "amount", &amount) && amount.msat > 0)
 		answer = PAYMENT_NOT_FOUND;	/* the outgoing one would come before it */
-	else if (call->words == NULL && read_sent(details, &payment.amount, &payment.fee))
+	else if (call->words == NULL && read_sent(details, &payment.amount, &payment.fee) && is_whole(call, payment.amount))
 	{
 		if (strcmp(status, "pending") == 0)
 			answer = PAYMENT_PENDING;

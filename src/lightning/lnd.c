@@ -281,11 +281,9 @@ lnd_hear(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 const NodeDialect lnd_dialect = {
 	.name = "lnd",
 	.capabilities = {
-		.has_create_key = true,
 		.is_exact = true,
 		.pays_amountless = true,
 		.can_cancel_invoice = true,
-		.has_fee_cap = true,
 		.refuses_second_payment = true,
 		.tells_balance = true,
 		.lists_payments = true,

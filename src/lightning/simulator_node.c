@@ -451,11 +451,9 @@ simulator_node(void)
 		.node = {
 			.name = "simulator",
 			.capabilities = {
-				.has_create_key = true,
 				.is_exact = true,
 				.pays_amountless = true,
 				.can_cancel_invoice = true,
-				.has_fee_cap = true,
 				.refuses_second_payment = true,
 				.tells_balance = true,
 				.lists_payments = true,

@@ -321,6 +321,7 @@ usual_terms(void)
 		.call_timeout = 10,
 		.not_found_delay = 60,
 		.weak_failure_delay = 86400,
+		.node = {.pays_amountless = true, .is_exact = true, .can_cancel_invoice = true},
 		.fees = {AMOUNT_MSAT(10000), 10000},
 	};
 }

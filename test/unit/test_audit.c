@@ -193,6 +193,7 @@ L25_a_hash_that_was_paid_twice_is_told(void **state)
 	assert_string_equal(kind_of(world.arena, &sums[1], &books), "paid_twice");
 	books.succeeded = 2;
 	books.failed = 0;
+	books.amount.msat = 10000;
 	books.fees.msat = 3;
 	assert_string_equal(kind_of(world.arena, &sums[1], &books), "");
 	assert_int_equal(payments_by_hash(NULL, 0, world.arena, &sums), 0);

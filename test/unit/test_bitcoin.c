@@ -347,19 +347,109 @@ a_cancellation_without_answer_is_asked_again(void **state)
 	BitcoinWorld *self = *state;
 	Deposit    *deposit = open_deposit(self, BOB, 5000, 'b');
 	Uuid		id = withdraw(self, ALICE, deposit->payment_request);
-	static const CancelAnswer answers[] = {CANCEL_UNAVAILABLE, CANCEL_NOT_FOUND, CANCEL_CANCELED};
+	/* what it did not know at first it has not forgotten by our doing */
+	static const CancelAnswer answers[] = {CANCEL_NOT_FOUND, CANCEL_UNAVAILABLE, CANCEL_NOT_FOUND, CANCEL_CANCELED};
 
 	hear_reserved(self, id);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 	{
 		NodeTask	task;
 
+		assert_int_equal(stored_withdrawal(self, id)->state, WITHDRAWAL_RESERVED);
 		assert_true(plan(self, &stored_withdrawal(self, id)->aggregate, &task));
 		task.call.cancel = answers[i];
 		answer(self, &task);
 	}
 	assert_int_equal(stored_withdrawal(self, id)->state, WITHDRAWAL_SUCCEEDED);
 	assert_int_equal(world_count(&self->world, &accounting_post_transfer_type), 1);
+}
+
+/* Some nodes forget an invoice with its cancellation, and the worker may die in between. */
+static void
+L16_an_invoice_that_our_own_cancellation_made_unknown_is_cancelled(void **state)
+{
+	BitcoinWorld *self = *state;
+	Deposit    *deposit = open_deposit(self, BOB, 5000, 'b');
+	Uuid		id = withdraw(self, ALICE, deposit->payment_request);
+	NodeStanding ours = self->standing;
+	NodeTask	lost;
+	NodeTask	task;
+	NodeTask	look;
+
+	hear_reserved(self, id);
+	assert_true(plan(self, &stored_withdrawal(self, id)->aggregate, &lost));
+	/* nobody heard the answer; meanwhile the deposit is looked at */
+	look = looked_up(self, &deposit->aggregate);
+	look.call.invoice = INVOICE_NOT_FOUND;
+	answer(self, &look);
+	assert_null(stored_deposit(self, deposit->aggregate.id)->alarm);
+	/* a node that is not ours, or not ready, says nothing by that */
+	for (int i = 0; i < 3; i++)
+	{
+		assert_true(plan(self, &stored_withdrawal(self, id)->aggregate, &task));
+		task.call.cancel = CANCEL_NOT_FOUND;
+		self->standing = ours;
+		if (i == 0)
+			self->standing.node = NULL;
+		if (i == 1)
+			self->standing.is_ready = false;
+		answer(self, &task);
+		self->standing = ours;
+		assert_int_equal(stored_withdrawal(self, id)->state, i < 2 ? WITHDRAWAL_RESERVED : WITHDRAWAL_SUCCEEDED);
+	}
+	assert_int_equal(stored_deposit(self, deposit->aggregate.id)->state, DEPOSIT_SETTLED);
+	assert_int_equal(world_count(&self->world, &accounting_post_transfer_type), 1);
+	assert_int_equal(world_count(&self->world, &accounting_deposit_type), 0);
+}
+
+static BitcoinTerms
+terms_of_lnbits(void)
+{
+	BitcoinTerms terms = usual_terms();
+
+	terms.node = (NodeCapabilities) {.pays_amountless = false};
+	return terms;
+}
+
+static void
+L16_a_node_that_cannot_cancel_pays_nothing_inside(void **state)
+{
+	BitcoinWorld *self = *state;
+	Deposit    *deposit = open_deposit(self, BOB, 5000, 'b');
+	Uuid		id = withdraw(self, ALICE, deposit->payment_request);
+	Deposit    *other = open_deposit(self, BOB, 5000, 'c');
+	NodeCapabilities lnbits = {.pays_amountless = false};
+	Withdrawal *withdrawal;
+	NodeTask	task;
+
+	self->context.terms = terms_of_lnbits;
+	assert_refused(try_withdraw(self, ALICE, other->payment_request, &withdrawal), PAYMENT_REFUSED);
+	assert_refused(try_withdraw(self, BOB, other->payment_request, &withdrawal), OWN_INVOICE);
+	/* what was asked for before that node came is given back, and asked for again is answered */
+	assert_ok(try_withdraw(self, ALICE, deposit->payment_request, &withdrawal));
+	self->standing.capabilities = &lnbits;
+	hear_reserved(self, id);
+	assert_false(plan(self, &stored_withdrawal(self, id)->aggregate, &task));
+	assert_int_equal(stored_withdrawal(self, id)->state, WITHDRAWAL_FAILED);
+	assert_string_equal(stored_withdrawal(self, id)->reason, "payment_refused");
+	assert_int_equal(world_count(&self->world, &accounting_void_transfer_type), 1);
+	assert_int_equal(stored_deposit(self, deposit->aggregate.id)->state, DEPOSIT_OPEN);
+}
+
+static void
+L6_L14_what_the_node_cannot_pay_is_refused_at_the_request(void **state)
+{
+	BitcoinWorld *self = *state;
+	AskWithdrawal named = {.account_id = ALICE, .payment_request = "regtest/y/0/3600/o", .amount = AMOUNT_MSAT(21000)};
+	Withdrawal *withdrawal;
+
+	self->context.terms = terms_of_lnbits;
+	assert_refused(try_withdraw(self, ALICE, "regtest/x/999/3600/o", &withdrawal), PAYMENT_REFUSED);
+	assert_refused(try_withdraw(self, ALICE, "regtest/x/1000001/3600/o", &withdrawal), PAYMENT_REFUSED);
+	assert_ok(try_withdraw(self, ALICE, "regtest/x/1000000/3600/o", &withdrawal));
+	assert_int_equal(withdrawal->max_fee.msat % 1000, 0);
+	assert_refused(bitcoin_withdraw(&self->context, world_work(&self->world, NULL), &named, &withdrawal), PAYMENT_REFUSED);
+	assert_int_equal(world_count(&self->world, &accounting_request_withdraw_type), 1);
 }
 
 static void
@@ -476,6 +566,9 @@ main(void)
 		WORLD_TEST(L37_settled_before_the_cancellation_the_node_is_not_asked),
 		WORLD_TEST(S32_own_and_forged_invoices_are_refused),
 		WORLD_TEST(L13_an_own_invoice_can_be_paid_up_to_its_end),
+		WORLD_TEST(L16_an_invoice_that_our_own_cancellation_made_unknown_is_cancelled),
+		WORLD_TEST(L16_a_node_that_cannot_cancel_pays_nothing_inside),
+		WORLD_TEST(L6_L14_what_the_node_cannot_pay_is_refused_at_the_request),
 		WORLD_TEST(a_cancellation_without_answer_is_asked_again),
 		WORLD_TEST(a_transfer_inside_that_is_rejected_reserves_nothing),
 		WORLD_TEST(S22_a_donation_with_that_key_changes_nothing),

@@ -235,6 +235,30 @@ L14_a_request_without_an_amount_or_with_an_address_in_it_is_refused(void **state
 }
 
 static void
+L6_no_fraction_of_a_satoshi_is_paid(void **state)
+{
+	NodeCall   *call = asked(NODE_PAY);
+
+	call->due = AMOUNT_MSAT(123001);
+	PLAY(&stage, said(200, RESERVE));
+	assert_int_equal(call->submit, SUBMIT_REJECTED);
+	assert_int_equal(call->failure, NODE_FAILURE_OTHER);
+	assert_int_equal(stage.peer.requests, 0);
+	/* nor is one taken for a payment */
+	call = asked(NODE_PAY);
+	call->due = AMOUNT_MSAT(123000);
+	PLAY(&stage, said(200, RESERVE), said(201, OUT("success")), said(200, PAID(ROW(HASH, "-123001", "-1500", "success"))));
+	assert_int_equal(call->submit, SUBMIT_AMBIGUOUS);
+	for (int i = 0; i < 2; i++)
+	{
+		call = asked(NODE_LOOKUP_PAYMENT);
+		PLAY(&stage, said(200, i == 0 ? PAID(ROW(HASH, "-999", "0", "success")) : UNPAID("failed", ROW(HASH, "-123001", "0", "failed"))));
+		assert_int_equal(call->verdict, PAYMENT_UNAVAILABLE);
+		assert_non_null(strstr(call->words, "fraction"));
+	}
+}
+
+static void
 a_look_up_is_believed_only_as_a_whole(void **state)
 {
 	static const struct
@@ -529,6 +553,7 @@ main(void)
 		TEST(L17_nothing_is_sent_once_its_time_is_over),
 		TEST(L52_nothing_is_sent_where_the_reserve_is_not_told),
 		TEST(L14_a_request_without_an_amount_or_with_an_address_in_it_is_refused),
+		TEST(L6_no_fraction_of_a_satoshi_is_paid),
 		TEST(a_look_up_is_believed_only_as_a_whole),
 		TEST(L24_a_time_counts_only_with_its_zone),
 		TEST(L2_a_success_without_a_preimage_says_so),
