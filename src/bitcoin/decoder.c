@@ -60,6 +60,7 @@ decode(const InvoiceDecoder *self, Arena *arena, const char *payment_request, De
 		.has_amount = read->has_amount,
 		.amount = read->amount,
 		.expires_at = instant_before(LATEST_EXPIRY, read->expires_at) ? LATEST_EXPIRY : read->expires_at,
+		.description = read->description,
 	};
 	return OK;
 }

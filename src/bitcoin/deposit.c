@@ -177,6 +177,8 @@ flaw(const Deposit *deposit, const DecodedInvoice *invoice, const KnownNode *nod
 		return "the node made an invoice of another amount";
 	if (instant_before(invoice->expires_at, soonest) || instant_before(latest, invoice->expires_at))
 		return "the node made an invoice that expires at another time";
+	if (invoice->description == NULL || strcmp(invoice->description, DEPOSIT_DESCRIPTION) != 0)
+		return "the node made an invoice of another description";
 	return NULL;
 }
 

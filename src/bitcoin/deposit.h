@@ -84,6 +84,9 @@ extern Result deposit_create(const AskDeposit *command, Uuid invoice_id, int64_t
 /* OK where the command asks for this very deposit again, else IDEMPOTENCY_MISMATCH. */
 extern Result deposit_repeats(const Deposit *deposit, const AskDeposit *command) MUST_CHECK;
 
+/* What each invoice of ours says that it is for. */
+#define DEPOSIT_DESCRIPTION "deposit"
+
 /* What the worker is to do with it now that it is due. */
 typedef enum DepositStep
 {

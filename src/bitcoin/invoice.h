@@ -25,6 +25,7 @@ typedef struct DecodedInvoice
 	bool		has_amount;
 	Amount		amount;			/* zero where it names none */
 	Instant		expires_at;
+	const char *description;	/* hostile text, or NULL where there is only the hash of one */
 } DecodedInvoice;
 
 /* The node that the books know: whom their mirror account stands for. */

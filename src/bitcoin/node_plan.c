@@ -15,7 +15,6 @@
 #define SUBMIT_SECONDS 10		/* within which a committed submission must begin */
 #define GIVE_UP_SECONDS 60		/* within which the node may start attempts */
 #define LEASE_SECONDS 5			/* beyond the end of a call, until its row is due again */
-#define MEMO "deposit"
 
 /* ---------------------------------------------------------------- deposits */
 
@@ -62,7 +61,7 @@ plan_deposit(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const N
 			begin_task(task, NODE_CREATE_INVOICE, deposit->aggregate.id, now);
 			task->call.key = deposit->aggregate.id;
 			task->call.amount = deposit->amount;
-			task->call.memo = MEMO;
+			task->call.memo = DEPOSIT_DESCRIPTION;
 			task->call.seconds = deposit->expiry_seconds;
 			deposit_ask(deposit, now, terms.call_timeout + LEASE_SECONDS);
 			*is_call = true;

@@ -255,6 +255,7 @@ read_request(const InvoiceDecoder *self, Arena *arena, const char *text, Decoded
 		.has_amount = msat != 0,
 		.amount = AMOUNT_MSAT(msat),
 		.expires_at = instant_plus_seconds(world->begin, seconds),
+		.description = DEPOSIT_DESCRIPTION,
 	};
 	return OK;
 }

@@ -49,7 +49,7 @@ bring(Deposit *deposit, News news)
 {
 	static const KnownNode node = {.network = "regtest", .node_id = NODE_KEY};
 	DecodedInvoice invoice = {"request", "hash", "regtest", NODE_KEY, true, AMOUNT_MSAT(5000),
-		instant_plus_seconds(BEGIN, END_SECONDS)};
+		instant_plus_seconds(BEGIN, END_SECONDS), DEPOSIT_DESCRIPTION};
 	Instant		soon = instant_plus_seconds(BEGIN, 1);
 	Instant		end = instant_plus_seconds(BEGIN, END_SECONDS);
 
@@ -198,9 +198,9 @@ L31_an_invoice_that_was_not_asked_for_cancels_the_deposit(void **state)
 {
 	const KnownNode node = {.network = "regtest", .node_id = NODE_KEY};
 	const DecodedInvoice good = {"request", "hash", "regtest", NODE_KEY, true, AMOUNT_MSAT(5000),
-		instant_plus_seconds(BEGIN, END_SECONDS)};
+		instant_plus_seconds(BEGIN, END_SECONDS), DEPOSIT_DESCRIPTION};
 
-	for (int flaw = 0; flaw < 6; flaw++)
+	for (int flaw = 0; flaw < 9; flaw++)
 	{
 		Deposit		deposit = deposit_in(DEPOSIT_INTENT);
 		DecodedInvoice invoice = good;
@@ -217,6 +217,13 @@ L31_an_invoice_that_was_not_asked_for_cancels_the_deposit(void **state)
 			invoice.expires_at = instant_plus_seconds(BEGIN, END_SECONDS - 200);
 		if (flaw == 5)
 			invoice.expires_at = instant_plus_seconds(BEGIN, END_SECONDS + 200);
+		/* one that was made before for something else, or for who knows what */
+		if (flaw == 6)
+			invoice.description = "a deposit";
+		if (flaw == 7)
+			invoice.description = "";
+		if (flaw == 8)
+			invoice.description = NULL;
 		deposit_invoice_made(&deposit, &invoice, &node, BEGIN);
 		assert_int_equal(deposit.state, DEPOSIT_CANCELLED);
 		assert_string_equal(deposit.reason, "internal");
@@ -224,6 +231,24 @@ L31_an_invoice_that_was_not_asked_for_cancels_the_deposit(void **state)
 		assert_null(deposit.payment_hash);
 		assert_true(instant_is_none(deposit.next_look_at));
 	}
+}
+
+static void
+L32_a_deposit_names_its_amount_and_so_does_its_invoice(void **state)
+{
+	const KnownNode node = {.network = "regtest", .node_id = NODE_KEY};
+	AskDeposit	none = {id_of(1), AMOUNT_ZERO, NULL};
+	DecodedInvoice open = {"request", "hash", "regtest", NODE_KEY, false, AMOUNT_ZERO,
+		instant_plus_seconds(BEGIN, END_SECONDS), DEPOSIT_DESCRIPTION};
+	Deposit		deposit;
+
+	assert_refused(deposit_create(&none, id_of(2), END_SECONDS, BEGIN, &deposit), INVALID_ARGUMENT);
+	/* one that anybody may pay with any amount is not shown to anybody */
+	deposit = deposit_in(DEPOSIT_INTENT);
+	deposit_invoice_made(&deposit, &open, &node, BEGIN);
+	assert_int_equal(deposit.state, DEPOSIT_CANCELLED);
+	assert_null(deposit.payment_request);
+	assert_int_equal(deposit_step(&deposit, BEGIN, 600), DEPOSIT_REST);
 }
 
 static void
@@ -380,6 +405,7 @@ main(void)
 		cmocka_unit_test(S12_request_hash_and_expiry_appear_together),
 		cmocka_unit_test(S23_amounts_that_are_none_are_refused),
 		cmocka_unit_test(L31_an_invoice_that_was_not_asked_for_cancels_the_deposit),
+		cmocka_unit_test(L32_a_deposit_names_its_amount_and_so_does_its_invoice),
 		cmocka_unit_test(L35_more_is_credited_and_less_is_not),
 		cmocka_unit_test(L36_late_settlement_is_flagged),
 		cmocka_unit_test(a_deposit_that_was_never_made_cannot_be_settled),
