@@ -47,6 +47,7 @@ failure_reason(NodeFailure failure)
 		case NODE_FAILURE_NO_FUNDS:
 		case NODE_FAILURE_GAVE_UP:
 		case NODE_FAILURE_CANCELED:
+		case NODE_FAILURE_NOT_ALLOWED:
 		case NODE_FAILURE_OTHER:
 			break;
 	}
@@ -264,6 +265,7 @@ apply_submit(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, c
 			withdrawal_refused(withdrawal, task->attempt_no, failure_reason(task->call.failure), now);
 			break;
 		case SUBMIT_NOT_SENT:
+		case SUBMIT_NOT_ALLOWED:
 			withdrawal_not_sent(withdrawal, task->attempt_no, now);
 			break;
 		case SUBMIT_AMBIGUOUS:

@@ -42,6 +42,7 @@ typedef struct Standing
 	TimestampTz settings_since; /* the reload after which it was asked who it is */
 	KnownNode	known;			/* texts in TopMemoryContext */
 	const char *problem;		/* why no node is used; static text or NULL */
+	const char *forbidden;		/* that the node lets this credential not pay; likewise */
 	Instant		last_answer_at;
 	int64_t		cursor;
 	bool		is_cursor_loaded;
@@ -420,6 +421,7 @@ doubt(Instant now)
 	standing.is_known = false;
 	standing.is_ready = false;
 	standing.is_another = false;
+	standing.forbidden = NULL;
 	standing.next_identify = now;
 	standing.settings_since = PgReloadTime;
 }
@@ -473,6 +475,29 @@ standing_problem(void)
 	return standing.problem;
 }
 
+void
+standing_heard_payment(const NodeCall *call)
+{
+	switch (call->submit)
+	{
+		case SUBMIT_NOT_ALLOWED:
+			if (standing.forbidden == NULL)
+				ereport(WARNING,
+						(errmsg("Lightning: the node does not let this credential pay; withdrawals wait"),
+						 errhint("Put a credential that may pay into its file, and reload.")));
+			standing.forbidden = with_words("the node does not let this credential pay; withdrawals wait", call);
+			break;
+		case SUBMIT_ACKED:
+		case SUBMIT_SETTLED:
+		case SUBMIT_REJECTED:
+			standing.forbidden = NULL;
+			break;
+		case SUBMIT_NOT_SENT:
+		case SUBMIT_AMBIGUOUS:
+			break;
+	}
+}
+
 int64
 standing_connections(void)
 {
@@ -511,7 +536,7 @@ standing_store(Instant now)
 		.backend = bitcoin_wanted_node(),
 		.ready = standing.is_known && standing.is_ready,
 		.last_answer_at = standing.last_answer_at,
-		.last_error = standing.problem,
+		.last_error = standing.problem != NULL ? standing.problem : standing.forbidden,
 	};
 	NodeState	before;
 

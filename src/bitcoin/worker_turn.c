@@ -391,7 +391,11 @@ apply_answers(void)
 		apply_each(&answers);
 	}
 	for (size_t i = 0; i < answers.count; i++)
+	{
+		if (answers.calls[i]->task.call.operation == NODE_PAY)
+			standing_heard_payment(&answers.calls[i]->task.call);
 		call_end(answers.calls[i]);
+	}
 	return true;
 }
 

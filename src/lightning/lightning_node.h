@@ -89,7 +89,8 @@ typedef enum NodeFailure
 	NODE_FAILURE_BAD_INVOICE,
 	NODE_FAILURE_GAVE_UP,
 	NODE_FAILURE_CANCELED,
-	NODE_FAILURE_OTHER
+	NODE_FAILURE_OTHER,
+	NODE_FAILURE_NOT_ALLOWED	/* to this credential: nothing is said of the payment */
 } NodeFailure;
 
 /* What a node says of a payment it made. */
@@ -116,6 +117,7 @@ typedef enum SubmitAnswer
 	SUBMIT_SETTLED,				/* paid: see payment */
 	SUBMIT_REJECTED,			/* will never be tried: see failure */
 	SUBMIT_NOT_SENT,			/* proof that no byte has left */
+	SUBMIT_NOT_ALLOWED,			/* proof that it was not begun, as the credential may not pay */
 	SUBMIT_AMBIGUOUS			/* anything else */
 } SubmitAnswer;
 

@@ -401,6 +401,8 @@ read_payment(NodeCall *call, const json_t *body)
 static NodeFailure
 refusal_of(const LndError *error)
 {
+	if (error->code == CODE_PERMISSION_DENIED || strcmp(error->message, "permission denied") == 0)
+		return NODE_FAILURE_NOT_ALLOWED;
 	if (says(error, "invoice expired"))
 		return NODE_FAILURE_EXPIRED;
 	if (says(error, "bech32") || says(error, "checksum") || says(error, "invalid index of 1") ||
@@ -484,7 +486,7 @@ lnd_hear_refused(NodeCall *call, const HttpReply *reply, NodeFailure failure)
 	call->words = words;
 	if (is_unknown_payment(&error, reply))
 	{
-		call->submit = SUBMIT_REJECTED;
+		call->submit = failure == NODE_FAILURE_NOT_ALLOWED ? SUBMIT_NOT_ALLOWED : SUBMIT_REJECTED;
 		call->failure = failure;
 	}
 	else if (status == LND_UNDER_WAY)

@@ -72,7 +72,7 @@ sub look
 }
 
 # ---- invoices that are not what was asked for
-for my $lie (qw(other_amount other_network junk_invoice other_invoice))
+for my $lie (qw(other_amount other_network other_memo junk_invoice other_invoice))
 {
 	my $made = $node->count('create');
 	$node->fault(create => $lie, times => 1);
@@ -165,6 +165,18 @@ for my $lie (qw(negative_fee huge_fee))
 	$balance = $posted;
 }
 is($spark->broken_invariants, '', 'the books add up');
+
+# ---- the macaroon may ask about payments and make none
+my $forbidden = $node->outside(9100);
+$node->fault(send => 'forbidden', when => 'before', hash => $forbidden->{payment_hash}, times => 0);
+$id = withdraw($forbidden);
+health_says('does not let this credential pay; withdrawals wait: permission denied', 'L20 a credential that may not pay: health says so');
+$spark->wait_for("SELECT attempt_no > 1 FROM spark_bitcoin.withdrawals WHERE invoice_id = '$id'", 'it is tried again');
+is($spark->as($alice, "SELECT status FROM spark.invoice('$id')"), 'pending', 'and nothing has failed');
+$node->heal;
+shows($id, "('paid', 'succeeded')", 'with the right to pay it is paid');
+is($node->begun($forbidden->{payment_hash}), 1, 'once');
+$spark->wait_for("SELECT bool_and(ok) FROM spark_ops.node_health() WHERE check_name = 'node'", 'and health is content');
 
 # ---- another node answers
 my $paid = $node->outside(100);

@@ -241,6 +241,65 @@ S34_ambiguous_stays_reserved_until_the_node_knows(void **state)
 }
 
 static void
+L8_the_words_of_a_node_are_cut_and_made_harmless(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+	NodeTask	task = submitted(self, withdrawal);
+	char		endless[5000];
+
+	assert_null(harmless_words(self->world.arena, NULL));
+	assert_string_equal(harmless_words(self->world.arena, ""), "");
+	/* neither bytes of another encoding nor what a terminal or a log would follow */
+	assert_string_equal(harmless_words(self->world.arena, "\xc3\x28\xff\x1b[2J\r\n\t\x7f%s%n'; DROP TABLE x --<b>"),
+						"?(??[2J????%s%n'; DROP TABLE x --<b>");
+	memset(endless, 'a', sizeof(endless) - 1);
+	endless[sizeof(endless) - 1] = '\0';
+	task.call.submit = SUBMIT_AMBIGUOUS;
+	task.call.words = endless;
+	answer(self, &task);
+	assert_int_equal(strlen(stored_withdrawal(self, withdrawal->aggregate.id)->node_words), 200);
+	/* its names of records are words, too */
+	task = looked_up(self, &stored_withdrawal(self, withdrawal->aggregate.id)->aggregate);
+	task.call.verdict = PAYMENT_PENDING;
+	task.call.payment.reference = "1\n2";
+	answer(self, &task);
+	assert_string_equal(stored_withdrawal(self, withdrawal->aggregate.id)->node_reference, "1?2");
+}
+
+static void
+L12_the_time_for_new_attempts_is_told_and_ends_with_the_invoice(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *long_one = reserved_withdrawal(self, ALICE, OUTSIDE);
+	Withdrawal *short_one = reserved_withdrawal(self, BOB, "regtest/y/1000/40/o");
+
+	assert_int_equal(submitted(self, long_one).call.seconds, 60);
+	assert_int_equal(submitted(self, short_one).call.seconds, 40);
+}
+
+/* Refused for whoever asks: nothing is said of the payment. */
+static void
+L20_what_the_credential_may_not_pay_waits(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+
+	for (int64_t i = 1; i <= 3; i++)
+	{
+		NodeTask	task = submitted(self, stored_withdrawal(self, withdrawal->aggregate.id));
+
+		assert_int_equal(task.attempt_no, i);
+		task.call.submit = SUBMIT_NOT_ALLOWED;
+		task.call.failure = NODE_FAILURE_NOT_ALLOWED;
+		answer(self, &task);
+		assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
+		assert_true(instant_before(now_of(self), stored_withdrawal(self, withdrawal->aggregate.id)->next_look_at));
+	}
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 0);
+}
+
+static void
 L2_success_without_proof_is_none(void **state)
 {
 	BitcoinWorld *self = *state;
@@ -448,6 +507,9 @@ main(void)
 		WORLD_TEST(L14_an_amount_of_the_caller_is_told_to_the_node),
 		WORLD_TEST(S33_a_final_failure_gives_the_reserve_back),
 		WORLD_TEST(S34_ambiguous_stays_reserved_until_the_node_knows),
+		WORLD_TEST(L8_the_words_of_a_node_are_cut_and_made_harmless),
+		WORLD_TEST(L12_the_time_for_new_attempts_is_told_and_ends_with_the_invoice),
+		WORLD_TEST(L20_what_the_credential_may_not_pay_waits),
 		WORLD_TEST(L2_success_without_proof_is_none),
 		WORLD_TEST(S35_found_in_submitting_it_is_looked_up_and_never_sent),
 		WORLD_TEST(L19_the_answer_to_an_abandoned_submission_still_counts),

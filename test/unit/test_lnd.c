@@ -211,6 +211,34 @@ a_refusal_counts_only_if_the_payment_is_unknown_afterwards(void **state)
 	assert_int_equal(call.submit, SUBMIT_AMBIGUOUS);
 }
 
+/* A macaroon may track and not send: that is no word about the payment. */
+static void
+L20_what_the_macaroon_may_not_pay_was_not_begun(void **state)
+{
+	static const char *const refusals[] = {ERROR("2", "permission denied"), ERROR("7", "not for you")};
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+	{
+		HttpReply	reply = said(500, refusals[i]);
+		NodeFailure failure;
+		LndNext		next;
+
+		(void) paid(500, refusals[i], &next);
+		assert_int_equal(next, LND_TRACK);
+		assert_int_equal(lnd_hear_paid(&call, &reply, &failure), LND_TRACK);
+		assert_int_equal(failure, NODE_FAILURE_NOT_ALLOWED);
+		reply = said(404, NOT_INITIATED);
+		lnd_hear_refused(&call, &reply, failure);
+		assert_int_equal(call.submit, SUBMIT_NOT_ALLOWED);
+		assert_non_null(call.words);
+		/* and where it may not track either, nobody knows */
+		(void) paid(500, refusals[i], &next);
+		reply = said(500, refusals[i]);
+		lnd_hear_refused(&call, &reply, failure);
+		assert_int_equal(call.submit, SUBMIT_AMBIGUOUS);
+	}
+}
+
 static void
 L4_unknown_is_only_what_lnd_itself_calls_so(void **state)
 {
@@ -581,6 +609,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(L5_what_broke_on_the_way_is_ambiguous, begin, end),
 		cmocka_unit_test_setup_teardown(a_node_that_lies_about_the_payment_is_not_believed, begin, end),
 		cmocka_unit_test_setup_teardown(a_refusal_counts_only_if_the_payment_is_unknown_afterwards, begin, end),
+		cmocka_unit_test_setup_teardown(L20_what_the_macaroon_may_not_pay_was_not_begun, begin, end),
 		cmocka_unit_test_setup_teardown(L4_unknown_is_only_what_lnd_itself_calls_so, begin, end),
 		cmocka_unit_test_setup_teardown(an_invoice_is_what_lnd_says_of_that_very_one, begin, end),
 		cmocka_unit_test_setup_teardown(L30_an_invoice_is_ours_or_was_made_before, begin, end),

@@ -193,6 +193,8 @@ def lied(fault, body):
             row['payment_request'] = payment_request(base64.b64decode(row['r_hash']), 999000, 'other', 3600)
     elif name == 'other_network':
         row['payment_request'] = payment_request(base64.b64decode(row['r_hash']), 5000000, 'other', 3600, 'tb')
+    elif name == 'other_memo':
+        row['payment_request'] = payment_request(base64.b64decode(row['r_hash']), 5000000, 'another', 3600)
     elif name == 'other_invoice':
         other = hashlib.sha256(os.urandom(8)).digest()
         row.update({'r_hash': base64.b64encode(other).decode(), 'payment_request': payment_request(other, 999000, 'x', 3600)})
@@ -204,7 +206,7 @@ def lied(fault, body):
 
 
 LIES = {'other_hash', 'wrong_preimage', 'zero_preimage', 'no_preimage', 'negative_fee', 'huge_fee', 'bad_numbers', 'other_amount',
-        'other_network', 'other_invoice', 'junk_invoice', 'less'}
+        'other_network', 'other_memo', 'other_invoice', 'junk_invoice', 'less'}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -259,6 +261,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Quit
         if name == 'http_500':
             self.reply(*error(2, 'something went wrong', stream=True))
+        if name == 'forbidden':
+            self.reply(*error(2, 'permission denied', stream=True))
         if name == 'http_503':
             self.reply(*error(14, 'unavailable', 503, stream=True))
         if name == 'http_502':
