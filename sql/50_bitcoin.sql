@@ -165,9 +165,10 @@ The node is asked about every open payment and invoice, and about payments that 
   days; then for its balance and its lists. It waits for that, up to 5 minutes; statement_timeout ends
   it sooner. The worker does the same by itself at its start, when the node is back, and daily.
 Returns a row a difference: payment_unknown, payment_missing, payment_state, payment_amount, paid_twice,
-  invoice_unknown, invoice_missing, invoice_state, invoice_amount, solvency (what the node lacks), and
-  not_asked (why the node could not be compared; what follows is older). Nothing is booked by it but
-  late payments.
+  invoice_unknown, invoice_missing, invoice_state, invoice_amount, solvency (what the node lacks),
+  payment_left and invoice_left (what a node can still do that the books belonged to before
+  change_node()), and not_asked (why the node could not be compared; what follows is older). Nothing is
+  booked by it but late payments.
 Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.decide_payment(invoice_id uuid, verdict text, evidence text, reason text,
@@ -221,7 +222,9 @@ COMMENT ON FUNCTION spark_ops.change_node(text, text) IS
 
 node_id: its public key, 66 hex digits; kind and network are those of the settings.
 reason: 1 to 1,000 bytes; recorded with who and which node it was.
-The ledger has another mirror account for each node.
+The ledger has another mirror account for each node. The old one is not asked any more: what it can
+  still do within 14 days, payments that failed and invoices that were not paid in time, is listed by
+  reconcile().
 Returns nothing.
 Errors: SP001 invalid argument; SP009 not installed; SP010 while accounts have money, a withdrawal or the
   invoice of a deposit is open, or no node is recorded yet.';

@@ -96,6 +96,24 @@ answer_shortfall(Answer *answer, const AuditView *view, Arena *arena)
 					  arena_printf(arena, "the node lacks %lld msat", (long long) view->shortfall.msat));
 }
 
+/* What only a node can tell that is not asked any more. */
+static void
+answer_left_behind(Answer *answer, Arena *arena)
+{
+	Rows		rows = left_behind_query();
+
+	while (rows_next(&rows))
+	{
+		const char *kind = row_text(&rows, 1, arena);
+
+		answer_difference(answer, kind, row_text(&rows, 2, arena), row_text(&rows, 3, arena), row_text(&rows, 4, arena),
+						  strcmp(kind, "payment_left") == 0 ?
+						  "it failed at a node that is not asked any more: should that one make it late, spark_ops.decide_payment()" :
+						  "its invoice is of a node that is not asked any more: what comes in there late is credited to nobody");
+	}
+	rows_close(&rows);
+}
+
 Datum
 spark_bitcoin_reconcile(PG_FUNCTION_ARGS)
 {
@@ -123,6 +141,7 @@ spark_bitcoin_reconcile(PG_FUNCTION_ARGS)
 		answer_difference(&answer, row_text(&rows, 1, arena), row_text(&rows, 2, arena), row_text(&rows, 3, arena),
 						  row_text(&rows, 4, arena), row_text(&rows, 5, arena));
 	rows_close(&rows);
+	answer_left_behind(&answer, arena);
 	if (!IsolationUsesXactSnapshot())
 		PopActiveSnapshot();
 	return (Datum) 0;
@@ -283,13 +302,38 @@ why_node_must_stay(void)
 	return why;
 }
 
+/*
+ * The node is left, and its mirror with it; one that the books come back to has
+ * the mirror that it had.
+ */
+static void
+change_node(const char *node_id, Uuid new_mirror, Instant now)
+{
+	static Statement leave = {
+		.sql = "INSERT INTO spark_bitcoin.former_nodes"
+		" (node_account_id, backend, network, node_id, first_seen_at, wallet, left_at)"
+		" SELECT node_account_id, backend, network, node_id, first_seen_at, wallet, $1 FROM spark_bitcoin.node"
+	};
+	static Statement take = {
+		.sql = "UPDATE spark_bitcoin.node SET node_id = $1, backend = $2, network = $3, wallet = NULL,"
+		" (node_account_id, first_seen_at) = (SELECT coalesce(max(node_account_id::text)::uuid, $4),"
+		" coalesce(max(first_seen_at), $5) FROM spark_bitcoin.former_nodes f"
+		" WHERE f.node_id = $1 AND f.backend = $2 AND f.network = $3 AND f.wallet IS NULL)"
+	};
+	static Statement is_back = {
+		.sql = "DELETE FROM spark_bitcoin.former_nodes"
+		" WHERE node_account_id IN (SELECT node_account_id FROM spark_bitcoin.node)"
+	};
+
+	statement_run(&leave, PARAMETERS(param_instant(now)));
+	statement_run(&take, PARAMETERS(param_text(node_id), param_text(bitcoin_wanted_node()),
+									param_text(bitcoin_terms().network), param_uuid(new_mirror), param_instant(now)));
+	statement_run(&is_back, NO_PARAMETERS);
+}
+
 Datum
 spark_bitcoin_change_node(PG_FUNCTION_ARGS)
 {
-	static Statement statement = {
-		.sql = "UPDATE spark_bitcoin.node SET node_id = $1, backend = $2, network = $3, node_account_id = $4,"
-		" first_seen_at = $5, wallet = NULL"
-	};
 	const char *node_id = arg_text(fcinfo, 0, "node_id");
 	const char *reason = arg_reason(fcinfo, 1, "reason");
 	Arena	   *arena = context_arena(CurrentMemoryContext);
@@ -309,9 +353,7 @@ spark_bitcoin_change_node(PG_FUNCTION_ARGS)
 	why = why_node_must_stay();
 	if (why != NULL)
 		refuse_now("Have everything paid out or moved first; a node's books end with it.", "%s", why);
-	statement_run(&statement, PARAMETERS(param_text(public_key_hex(arena, key)), param_text(bitcoin_wanted_node()),
-										 param_text(bitcoin_terms().network), param_uuid(new_id(work)),
-										 param_instant(clock_now(work))));
+	change_node(public_key_hex(arena, key), new_id(work), clock_now(work));
 	record_operation((Operation) {
 		.action = "change_node",
 		.reason = reason,

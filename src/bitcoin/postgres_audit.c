@@ -326,6 +326,22 @@ differences_query(void)
 	return rows_open(&statement, NO_PARAMETERS);
 }
 
+Rows
+left_behind_query(void)
+{
+	static Statement statement = {
+		.sql = "/* audit */ SELECT 'payment_left', w.payment_hash, 'failed: ' || w.amount_msat || ' msat', f.node_id"
+		"  FROM spark_bitcoin.withdrawals w JOIN spark_bitcoin.former_nodes f USING (node_account_id)"
+		" WHERE w.state = 'failed' AND w.attempt_no > 0 AND w.next_look_at IS NOT NULL"
+		" UNION ALL SELECT 'invoice_left', d.payment_hash, d.state || ': ' || d.amount_msat || ' msat', f.node_id"
+		"  FROM spark_bitcoin.deposits d JOIN spark_bitcoin.former_nodes f USING (node_account_id)"
+		" WHERE d.state IN ('expired', 'cancelled') AND d.next_look_at IS NOT NULL"
+		" ORDER BY 1, 2"
+	};
+
+	return rows_open(&statement, NO_PARAMETERS);
+}
+
 /* ------------------------------------------------------------------ breaker */
 
 #define BREAKER "SELECT is_open, reason, opened_at, accepted_msat, audit_first FROM spark_bitcoin.breaker"

@@ -81,6 +81,13 @@ extern int64 differences_count(void);
 /* kind, payment_hash, books, node, detail of each that stands. */
 extern Rows differences_query(void);
 
+/*
+ * kind, payment_hash, books, node of what a former node may still do: payments
+ * that failed there, invoices that were not paid in time, as long as they would
+ * be looked at.
+ */
+extern Rows left_behind_query(void);
+
 /* ---- the breaker: while it is open nothing is paid */
 
 typedef struct Breaker

@@ -14,8 +14,6 @@ my $spark = Spark->start(conf => "spark.lightning_timeout = 2\nspark.lightning_n
 my $alice = $spark->sign_up('alice');
 my $bob = $spark->sign_up('bob');
 $spark->sql("CREATE ROLE operator; SELECT spark_ops.grant_operator('operator')");
-$spark->fund($alice, 1_000_000);
-$spark->fund($bob, 50_000);
 
 sub withdraw
 {
@@ -38,6 +36,38 @@ sub shows
 sub reconcile { return $spark->sql("SET ROLE operator; SELECT kind, payment_hash FROM spark_ops.reconcile()"); }
 sub health { my ($row) = @_; return $spark->sql("SELECT ok FROM spark_ops.health() WHERE check_name = '$row'"); }
 sub preimage_of { my ($hash) = @_; return $spark->sql("SELECT preimage FROM spark_bitcoin.simulator_invoices WHERE payment_hash = '$hash'"); }
+
+# ---- L67: the books get another node, and come back
+$spark->fund($alice, 100);
+my $real = $spark->sql('SELECT node_id FROM spark_bitcoin.node');
+my $other = '02' . 'ab' x 32;
+my ($gone, $gone_hash) = withdraw($alice, 10, 'fail');
+shows($gone, "('failed', 'failed')", 'a payment fails');
+my $all = $spark->sql('SELECT spark_simulator.make_invoice(99)');
+shows($spark->as($alice, "SELECT invoice_id FROM spark.withdraw('$all', NULL, 1)"), "('paid', 'succeeded')", 'all that there is leaves');
+$spark->set('spark.invoice_expiry', 1);
+$spark->wait_for("SELECT current_setting('spark.invoice_expiry') = '1s'");
+my $unpaid = $spark->as($alice, 'SELECT invoice_id FROM spark.deposit(20)');
+shows($unpaid, "('expired', 'expired')", 'an invoice is not paid in time');
+my ($unpaid_request, $unpaid_hash) = split(/\|/, $spark->as($alice, "SELECT payment_request, payment_hash FROM spark.invoice('$unpaid')"));
+$spark->set('spark.invoice_expiry', 3600);
+$spark->wait_until_drained;
+$spark->sql("SET ROLE operator; SELECT spark_ops.change_node('$other', 'moved')");
+like(reconcile(), qr/^invoice_left\|$unpaid_hash\npayment_left\|$gone_hash$/m, 'L36 what the old node can still do is listed');
+is($spark->sql("SELECT string_agg(DISTINCT node, ',') FROM spark_ops.reconcile() WHERE kind LIKE '%_left'"), $real, 'with that node');
+is($spark->sql('SELECT count(DISTINCT node_account_id) FROM (SELECT node_account_id FROM spark_bitcoin.node'
+	. ' UNION ALL SELECT node_account_id FROM spark_bitcoin.former_nodes) both_of_them'), '2', 'each node has its mirror');
+$spark->sql("SET ROLE operator; SELECT spark_ops.change_node('$real', 'back')");
+is($spark->sql('SELECT count(*) FROM spark_bitcoin.former_nodes')
+	. $spark->sql("SELECT count(*) FROM spark_bitcoin.node n JOIN spark_bitcoin.deposits d USING (node_account_id) WHERE invoice_id = '$unpaid'"),
+	'11', 'which it gets back');
+$spark->sql("SELECT spark_simulator.pay('$unpaid_request', late => true)");
+shows($unpaid, "('paid', 'settled')", 'L36 and what came in late meanwhile is found and credited');
+is($spark->sql("SELECT node FROM spark_ops.reconcile() WHERE kind LIKE '%_left'"), '', 'then nothing is left behind');
+$spark->fund($alice, 1_000_000);
+$spark->fund($bob, 50_000);
+$spark->wait_until_drained;
+is($spark->as($alice, 'SELECT posted_msat FROM spark.balance()'), 1_000_020_000, 'and nothing is lost');
 
 # ---- L43: nothing differs
 my ($paid, $paid_hash) = withdraw($alice, 100);
@@ -157,8 +187,6 @@ shows($open, "('pending', 'in_flight')", 'a payment is under way', $carol);
 my $deposit = $spark->as($carol, 'SELECT invoice_id FROM spark.deposit(700)');
 $spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$deposit')", undef, $carol);
 my $own_request = $spark->as($carol, "SELECT payment_request FROM spark.invoice('$deposit')");
-my $real = $spark->sql('SELECT node_id FROM spark_bitcoin.node');
-my $other = '02' . 'ab' x 32;
 $spark->sql("UPDATE spark_bitcoin.node SET node_id = '$other'");
 $spark->wait_for("SELECT NOT ok AND detail LIKE 'another node%' FROM spark_ops.node_health() WHERE check_name = 'node'", 'L11 another node is found out, without a restart');
 shows($open, "('pending', 'needs_operator')", 'L11 what it was not told to pay needs an operator', $carol);

@@ -165,6 +165,18 @@ COMMENT ON COLUMN spark_bitcoin.node.wallet IS 'Which of several wallets that th
 -- One node.
 CREATE UNIQUE INDEX node_only ON spark_bitcoin.node ((1));
 
+CREATE TABLE spark_bitcoin.former_nodes (
+	node_account_id	uuid NOT NULL PRIMARY KEY,
+	backend			text NOT NULL,
+	network			text NOT NULL,
+	node_id			text NOT NULL CHECK (length(node_id) = 66),
+	first_seen_at	timestamptz NOT NULL,
+	wallet			text,
+	left_at			timestamptz NOT NULL
+);
+COMMENT ON TABLE spark_bitcoin.former_nodes IS 'Nodes that these books belonged to before: what they do late is not seen.';
+COMMENT ON COLUMN spark_bitcoin.former_nodes.node_account_id IS 'The ledger''s mirror of the node, and again when the books come back to it.';
+
 CREATE TABLE spark_bitcoin.node_state (
 	state_no		int NOT NULL PRIMARY KEY CHECK (state_no = 1),
 	backend			text NOT NULL,
@@ -229,4 +241,5 @@ ALTER TABLE spark_bitcoin.breaker ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_bitcoin.withdrawals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_bitcoin.looks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_bitcoin.node ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_bitcoin.former_nodes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_bitcoin.node_state ENABLE ROW LEVEL SECURITY;
