@@ -138,6 +138,9 @@ for ([ 125, 'stuck', '"as": "no_htlc"' ], [ 126, 'unknown', '"lookup": "pending"
 # ---- one that hangs holds nothing up, and survives every crash
 ($id, $hash) = withdraw(130, 'never_answer');
 shows($id, "('pending', 'unknown')", 'S34 a node that never answers leaves it unknown');
+is($spark->as($alice, "SELECT state, created_at BETWEEN now() - interval '1 hour' AND now(), amount_msat, max_fee_msat, reason IS NULL,"
+		. " amount_msat + max_fee_msat = (SELECT reserved_msat FROM spark.balance()) FROM spark.invoices(1)"),
+	'unknown|t|130000|10000|t|t', 'L27 its owner sees the state, since when, what is reserved, and the cap');
 my ($other) = withdraw(131);
 shows($other, "('paid', 'succeeded')", 'others are paid meanwhile');
 $spent += 131_000 + $fee;

@@ -14,7 +14,8 @@ use Test::More;
 plan skip_all => FaultNode::lacks() if FaultNode::lacks() ne '';
 
 my $node = FaultNode->start;
-my $spark = Spark->start(conf => $node->settings);
+# What nobody insists on to be written down is lost with a crash.
+my $spark = Spark->start(conf => $node->settings . "\nsynchronous_commit = off\nwal_writer_delay = 10s\n");
 my $alice = $spark->sign_up('alice');
 
 # A deposit that the node says was paid: the invoice's id and its hash.
@@ -38,6 +39,16 @@ sub withdraw
 {
 	my ($invoice) = @_;
 	return $spark->as($alice, "SELECT invoice_id FROM spark.withdraw('$invoice->{request}')");
+}
+
+sub until_asked
+{
+	my ($invoice) = @_;
+	for (my $deadline = time() + 60; time() < $deadline; select(undef, undef, undef, 0.05))
+	{
+		return if $node->asked($invoice->{payment_hash}) > 0;
+	}
+	return fail('the node is asked to pay');
 }
 
 $spark->wait_for("SELECT count(*) = 1 FROM spark_bitcoin.node WHERE backend = 'lnd' AND network = 'regtest'", 'L11 the node is recorded');
@@ -120,6 +131,53 @@ $node->pull('decide', hash => $held->{payment_hash}, status => 'SUCCEEDED');
 shows($id, "('paid', 'succeeded')", 'it is paid when the node says so');
 is($node->begun($held->{payment_hash}), 1, 'once');
 $balance -= 3000 * 1000 + 1000;
+
+# ---- nothing takes a payment that is being sent from its sender but the end of that
+my $timeout = $spark->sql('SHOW spark.lightning_timeout');
+$spark->set('spark.lightning_timeout', 300);
+$spark->wait_for("SELECT current_setting('spark.lightning_timeout') = '5min'");
+my $sending = $node->outside(3100, outcome => 'hold');
+$node->fault(send => 'silent', when => 'after', hash => $sending->{payment_hash});
+$id = withdraw($sending);
+until_asked($sending);
+$spark->node->reload;
+is($spark->sql("SELECT count(*) FROM spark_ops.reconcile() WHERE kind = 'not_asked'"), '0', 'the settings are read again, and books and node compared');
+is($spark->as($alice, "SELECT state FROM spark.invoice('$id')"), 'submitting', 'L19 meanwhile it is still being sent');
+$spark->node->stop('immediate');
+$spark->node->start;
+$spark->wait_for_connection;
+shows($id, "('pending', 'in_flight')", 'L47 that it was sent is known after a crash, although synchronous_commit is off');
+is($node->asked($sending->{payment_hash}), 1, 'and it is not sent again');
+$node->pull('decide', hash => $sending->{payment_hash}, status => 'SUCCEEDED');
+shows($id, "('paid', 'succeeded')", 'it is paid when the node says so');
+$balance -= 3100 * 1000 + 1000;
+
+# ---- an error and a signal in the middle of calls
+($worker, $descriptors) = worker();
+for my $round (1 .. 3)
+{
+	my $said = () = slurp_file($spark->node->logfile) =~ /relation "spark_bitcoin.node" does not exist/g;
+	my @under_way = map { $node->outside(3200 + $_, outcome => 'hold') } 1 .. 4;
+	$node->fault(send => 'silent', when => 'after', hash => $_->{payment_hash}) for @under_way;
+	$_->{id} = withdraw($_) for @under_way;
+	until_asked($_) for @under_way;
+	$spark->sql('ALTER TABLE spark_bitcoin.node RENAME TO node_aside');
+	$spark->node->reload;
+	for (my $deadline = time() + 60; time() < $deadline; select(undef, undef, undef, 0.1))
+	{
+		last if $said < (() = slurp_file($spark->node->logfile) =~ /relation "spark_bitcoin.node" does not exist/g);
+	}
+	$spark->sql('ALTER TABLE spark_bitcoin.node_aside RENAME TO node');
+	$node->pull('decide', hash => $_->{payment_hash}, status => 'SUCCEEDED') for @under_way;
+	shows($_->{id}, "('paid', 'succeeded')", 'L48 what an error has ended is looked up') for @under_way;
+	is(join(' ', map { $node->asked($_->{payment_hash}) } @under_way), '1 1 1 1', 'and sent once');
+	$balance -= $_ for map { (3200 + $_) * 1000 + 1000 } 1 .. 4;
+}
+($worker_now, $descriptors_now) = worker();
+is($worker_now, $worker, 'L48 the worker has lived through errors in the middle of calls');
+cmp_ok($descriptors_now, '<=', $descriptors + 8, 'L49 and has given back what they held');
+$spark->set('spark.lightning_timeout', "'$timeout'");
+$spark->wait_for("SELECT current_setting('spark.lightning_timeout') = '$timeout'");
 
 # ---- lookups that break down say nothing
 my $later = $node->outside(4000, outcome => 'hold');

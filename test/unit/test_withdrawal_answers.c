@@ -102,6 +102,27 @@ L29_a_node_that_had_it_is_never_believed_not_to_know_it(void **state)
 	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
 }
 
+/* It bounds when attempts begin; what has begun may be held for two weeks. */
+static void
+L12_the_end_of_attempts_is_no_end_of_the_payment(void **state)
+{
+	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_IN_FLIGHT);
+	NodeRecord	record = {"new", after(1)};
+
+	assert_int_equal(withdrawal.give_up_seconds, 60);
+	for (int64_t second = 61; second < HTLC_LIFETIME_SECONDS; second += SECONDS_PER_DAY)
+	{
+		NodeTrust	trust = TRUST(true, after(second), 60);
+
+		withdrawal_no_answer(&withdrawal, after(second));
+		withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(second));
+		assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
+		withdrawal_pending(&withdrawal, ATTEMPT, &record, after(second));
+		assert_int_equal(withdrawal.state, WITHDRAWAL_IN_FLIGHT);
+		assert_int_equal(withdrawal_step(&withdrawal, after(second)), WITHDRAWAL_LOOK);
+	}
+}
+
 static void
 L24_a_stale_failure_is_a_not_found(void **state)
 {
@@ -342,6 +363,7 @@ main(void)
 		cmocka_unit_test(L29_the_delay_begins_when_the_call_has_ended),
 		cmocka_unit_test(L29_not_found_after_the_invoice_expired_is_a_failure),
 		cmocka_unit_test(L29_a_node_that_had_it_is_never_believed_not_to_know_it),
+		cmocka_unit_test(L12_the_end_of_attempts_is_no_end_of_the_payment),
 		cmocka_unit_test(L24_a_stale_failure_is_a_not_found),
 		cmocka_unit_test(L24_a_stale_failure_gives_nothing_back_sooner_than_a_fresh_one),
 		cmocka_unit_test(L24_a_new_row_knows_the_record_of_the_one_before),
