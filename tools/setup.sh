@@ -19,6 +19,10 @@ packages() {
 	have unzip || echo unzip
 	# The node of the tests that fails as told speaks TLS.
 	have openssl || echo openssl
+	# To end what a run has begun.
+	have ps || echo procps
+	# By which npm, pip and Go know who they speak to.
+	[ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 	# And for LNbits, that of the system, which every user can run.
 	{ have python3 && python3 -m pip --version && /usr/bin/python3 -m pip --version; } > /dev/null 2>&1 || echo python3-pip
 }
@@ -75,12 +79,21 @@ setup_npm() {
 	}
 }
 
+# Debian has the fuzzer's own library in a package beside clang.
+clang_fuzzes() {
+	have clang && clang -fsanitize=fuzzer,address,undefined -o /dev/null -x c - > /dev/null 2>&1 <<- 'END'
+		#include <stddef.h>
+		#include <stdint.h>
+		int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) { return (int) (size && data[0] > 255); }
+	END
+}
+
 # What one suite needs and nothing else does: fetched when that suite runs.
 setup_clang() {
-	have clang && return 0
+	clang_fuzzes && return 0
 	have apt-get && { [ "$(id -u)" = 0 ] || sudo -n true 2> /dev/null; } || return 1
-	say 'installing: clang'
-	logged apt-clang apt install -y --no-install-recommends clang
+	say 'installing: clang libclang-rt-dev'
+	logged apt-clang apt install -y --no-install-recommends clang libclang-rt-dev && clang_fuzzes
 }
 
 setup() {

@@ -1,10 +1,22 @@
 # suites.sh
 #		./dev test: builds, runs the suites, counts. Each suite prints one line;
 #		the last line of all is `N passed, N failed`. What a suite said stands in
-#		build/log/<suite>.log. Everything else it made is gone at the end, also
+#		build/log/<suite>.log, how long each and each file of it took in
+#		build/log/seconds.log. Everything else it made is gone at the end, also
 #		after Ctrl-C.
+#
+# What can be built is built first, by one make, which keeps every processor
+# busy. Then the suites run in lanes, beside each other: those of one lane have
+# something in common that only one can use, or compute, or wait a lot. A lane
+# is a shell of its own, which leaves its counts in a file.
 
 all_suites='arrows unit fuzz oracle regress isolation pgtap tap http docs 16 17 18 lightning'
+lanes=(
+	'tap lightning'						# servers of their own, mostly waiting
+	'regress isolation pgtap http docs'	# one server for all
+	'arrows unit oracle fuzz'			# computing, at lower priority
+	'16 17 18'							# building, then waiting
+)
 
 . "$project/tools/docs.sh"
 . "$project/tools/majors.sh"
@@ -18,19 +30,33 @@ server_runs=
 # Where PGXS keeps pg_regress and its like, and the TAP tests to run.
 drivers=
 tap_tests='*'
+tap_long='041_faults 026_crash_matrix 040_random_walk'
 # The suites that were asked for by name: what the machine lacks fails these.
 demanded=
+suite_began=0
+lane_pids=()
 
 # report SUITE PASSED FAILED: its line, and into the totals.
 report() {
+	local seconds=$((SECONDS - suite_began))
 	total_passed=$((total_passed + $2))
 	total_failed=$((total_failed + $3))
+	took "$seconds" "$1"
+	# In one piece: other lanes speak, too.
 	if [ "$3" = 0 ]; then
-		say "$1: $2 passed"
+		say "$1: $2 passed in $seconds s"
 	else
-		say "$1: $2 passed, $3 failed, see $logs/$1.log"
-		failures_of "$1" | sed 's/^/    /'
+		say "$1: $2 passed, $3 failed in $seconds s, see $logs/$1.log
+$(failures_of "$1" | sed 's/^/    /')"
 	fi
+}
+
+# took SECONDS WHAT
+took() { say "$1 $2" >> "$logs/seconds.log"; }
+
+# The files that took longest, in a line.
+slowest() {
+	grep / "$logs/seconds.log" 2> /dev/null | sort -rn | head -n 5 | sed 's/\([0-9]*\) \(.*\)/\2 \1 s/' | paste -sd, | sed 's/,/, /g'
 }
 
 # skip SUITE REASON
@@ -51,21 +77,23 @@ lack() {
 
 # The lines of a log that say what failed.
 failures_of() {
-	grep -hE '^[[:space:]]*not ok |\.\.\. FAILED|^test .* FAILED|failed \(exit status|Error [0-9]+$|violations$|^src/[^ ]*: |^psql:.*ERROR|^FATAL|^dev: ' "$logs/$1.log" | head -n 20
+	grep -hE '^[[:space:]]*not ok |^[^#[:space:]].* at [^ ]+\.p[lm] line [0-9]+\.$|\.\.\. FAILED|^test .* FAILED|failed \(exit status|Error [0-9]+$|violations$|^src/[^ ]*: |^psql:.*ERROR|^FATAL|^dev: ' "$logs/$1.log" | head -n 20
 }
 
-# Counts the TAP lines of a log; a failure without such a line is one, too.
+# Counts the TAP lines of a log; a failure without such a line is one, too. Each
+# reason to skip tests, or a whole file, is told.
 report_tap() {
-	local suite=$1 status=$2 passed failed skipped
-	passed=$(grep -E '^ok [0-9]' "$logs/$suite.log" | grep -vc '# SKIP')
+	local suite=$1 status=$2 passed failed reason
+	passed=$(grep -E '^ok [0-9]' "$logs/$suite.log" | grep -vic '# skip')
 	failed=$(grep -cE '^not ok [0-9]' "$logs/$suite.log")
 	[ "$failed" != 0 ] || [ "$status" = 0 ] || failed=1
 	report "$suite" "$passed" "$failed"
-	skipped=$(grep -E '^ok [0-9].*# SKIP' "$logs/$suite.log" | head -n 1)
-	[ -z "$skipped" ] || skip "$suite, in part" "${skipped##*# SKIP }"
+	while IFS= read -r reason; do
+		skip "$suite, in part" "$reason"
+	done < <(sed -nE 's/^(ok [0-9]+|1\.\.0).*# (SKIP|skip) //p' "$logs/$suite.log" | sort -u)
 }
 
-# The counts of a log's last line `N passed, N failed`.
+# The counts of a log's last line `N passed, N failed`, and what it says was skipped.
 report_closing_line() {
 	local suite=$1 status=$2 line passed failed
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$logs/$suite.log" | tail -n 1)
@@ -73,6 +101,9 @@ report_closing_line() {
 	failed=$(sed 's/.* passed, //; s/ failed.*//' <<< "${line:-0 passed, 0 failed}")
 	[ "$failed" != 0 ] || [ "$status" = 0 ] || failed=1
 	report "$suite" "$passed" "$failed"
+	while IFS= read -r line; do
+		skip "$suite, in part" "$line"
+	done < <(sed -n 's/^[^ ].*: skipped: //p' "$logs/$suite.log" | sort -u)
 }
 
 suite_arrows() {
@@ -96,7 +127,7 @@ suite_unit() {
 
 # A short run of each fuzz target; SPARK_FUZZ_SECONDS makes it longer.
 suite_fuzz() {
-	setup_clang || { skip fuzz 'clang is missing and could not be installed: apt-get install clang'; return; }
+	setup_clang || { skip fuzz 'clang with libFuzzer is missing and could not be installed: apt-get install clang libclang-rt-dev'; return; }
 	make -C "$project" --no-print-directory -j"$(nproc)" fuzz "FUZZ_SECONDS=${SPARK_FUZZ_SECONDS:-10}" > "$logs/fuzz.log" 2>&1
 	report_closing_line fuzz $?
 }
@@ -190,10 +221,25 @@ suite_pgtap() {
 
 # run_tap_file SUITE FILE: one file of TAP tests, with a log of its own.
 run_tap_file() {
-	local suite=$1 file=$2 name
+	local suite=$1 file=$2 name began=$SECONDS
 	name=$(basename "$file" .pl)
 	as_server env -u PGUSER -u PGHOST prove --verbose --timer -I "$drivers/perl" -I "$folder/source/test/tap/lib" "$file" \
 		> "$folder/t/$suite-$name.log" 2>&1 || echo "$name" >> "$folder/t/$suite-failed"
+	took $((SECONDS - began)) "$suite/$name"
+}
+
+# The files of test/SUITE that are wanted: first those that take long, so that
+# none of them is the last one running.
+tap_files() {
+	local folder=$folder/source/test/$1 name file
+	for name in $tap_long; do
+		for file in "$folder"/$tap_tests.pl; do
+			[ "${file##*/}" != "$name.pl" ] || say "$file"
+		done
+	done
+	for file in "$folder"/$tap_tests.pl; do
+		[[ " $tap_long " == *" $(basename "$file" .pl) "* ]] || say "$file"
+	done
 }
 
 # run_tap SUITE: the files of test/SUITE. They have servers of their own and are
@@ -210,7 +256,7 @@ run_tap() {
 	done
 	EXTRA+=("TESTDIR=$folder/$suite" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
 	rm -f "$folder/t/$suite"-*
-	for file in "$folder/source/test/$suite"/$tap_tests.pl; do
+	for file in $(tap_files "$suite"); do
 		while [ "$(jobs -rp | wc -l)" -ge "$((2 * $(nproc)))" ]; do
 			wait -n
 		done
@@ -292,11 +338,52 @@ suite_docs() {
 }
 
 clean_up() {
+	local pid
 	trap '' INT TERM
 	nodes_end
+	for pid in "${lane_pids[@]}"; do
+		end_with_children "$pid"
+	done
+	lane_pids=()
 	[ "$server_runs" != yes ] || cp "$folder/log" "$logs/server.log" 2> /dev/null
 	[ -z "$folder" ] || remove_folder "$folder"
 	folder=
+}
+
+# run_lane SUITE..: one after the other, in a shell of its own.
+run_lane() {
+	local suite
+	trap - EXIT INT TERM
+	# Who only computes leaves the processors to those that wait for each other.
+	[[ ! " ${lanes[2]} " == *" $1 "* ]] || renice -n 5 -p $BASHPID > /dev/null 2>&1
+	for suite in "$@"; do
+		suite_began=$SECONDS
+		case $suite in
+			[0-9]*) suite_major "$suite" ;;
+			*) "suite_$suite" ;;
+		esac
+	done
+	say "$total_passed $total_failed $total_skipped" >> "$folder/counts"
+}
+
+# Those suites in their lanes, and the sums of what these leave.
+run_lanes() {
+	local lane suite wanted passed failed skipped
+	for lane in "${lanes[@]}"; do
+		wanted=()
+		for suite in $lane; do
+			[[ " $* " != *" $suite "* ]] || wanted+=("$suite")
+		done
+		[ ${#wanted[@]} = 0 ] || { run_lane "${wanted[@]}" & lane_pids+=($!); }
+	done
+	wait "${lane_pids[@]}"
+	[ "$(wc -l < "$folder/counts")" = ${#lane_pids[@]} ] || { say 'dev: a suite broke off'; total_failed=1; }
+	while read -r passed failed skipped; do
+		total_passed=$((total_passed + passed))
+		total_failed=$((total_failed + failed))
+		total_skipped=$((total_skipped + skipped))
+	done < "$folder/counts"
+	lane_pids=()
 }
 
 run_suites() {
@@ -308,18 +395,18 @@ run_suites() {
 	mkdir -p "$logs" || die "$logs cannot be written; work in a copy of your own"
 	setup || die 'something is missing (see above)'
 	drivers=$("$pg_config" --pkglibdir)/pgxs/src/test
+	rm -f "$logs/seconds.log"
 	trap clean_up EXIT
 	trap 'clean_up; exit 130' INT
 	trap 'clean_up; exit 143' TERM
 	make_folder spark-test
 	[[ " $suites " != *' lightning '* ]] || nodes_begin
-	for suite in $suites; do
-		case $suite in
-			[0-9]*) suite_major "$suite" ;;
-			*) "suite_$suite" ;;
-		esac
-	done
+	# Before the lanes, which share it; what it cannot do each suite says that needs it.
+	[[ ! " $suites " =~ ' '(regress|isolation|pgtap|tap|http|docs|lightning)' ' ]] || need_server
+	# shellcheck disable=SC2086
+	run_lanes $suites
 	clean_up
+	[ -z "$(slowest)" ] || say "slowest: $(slowest); all in $logs/seconds.log"
 	if [ $total_skipped = 0 ]; then
 		say "$total_passed passed, $total_failed failed"
 	else
