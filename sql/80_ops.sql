@@ -12,14 +12,16 @@ CREATE FUNCTION spark_ops.bus_status()
 COMMENT ON FUNCTION spark_ops.bus_status() IS
 'Shows for each consumer what waits, what failed and what was handled.
 
-Returns a row a consumer and lane. lag_messages: what it wants and has not handled, and where more than
-  10,000 of the lane lie behind it, all of those; lag_seconds: the age of the oldest of them;
+Returns a row a consumer and lane. lag_messages: what it wants and has not handled; lag_seconds: the age
+  of the oldest of them, or up to a look of a worker more;
   parked: waiting for a retry, or behind one that does; dead: see spark_ops.dead_letters(); handled:
   since the server''s start. Drained: lag, parked and dead all 0.
   rate_per_second: handled in the last minute; batch_size: messages a transaction, on average;
   handler_seconds and handler_seconds_p95: a call of a handler, on average and 95 of 100, of all lanes;
   paused_why: why it waits, else NULL; blocked_keys: keys that a failed message shuts.
-  All counts are since the server''s start.
+  All of it is of one moment, and from shared memory: no row of the log or of what is parked is read.
+  Where nothing is counted (spark not preloaded, no worker has looked yet, a prepared transaction has
+  emitted), what waits is read from the tables.
 Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.dead_letters(limit_ int DEFAULT 100, of_consumer text DEFAULT NULL, after uuid DEFAULT NULL)
@@ -223,7 +225,7 @@ CREATE FUNCTION spark_ops.health()
 COMMENT ON FUNCTION spark_ops.health() IS
 'Tells what is wrong and what to do about it.
 
-Works before spark.install(), too.
+Works before spark.install(), too. Of the bus, it reads shared memory alone, as bus_status() does.
 Returns a row a check: preload, worker, node, node_simulated, unknown_payments, throttle, backlog,
   snapshot, prepared, paused, blocked, rotation, versions.
 No errors.';

@@ -8,14 +8,20 @@
 #include "postgres/careful.h"
 #include "postgres/command.h"
 #include "postgres/consumers.h"
+#include "postgres/counters.h"
+#include "postgres/database_place.h"
 #include "postgres/health.h"
+#include "postgres/in_doubt.h"
 #include "postgres/launcher.h"
+#include "postgres/obstacle.h"
+#include "postgres/oldest_snapshot.h"
 #include "postgres/outside.h"
 #include "postgres/pressure.h"
 #include "postgres/settings.h"
 #include "postgres/stubborn.h"
-#include "postgres/wakeup.h"
+#include "postgres/traffic.h"
 #include "postgres/worker.h"
+#include "postgres/worker_slots.h"
 
 #include "accounting/messages.h"
 #include "accounting/postgres.h"
@@ -59,7 +65,12 @@ request_shared_memory(void)
 {
 	if (earlier_request_hook != NULL)
 		earlier_request_hook();
-	wakeup_shmem_request();
+	worker_slots_shmem_request();
+	database_place_shmem_request();
+	counters_shmem_request();
+	traffic_shmem_request();
+	in_doubt_shmem_request();
+	obstacle_shmem_request();
 	pressure_shmem_request();
 	stubborn_shmem_request();
 	auth_shmem_request();
@@ -70,7 +81,12 @@ start_shared_memory(void)
 {
 	if (earlier_startup_hook != NULL)
 		earlier_startup_hook();
-	wakeup_shmem_startup();
+	worker_slots_shmem_startup();
+	database_place_shmem_startup();
+	counters_shmem_startup();
+	traffic_shmem_startup();
+	in_doubt_shmem_startup();
+	obstacle_shmem_startup();
 	pressure_shmem_startup();
 	stubborn_shmem_startup();
 	careful_startup();
@@ -124,6 +140,7 @@ _PG_init(void)
 {
 	define_settings();
 	define_pressure_settings();
+	define_snapshot_settings();
 	auth_define_settings();
 	accounting_define_settings();
 	bitcoin_define_settings();

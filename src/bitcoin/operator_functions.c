@@ -26,6 +26,7 @@
 #include "postgres/operator_log.h"
 #include "postgres/outside.h"
 #include "postgres/wakeup.h"
+#include "postgres/wishes.h"
 
 #include "miscadmin.h"
 #include "pgstat.h"

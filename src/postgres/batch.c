@@ -11,6 +11,7 @@
 
 #include "postgres/batch_window.h"
 #include "postgres/careful.h"
+#include "postgres/counters.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/failure.h"
@@ -22,7 +23,7 @@
 #include "postgres/stubborn.h"
 #include "postgres/test_point.h"
 #include "postgres/transaction.h"
-#include "postgres/wakeup.h"
+#include "postgres/waiting.h"
 
 #include "utils/inval.h"
 
@@ -498,6 +499,7 @@ begin_batch(Batch *batch)
 	batch->is_held = false;
 	if (!cursor_load(batch->consumer, batch->lane, batch->arena, &batch->cursor) || !find_listener(batch))
 		return false;
+	batch->emitted = waiting_look(batch->listener, batch->lane);
 	pressure_correct_position(&batch->cursor);
 	batch->is_held = batch->cursor.is_paused ||
 		(batch->listener->stops_lanes && lane_is_held(batch->consumer, batch->lane));
@@ -506,6 +508,16 @@ begin_batch(Batch *batch)
 	batch->last = last_readable(batch->consumer);
 	batch->waits_to_enter = batch->last != NO_BARRIER && lane_is_drained(&batch->cursor);
 	return !batch->waits_to_enter;
+}
+
+/* What was read does not wait any more; and where nothing was, nothing waits. */
+static void
+note_waiting(const Batch *batch)
+{
+	if (batch->count > 0)
+		waiting_passed(batch->consumer, batch->lane, batch->count, batch->messages[batch->count - 1].message.created_at);
+	else if (!batch->cursor.is_open && batch->last == NO_BARRIER)
+		waiting_is_over(batch->consumer, batch->lane, batch->emitted);
 }
 
 void
@@ -539,7 +551,24 @@ run_batch(void *argument)
 	if (is_worth_storing(batch, fetched, was_open, &before))
 		cursor_store(&batch->cursor);
 	pressure_note_position(&batch->cursor);
+	note_waiting(batch);
 	batch->waits_to_enter = batch->last != NO_BARRIER && lane_is_drained(&batch->cursor);
+}
+
+void
+run_counting(void *argument)
+{
+	Batch	   *batch = argument;
+	const Listener *listener = batch->listener;
+	Cursor		cursor;
+
+	batch->arena = context_arena(CurrentMemoryContext);
+	take_place(batch->consumer, batch->lane);
+	/* As it is subscribed at this moment. */
+	if (listener->context == NULL)
+		listener = listener_of(batch->consumer, batch->arena);
+	if (listener != NULL)
+		waiting_count(listener, batch->lane, cursor_load(batch->consumer, batch->lane, batch->arena, &cursor));
 }
 
 void

@@ -39,6 +39,7 @@ typedef struct Batch
 	const Uuid *shut;			/* keys behind a parked message */
 	size_t		shut_count;
 	int64		last;			/* number that may be read; NO_BARRIER: all */
+	int64		emitted;		/* of what it wants, before anything was read */
 	int			done;			/* handled, parked, or put behind */
 	int			handled;
 	HandlerTimes times;			/* of what was handled */
@@ -55,6 +56,9 @@ typedef struct Retry
 	bool		found;
 	ErrorData  *error;			/* of the handler */
 } Retry;
+
+/* Counts what waits for the consumer in its lane (waiting.h).  Argument: a Batch. */
+extern void run_counting(void *argument);
 
 /*
  * Handles the next messages of the log: together, or where the batch is

@@ -11,7 +11,7 @@
 
 #include "postgres/server.h"
 
-#include "postgres/wakeup.h"
+#include "postgres/worker_slots.h"
 
 typedef enum ChildState
 {

@@ -11,6 +11,7 @@
 #include "postgres/errors.h"
 #include "postgres/ownership.h"
 #include "postgres/pause.h"
+#include "postgres/pending_counts.h"
 #include "postgres/place.h"
 #include "postgres/relane.h"
 #include "postgres/settings.h"
@@ -70,6 +71,7 @@ detach_if_gone(const char *consumer)
 		return false;
 	end_in_epoch(consumer);
 	(void) statement_run(&insert_detached, PARAMETERS(param_text(consumer), param_instant(heard_until)));
+	waiting_is_unknown_at_commit(consumer);
 	put_down("detach", consumer, "it has not moved for longer than spark.subscriber_max_lag", heard_until);
 	ereport(LOG,
 			(errmsg("spark consumer \"%s\" is detached: it kept the log from being emptied", consumer),
@@ -105,6 +107,7 @@ spark_ops_resync(PG_FUNCTION_ARGS)
 		refuse_now("Nothing is to be done: it hears what it wants.", "Consumer %s is not detached.", consumer);
 	forget_detached(consumer);
 	begin_in_epoch(consumer);
+	waiting_is_unknown_at_commit(consumer);
 	put_down("resync", consumer, reason, heard_until);
 	/* Else its pause could outlast spark.subscriber_max_lag. */
 	wake_everything_at_commit();

@@ -11,6 +11,7 @@
 #include "postgres/dispatch_task.h"
 
 #include "postgres/children.h"
+#include "postgres/counters.h"
 #include "postgres/delayed.h"
 #include "postgres/dispatcher.h"
 #include "postgres/environment.h"

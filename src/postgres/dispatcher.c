@@ -9,6 +9,7 @@
 
 #include "postgres/batch.h"
 #include "postgres/careful.h"
+#include "postgres/counters.h"
 #include "postgres/environment.h"
 #include "postgres/failure.h"
 #include "postgres/retry_clock.h"
@@ -16,7 +17,7 @@
 #include "postgres/test_point.h"
 #include "postgres/transaction.h"
 #include "postgres/trial.h"
-#include "postgres/wakeup.h"
+#include "postgres/waiting.h"
 
 #define ISOLATED_MESSAGES 32
 #define RETRIES_A_TURN 100
@@ -260,6 +261,19 @@ serve_carefully(const Turn *turn, int64 most)
 	return done;
 }
 
+/* What waits for it, before the first look and when it has become unknown; false: wait. */
+static bool
+count_what_waits(const Listener *listener, int lane, bool in_session)
+{
+	Batch		batch = {.consumer = listener->name, .lane = lane, .listener = listener};
+	ErrorData  *error;
+
+	if (!waiting_must_be_counted(listener->name, lane) || attempt(run_counting, &batch, in_session, &error))
+		return true;
+	failure_wait(listener->name, error);
+	return false;
+}
+
 int64
 serve(const Listener *listener, int lane, int64 most, bool in_session, bool *at_end)
 {
@@ -270,6 +284,8 @@ serve(const Listener *listener, int lane, int64 most, bool in_session, bool *at_
 	if (in_session)
 		failure_look_again(listener->name);
 	else if (failure_pause(listener->name) > 0)
+		return 0;
+	if (!count_what_waits(listener, lane, in_session))
 		return 0;
 	if (!in_session)
 		done = serve_carefully(&turn, most);

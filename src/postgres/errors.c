@@ -10,7 +10,7 @@
 #include "postgres/errors.h"
 
 #include "postgres/http_front.h"
-#include "postgres/wakeup.h"
+#include "postgres/transaction_end.h"
 
 #include "lib/stringinfo.h"
 #include "utils/json.h"

@@ -4,10 +4,10 @@
  */
 #include "postgres/failure.h"
 
+#include "postgres/counters.h"
 #include "postgres/environment.h"
 #include "postgres/handler_call.h"
 #include "postgres/settings.h"
-#include "postgres/wakeup.h"
 
 #include "common/suspicion.h"
 

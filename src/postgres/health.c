@@ -8,24 +8,24 @@
 
 #include "postgres/answers.h"
 #include "postgres/consumers.h"
-#include "postgres/detach.h"
-#include "postgres/cursor.h"
+#include "postgres/counters.h"
 #include "postgres/environment.h"
 #include "postgres/handler_call.h"
 #include "postgres/installed.h"
 #include "postgres/log.h"
-#include "postgres/pause.h"
+#include "postgres/oldest_snapshot.h"
 #include "postgres/pressure.h"
 #include "postgres/rotation.h"
 #include "postgres/statement.h"
-#include "postgres/wakeup.h"
+#include "postgres/waiting.h"
+#include "postgres/worker_slots.h"
 
 #include "commands/extension.h"
+#include "utils/fmgrprotos.h"
 
 PG_FUNCTION_INFO_V1(spark_ops_health);
 
 #define MAX_PROBES 8
-#define OLD_SNAPSHOT_SECONDS 3600
 
 typedef struct NamedProbe
 {
@@ -36,39 +36,9 @@ typedef struct NamedProbe
 static NamedProbe probes[MAX_PROBES];
 static int	probe_count;
 
-/* Who holds the oldest snapshot: a session, a slot, a prepared transaction or a standby. */
-static Statement oldest_snapshot = {
-	.sql = "SELECT holder, age, query FROM ("
-	" SELECT pg_catalog.format('pid %s (%s)', pid, COALESCE(backend_type, 'unknown')) AS holder,"
-	"  NULLIF(pg_catalog.left(pg_catalog.regexp_replace(query, '\\s+', ' ', 'g'), 100), '') AS query,"
-	"  pg_catalog.age(backend_xmin) AS xids,"
-	"  EXTRACT(epoch FROM pg_catalog.clock_timestamp() - COALESCE(xact_start, query_start, backend_start))::float8 AS age"
-	"  FROM pg_catalog.pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
-	" UNION ALL SELECT pg_catalog.format('slot %s', slot_name), NULL, pg_catalog.age(xmin), NULL"
-	"  FROM pg_catalog.pg_replication_slots WHERE xmin IS NOT NULL"
-	" UNION ALL SELECT pg_catalog.format('prepared %s', gid), NULL, pg_catalog.age(transaction),"
-	"  EXTRACT(epoch FROM pg_catalog.clock_timestamp() - prepared)::float8 FROM pg_catalog.pg_prepared_xacts"
-	" UNION ALL SELECT pg_catalog.format('standby %s', COALESCE(application_name, pid::text)),"
-	"  NULL, pg_catalog.age(backend_xmin), NULL FROM pg_catalog.pg_stat_replication WHERE backend_xmin IS NOT NULL) h"
-	" ORDER BY xids DESC, age DESC NULLS LAST LIMIT 1",
-	.read_only = true};
-
 static Statement prepared = {
 	.sql = "SELECT pg_catalog.string_agg(gid, ', ' ORDER BY prepared) FROM pg_catalog.pg_prepared_xacts"
 	" WHERE database = pg_catalog.current_database()",
-	.read_only = true};
-
-static Statement blocked_keys = {
-	.sql = "SELECT pg_catalog.count(*), pg_catalog.min(consumer),"
-	" (SELECT pg_catalog.count(*) FROM spark_common.dead_letter) FROM ("
-	" SELECT DISTINCT consumer, aggregateid FROM spark_common.retry WHERE holds <> 'none'"
-	" UNION SELECT consumer, aggregateid FROM spark_common.dead_letter WHERE holds <> 'none') k",
-	.read_only = true};
-
-static Statement log_size = {
-	.sql = "SELECT pg_catalog.pg_size_pretty(pg_catalog.sum(pg_catalog.pg_total_relation_size(oid)))"
-	" FROM pg_catalog.pg_class WHERE relnamespace = 'spark_common'::pg_catalog.regnamespace"
-	" AND relkind = 'r' AND relname ~ '^outbox_[0-9]+_[0-9]+$'",
 	.read_only = true};
 
 static Statement extension_version = {
@@ -141,68 +111,55 @@ put_worker(Answer *answer, List *all)
 											 lightning == 0 ? "" : psprintf(", lightning %d", lightning)));
 }
 
-typedef struct Waiting
+typedef struct Backlogged
 {
 	int64		messages;
 	const char *consumer;
 	int			lane;
-} Waiting;
+} Backlogged;
 
 static void
-add_waiting(Waiting *longest, int64 messages, const char *consumer, int lane)
+add_backlog(Backlogged *longest, int64 messages, const char *consumer, int lane)
 {
 	if (messages > longest->messages)
-		*longest = (Waiting) {messages, consumer, lane};
+		*longest = (Backlogged) {messages, consumer, lane};
 }
 
-/* As it is counted: no row of the log is read. */
+/* As it is counted: of contexts all that they have to pass, of others what they want. */
 static void
-put_backlog(Answer *answer, List *all, Arena *arena)
+put_backlog(Answer *answer, List *all, const Waiting *waiting, int lanes)
 {
-	Waiting		longest = {0, "nobody", 0};
-	int			lanes = all != NIL ? log_shape()->made : 0;
+	Backlogged	longest = {0, "nobody", 0};
 	ListCell   *cell;
 
 	for (int lane = 0; lane < lanes; lane++)
 	{
 		Backlog		backlog = pressure_of(lane);
 
-		add_waiting(&longest, backlog.messages, backlog.context, lane);
-		foreach(cell, all)
-		{
-			const Listener *listener = lfirst(cell);
-			Cursor		cursor;
+		add_backlog(&longest, backlog.messages, backlog.context, lane);
+	}
+	foreach(cell, all)
+	{
+		const Listener *listener = lfirst(cell);
 
-			if (listener->context == NULL && cursor_load(listener->name, lane, arena, &cursor))
-				add_waiting(&longest, pressure_behind(&cursor), listener->name, lane);
-		}
+		for (int lane = 0; lane < lanes; lane++, waiting++)
+			if (listener->context == NULL)
+				add_backlog(&longest, waiting->messages, listener->name, lane);
 	}
 	put(answer, "backlog", lane_soft_limit == 0 || longest.messages < lane_soft_limit,
 		psprintf("%lld messages of lane %d wait for %s", (long long) longest.messages, longest.lane, longest.consumer));
 }
 
-double
-oldest_snapshot_seconds(Arena *arena, const char **holder, const char **query)
-{
-	Rows		rows = rows_open(&oldest_snapshot, NO_PARAMETERS);
-	bool		found = rows_next(&rows);
-	double		age = found ? row_double(&rows, 2) : 0;
-
-	*holder = found ? row_text(&rows, 1, arena) : NULL;
-	*query = found ? row_text(&rows, 3, arena) : NULL;
-	rows_close(&rows);
-	return age;
-}
-
 static void
 put_snapshot(Answer *answer, Arena *arena)
 {
-	const char *holder;
-	const char *query;
-	double		age = oldest_snapshot_seconds(arena, &holder, &query);
+	OldestSnapshot oldest = oldest_snapshot(arena);
 
-	put(answer, "snapshot", age < OLD_SNAPSHOT_SECONDS, holder == NULL ? "no other session holds a snapshot"
-		: arena_printf(arena, "held by %s for %.0f s%s%s", holder, age, query != NULL ? ": " : "", query != NULL ? query : ""));
+	put(answer, "snapshot", !oldest.is_too_old, oldest.holder == NULL ? "no other session holds a snapshot"
+		: arena_printf(arena, "held by %s%s, %lld transactions ago%s%s", oldest.holder,
+					   oldest.seconds < 0 ? "" : arena_printf(arena, " for %.0f s", oldest.seconds),
+					   (long long) oldest.transactions,
+					   oldest.query != NULL ? ": " : "", oldest.query != NULL ? oldest.query : ""));
 }
 
 static void
@@ -221,12 +178,10 @@ const char *
 why_paused(const Listener *listener)
 {
 	ConsumerCounters counters = consumer_counters(listener->name);
-	const char *why = why_operator_paused(listener->name);
+	const char *why = why_stopped(listener);
 
 	if (why != NULL)
 		return why;
-	if (listener->context == NULL && is_detached(listener->name))
-		return "it is detached, as it kept the log from being emptied: mend it, and call spark_ops.resync()";
 	if (listener->context == NULL && find_handlers(listener, &why) == NULL)
 		return why;
 	return counters.paused[0] != '\0' ? pstrdup(counters.paused) : NULL;
@@ -250,16 +205,28 @@ put_paused(Answer *answer, List *all)
 	put(answer, "paused", detail == NULL, detail != NULL ? detail : "no consumer is paused");
 }
 
+/* The first by name stands for all. */
 static void
-put_blocked(Answer *answer, Arena *arena)
+put_blocked(Answer *answer, List *all, const Waiting *waiting, int lanes)
 {
-	Rows		rows = rows_open(&blocked_keys, NO_PARAMETERS);
-	int64		keys = rows_next(&rows) ? row_bigint(&rows, 1) : 0;
-	const char *consumer = keys > 0 ? row_text(&rows, 2, arena) : NULL;
-	int64		dead = row_bigint(&rows, 3);
+	int64		keys = 0;
+	int64		dead = 0;
+	const char *consumer = NULL;
 	const char *detail = "no key waits behind a failed message";
+	ListCell   *cell;
 
-	rows_close(&rows);
+	foreach(cell, all)
+	{
+		const Listener *listener = lfirst(cell);
+
+		for (int lane = 0; lane < lanes; lane++, waiting++)
+		{
+			keys += waiting->blocked;
+			dead += waiting->dead;
+			if (waiting->blocked > 0 && (consumer == NULL || strcmp(listener->name, consumer) < 0))
+				consumer = listener->name;
+		}
+	}
 	if (keys > 0)
 		detail = psprintf("%lld keys wait behind failed messages, of consumer %s among others; see spark_ops.dead_letters()",
 						  (long long) keys, consumer);
@@ -269,17 +236,26 @@ put_blocked(Answer *answer, Arena *arena)
 	put(answer, "blocked", keys == 0 && dead == 0, detail);
 }
 
+static const char *
+size_of_log(void)
+{
+	const LogShape *shape = log_shape();
+	int64		size = 0;
+
+	for (int lane = 0; lane < shape->made; lane++)
+		for (int segment = 0; segment < LOG_SEGMENTS; segment++)
+			size += DatumGetInt64(DirectFunctionCall1(pg_total_relation_size,
+													  ObjectIdGetDatum(log_segment_table(lane, segment))));
+	return text_to_cstring(DatumGetTextPP(DirectFunctionCall1(pg_size_pretty, Int64GetDatum(size))));
+}
+
 static void
 put_rotation(Answer *answer, Arena *arena)
 {
-	Rows		rows = rows_open(&log_size, NO_PARAMETERS);
-	const char *size = rows_next(&rows) ? row_text(&rows, 1, arena) : "unknown";
-	const char *obstacle;
+	const char *obstacle = rotation_obstacle(arena);
 
-	rows_close(&rows);
-	obstacle = rotation_obstacle(arena);
 	put(answer, "rotation", obstacle == NULL,
-		psprintf("the log holds %s%s%s", size, obstacle != NULL ? "; " : "", obstacle != NULL ? obstacle : ""));
+		psprintf("the log holds %s%s%s", size_of_log(), obstacle != NULL ? "; " : "", obstacle != NULL ? obstacle : ""));
 }
 
 static Statement lost_schemas = {
@@ -389,19 +365,22 @@ spark_ops_health(PG_FUNCTION_ARGS)
 {
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	Answer		answer = answers_begin(fcinfo);
-	List	   *all = tables_are_current("common") ? listeners(arena) : NIL;
+	bool		is_there = tables_are_current("common");
+	List	   *all = is_there ? listeners(arena) : NIL;
+	int			lanes = is_there ? log_shape()->made : 0;
+	const Waiting *waiting = waiting_for(all, lanes, arena);
 
 	put_preload(&answer);
 	put_worker(&answer, all);
 	put_node(&answer, arena);
 	put_probes(&answer, arena);
-	put_backlog(&answer, all, arena);
+	put_backlog(&answer, all, waiting, lanes);
 	put_snapshot(&answer, arena);
 	put_prepared(&answer, arena);
 	put_paused(&answer, all);
-	if (tables_are_current("common"))
+	if (is_there)
 	{
-		put_blocked(&answer, arena);
+		put_blocked(&answer, all, waiting, lanes);
 		put_rotation(&answer, arena);
 	}
 	else

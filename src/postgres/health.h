@@ -20,9 +20,6 @@ typedef struct HealthCheck
 /* Why that consumer waits; NULL: it does not. */
 extern const char *why_paused(const Listener *listener);
 
-/* How old the oldest snapshot of another is, who holds it, and what it asked last; NULL: nobody, nothing. */
-extern double oldest_snapshot_seconds(Arena *arena, const char **holder, const char **query);
-
 /* One more check; asked only where the tables are there.  Wired by the composition root. */
 typedef HealthCheck (*HealthProbe) (Arena *arena);
 extern void add_health_probe(const char *name, HealthProbe probe);

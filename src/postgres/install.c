@@ -19,6 +19,7 @@
 #include "postgres/relane.h"
 #include "postgres/statement.h"
 #include "postgres/tables.h"
+#include "postgres/pending_counts.h"
 #include "postgres/wakeup.h"
 
 #include "catalog/namespace.h"
@@ -161,6 +162,7 @@ spark_install(PG_FUNCTION_ARGS)
 	run_script("ALTER TABLE spark_common.installed ENABLE ROW LEVEL SECURITY");
 	forget_installed();
 	Async_Notify("pgrst", "reload schema");
+	all_waiting_is_unknown_at_commit();
 	wake_everything_at_commit();
 	return (Datum) 0;
 }

@@ -12,7 +12,7 @@
 #include "postgres/children.h"
 #include "postgres/launcher.h"
 #include "postgres/settings.h"
-#include "postgres/wakeup.h"
+#include "postgres/worker_slots.h"
 
 #include "access/heapam.h"
 #include "access/table.h"

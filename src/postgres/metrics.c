@@ -2,27 +2,26 @@
  * metrics.c
  *		spark_ops.metrics(): what a monitoring system collects, as Prometheus reads it.
  *
- * Read from shared memory and by index: a call costs the same whatever waits in
- * the log.  A family of samples stands together, as the format asks, so each is
+ * Read from shared memory: a call costs the same whatever waits in the log.  A family of samples stands together, as the format asks, so each is
  * collected by itself and all are put one behind the other at the end.
  */
 #include "postgres/server.h"
 
 #include "postgres/bus_functions.h"
 #include "postgres/consumers.h"
+#include "postgres/counters.h"
 #include "postgres/cursor.h"
 #include "postgres/environment.h"
 #include "postgres/health.h"
 #include "postgres/log.h"
+#include "postgres/oldest_snapshot.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
-#include "postgres/wakeup.h"
+#include "postgres/waiting.h"
 
 #include "lib/stringinfo.h"
 
 PG_FUNCTION_INFO_V1(spark_ops_metrics);
-
-#define FEW 1000				/* messages: so many are counted */
 
 /* name, type, help */
 #define FAMILIES(X) \
@@ -32,7 +31,7 @@ PG_FUNCTION_INFO_V1(spark_ops_metrics);
 	X(LANES, "spark_lanes", "gauge", "Lanes that new messages go through.") \
 	X(DRAWN, "spark_lane_messages_total", "counter", "Messages appended to a lane, also those rolled back.") \
 	X(BACKLOG, "spark_lane_backlog_messages", "gauge", "Messages of a lane that the slowest context has not passed.") \
-	X(LAG, "spark_lag_messages", "gauge", "Messages that wait for a consumer; where they are many, also those it will skip.") \
+	X(LAG, "spark_lag_messages", "gauge", "Messages that wait for a consumer.") \
 	X(LAG_SECONDS, "spark_lag_seconds", "gauge", "Age of the oldest message that waits for a consumer.") \
 	X(PARKED, "spark_parked_messages", "gauge", "Messages that wait for a retry, or behind one that does.") \
 	X(DEAD, "spark_dead_messages", "gauge", "Messages that failed for good.") \
@@ -42,7 +41,8 @@ PG_FUNCTION_INFO_V1(spark_ops_metrics);
 	X(BATCHES, "spark_batches_total", "counter", "Transactions in which messages were handled.") \
 	X(FAILED, "spark_failures_total", "counter", "Failures of handlers, and of batches.") \
 	X(TIMES, "spark_handler_seconds", "histogram", "Time of a call of a handler.") \
-	X(SNAPSHOT, "spark_oldest_snapshot_seconds", "gauge", "Age of the oldest snapshot that a session holds.")
+	X(SNAPSHOT, "spark_oldest_snapshot_seconds", "gauge", "Age of the oldest snapshot that a session, or a prepared transaction, holds.") \
+	X(SNAPSHOT_XIDS, "spark_oldest_snapshot_transactions", "gauge", "Transactions begun since the oldest snapshot of all was taken.")
 
 typedef enum Family
 {
@@ -66,17 +66,6 @@ typedef struct Metrics
 	StringInfoData samples[FAMILY_COUNT];
 	Arena	   *arena;
 } Metrics;
-
-static Statement count_failed = {
-	.sql = "SELECT (SELECT pg_catalog.count(*) FROM spark_common.retry r WHERE r.consumer = $1 AND r.lane = $2),"
-	" (SELECT pg_catalog.count(*) FROM spark_common.dead_letter d WHERE d.consumer = $1 AND d.lane = $2)",
-	.read_only = true};
-
-static Statement count_blocked = {
-	.sql = "SELECT pg_catalog.count(*) FROM (SELECT aggregateid FROM spark_common.retry"
-	"  WHERE consumer = $1 AND holds <> 'none'"
-	" UNION SELECT aggregateid FROM spark_common.dead_letter WHERE consumer = $1 AND holds <> 'none') k",
-	.read_only = true};
 
 static Statement read_health = {
 	.sql = "SELECT check_name, ok FROM spark_ops.health()"};
@@ -131,37 +120,17 @@ sample(Metrics *metrics, Family family, const char *labels, double value)
 
 /* ---------------------------------------------------------------- consumers */
 
-static double
-seconds_since(Instant instant)
-{
-	if (instant_is_none(instant))
-		return 0;
-	return Max(0.0, (double) (server_time().microseconds - instant.microseconds) / MICROSECONDS_PER_SECOND);
-}
-
 static void
-add_lag(Metrics *metrics, const Listener *listener, int lane, const char *labels)
-{
-	Instant		oldest;
-	int64		lag = cursor_lag_about(listener, lane, FEW, metrics->arena, &oldest);
-
-	sample(metrics, FAMILY_LAG, labels, (double) lag);
-	sample(metrics, FAMILY_LAG_SECONDS, labels, seconds_since(oldest));
-}
-
-static void
-add_lane_of(Metrics *metrics, const Listener *listener, int lane, const ConsumerCounters *counters)
+add_lane_of(Metrics *metrics, const Listener *listener, int lane, const ConsumerCounters *counters, const Waiting *waiting)
 {
 	const char *labels = labels_of(listener->name, lane);
-	Rows		rows = rows_open(&count_failed, PARAMETERS(param_text(listener->name), param_int(lane)));
 
-	(void) rows_next(&rows);
-	sample(metrics, FAMILY_PARKED, labels, (double) row_bigint(&rows, 1));
-	sample(metrics, FAMILY_DEAD, labels, (double) row_bigint(&rows, 2));
-	rows_close(&rows);
+	sample(metrics, FAMILY_PARKED, labels, (double) waiting->parked);
+	sample(metrics, FAMILY_DEAD, labels, (double) waiting->dead);
 	sample(metrics, FAMILY_HANDLED, labels, (double) counters->handled[lane]);
 	sample(metrics, FAMILY_BATCHES, labels, (double) counters->batches[lane]);
-	add_lag(metrics, listener, lane, labels);
+	sample(metrics, FAMILY_LAG, labels, (double) waiting->messages);
+	sample(metrics, FAMILY_LAG_SECONDS, labels, waiting->seconds);
 }
 
 static void
@@ -183,21 +152,38 @@ add_times(Metrics *metrics, const char *labels, const HandlerTimes *times)
 	sample_as(metrics, FAMILY_TIMES, "_count", labels, (double) times->count);
 }
 
+/* Waiting: a lane an entry. */
 static void
-add_consumer(Metrics *metrics, const Listener *listener)
+add_consumer(Metrics *metrics, const Listener *listener, const Waiting *waiting, int lanes)
 {
 	ConsumerCounters counters = consumer_counters(listener->name);
 	const char *labels = labels_of(listener->name, -1);
-	Rows		rows = rows_open(&count_blocked, PARAMETERS(param_text(listener->name)));
+	int64		blocked = 0;
 
-	(void) rows_next(&rows);
-	sample(metrics, FAMILY_BLOCKED, labels, (double) row_bigint(&rows, 1));
-	rows_close(&rows);
+	for (int lane = 0; lane < lanes; lane++)
+	{
+		blocked += waiting[lane].blocked;
+		add_lane_of(metrics, listener, lane, &counters, &waiting[lane]);
+	}
+	sample(metrics, FAMILY_BLOCKED, labels, (double) blocked);
 	sample(metrics, FAMILY_PAUSED, labels, why_paused(listener) != NULL ? 1 : 0);
 	sample(metrics, FAMILY_FAILED, labels, (double) counters.failed);
 	add_times(metrics, labels, &counters.times);
-	for (int lane = 0; lane < log_shape()->made; lane++)
-		add_lane_of(metrics, listener, lane, &counters);
+}
+
+static void
+add_consumers(Metrics *metrics)
+{
+	List	   *all = listeners(metrics->arena);
+	int			lanes = log_shape()->made;
+	const Waiting *waiting = waiting_for(all, lanes, metrics->arena);
+	ListCell   *cell;
+
+	foreach(cell, all)
+	{
+		add_consumer(metrics, lfirst(cell), waiting, lanes);
+		waiting += lanes;
+	}
 }
 
 /* ------------------------------------------------------------ the log, health */
@@ -219,8 +205,7 @@ static void
 add_health(Metrics *metrics)
 {
 	Rows		rows = rows_open(&read_health, NO_PARAMETERS);
-	const char *holder;
-	const char *query;
+	OldestSnapshot oldest = oldest_snapshot(metrics->arena);
 
 	while (rows_next(&rows))
 	{
@@ -234,7 +219,8 @@ add_health(Metrics *metrics)
 			sample(metrics, FAMILY_NODE, "", row_bool(&rows, 2) ? 1 : 0);
 	}
 	rows_close(&rows);
-	sample(metrics, FAMILY_SNAPSHOT, "", oldest_snapshot_seconds(metrics->arena, &holder, &query));
+	sample(metrics, FAMILY_SNAPSHOT, "", oldest.longest);
+	sample(metrics, FAMILY_SNAPSHOT_XIDS, "", (double) oldest.transactions);
 }
 
 Datum
@@ -243,7 +229,6 @@ spark_ops_metrics(PG_FUNCTION_ARGS)
 	Metrics		metrics = {.arena = context_arena(CurrentMemoryContext)};
 	StringInfoData text;
 	StringInfoData version;
-	ListCell   *cell;
 
 	(void) fcinfo;
 	bus_required();
@@ -254,8 +239,7 @@ spark_ops_metrics(PG_FUNCTION_ARGS)
 	sample(&metrics, FAMILY_INFO, version.data, 1);
 	add_log(&metrics);
 	add_health(&metrics);
-	foreach(cell, listeners(metrics.arena))
-		add_consumer(&metrics, lfirst(cell));
+	add_consumers(&metrics);
 	initStringInfo(&text);
 	for (int i = 0; i < FAMILY_COUNT; i++)
 		if (metrics.samples[i].len > 0)

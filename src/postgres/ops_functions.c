@@ -1,6 +1,6 @@
 /*
  * ops_functions.c
- *		Schema spark_ops: the state of the bus.
+ *		Schema spark_ops: what is dead, what is blocked, and the lanes.
  */
 #include "postgres/server.h"
 
@@ -8,20 +8,16 @@
 #include "postgres/arguments.h"
 #include "postgres/bus_functions.h"
 #include "postgres/consumers.h"
-#include "postgres/cursor.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/handler_call.h"
-#include "postgres/health.h"
 #include "postgres/log.h"
 #include "postgres/operator_log.h"
 #include "postgres/page.h"
 #include "postgres/relane.h"
 #include "postgres/rotation.h"
 #include "postgres/statement.h"
-#include "postgres/wakeup.h"
 
-PG_FUNCTION_INFO_V1(spark_ops_bus_status);
 PG_FUNCTION_INFO_V1(spark_ops_dead_letters);
 PG_FUNCTION_INFO_V1(spark_ops_blocked_keys);
 PG_FUNCTION_INFO_V1(spark_ops_lanes);
@@ -29,19 +25,6 @@ PG_FUNCTION_INFO_V1(spark_ops_set_lanes);
 PG_FUNCTION_INFO_V1(spark_ops_rotate);
 
 #define MAX_DEAD_LETTERS 10000
-#define COUNTED_EXACTLY 10000	/* messages of a lane behind a consumer */
-
-static Statement count_parked = {
-	.sql = "SELECT (SELECT pg_catalog.count(*) FROM spark_common.retry WHERE consumer = $1 AND lane = $2),"
-	" (SELECT pg_catalog.count(*) FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2),"
-	" (SELECT error_message FROM (SELECT error_message, first_failed_at FROM spark_common.retry WHERE consumer = $1"
-	"   AND error_message IS NOT NULL UNION ALL SELECT error_message, died_at FROM spark_common.dead_letter"
-	"   WHERE consumer = $1) e ORDER BY first_failed_at DESC LIMIT 1),"
-	" (SELECT pg_catalog.count(*) FROM (SELECT aggregateid FROM spark_common.retry"
-	"   WHERE consumer = $1 AND lane = $2 AND holds <> 'none'"
-	"  UNION SELECT aggregateid FROM spark_common.dead_letter"
-	"   WHERE consumer = $1 AND lane = $2 AND holds <> 'none') k)",
-	.read_only = true};
 
 #define DEAD_LETTERS \
 	"SELECT id, consumer, type, aggregateid, payload, attempts, error_code, error_message, first_failed_at, died_at," \
@@ -73,76 +56,7 @@ static Statement list_blocked = {
 	" ORDER BY h.first_failed_at, h.consumer, h.id LIMIT $1",
 	.read_only = true};
 
-/* ------------------------------------------------------------------ status */
-
-/* NULL where nothing was counted yet. */
-static void
-answer_mean(Answer *answer, bool counted, double value)
-{
-	if (counted)
-		answer_double(answer, value);
-	else
-		answer_null(answer);
-}
-
-static void
-put_status(Answer *answer, const Listener *listener, int lane, const ConsumerCounters *counters,
-		   const char *paused, Arena *arena)
-{
-	Instant		oldest;
-	Instant		now = server_time();
-	const char *last_error = counters->last_error[0] != '\0' ? counters->last_error : NULL;
-	int64		lag = cursor_lag_about(listener, lane, COUNTED_EXACTLY, arena, &oldest);
-	int64		parked;
-	int64		dead;
-	int64		blocked;
-	Rows		rows;
-
-	rows = rows_open(&count_parked, PARAMETERS(param_text(listener->name), param_int(lane)));
-	(void) rows_next(&rows);
-	parked = row_bigint(&rows, 1);
-	dead = row_bigint(&rows, 2);
-	blocked = row_bigint(&rows, 4);
-	if (last_error == NULL)
-		last_error = row_text(&rows, 3, arena);
-	rows_close(&rows);
-	answer_text(answer, listener->name);
-	answer_int(answer, lane);
-	answer_bigint(answer, lag);
-	answer_double(answer, instant_is_none(oldest) ? 0 :
-				  Max(0.0, (double) (now.microseconds - oldest.microseconds) / MICROSECONDS_PER_SECOND));
-	answer_bigint(answer, parked);
-	answer_bigint(answer, dead);
-	answer_bigint(answer, counters->handled[lane]);
-	answer_text(answer, last_error);
-	answer_double(answer, recent_rate(&counters->recent[lane]));
-	answer_mean(answer, counters->handled[lane] > 0, (double) counters->handled[lane] / (double) Max(1, counters->batches[lane]));
-	answer_mean(answer, counters->times.count > 0, times_mean(&counters->times));
-	answer_mean(answer, counters->times.count > 0, times_quantile(&counters->times, 0.95));
-	answer_text(answer, paused);
-	answer_bigint(answer, blocked);
-	answer_put(answer);
-}
-
-Datum
-spark_ops_bus_status(PG_FUNCTION_ARGS)
-{
-	Arena	   *arena = context_arena(CurrentMemoryContext);
-	Answer		answer = answers_begin(fcinfo);
-	ListCell   *cell;
-
-	bus_required();
-	foreach(cell, listeners(arena))
-	{
-		const Listener *listener = lfirst(cell);
-		ConsumerCounters counters = consumer_counters(listener->name);
-		const char *paused = why_paused(listener);
-
-		for (int lane = 0; lane < log_shape()->made; lane++)
-			put_status(&answer, listener, lane, &counters, paused, arena);
-	}
-	return (Datum) 0;
-}
+/* ------------------------------------------------------------ dead letters */
 
 /* The place of the dead letter that argument after names, or the first page. */
 static PagePlace

@@ -15,14 +15,17 @@
 #include "postgres/pressure.h"
 #include "postgres/segment_writer.h"
 #include "postgres/test_point.h"
+#include "postgres/traffic.h"
 #include "postgres/wakeup.h"
 
 #include "utils/jsonb.h"
 
-/* By its type; a context listens to all that bears its name, too. */
+/* Who gets it is woken, by its type; a context listens to all that bears its name, too. */
 static void
-wake_for(const Message *message)
+tell_of(const Message *message, int lane)
 {
+	pressure_count(lane);
+	traffic_count_at_commit(message, lane);
 	wake_listeners_at_commit(message->type_name);
 	wake_listeners_at_commit(pnstrdup(message->type_name, strcspn(message->type_name, ".")));
 }
@@ -46,8 +49,7 @@ append_to_lane(const LogShape *shape, int lane, const Message *messages, size_t 
 		if (writer == NULL)
 			writer = segment_writer_open(lane, shape->segment[lane]);
 		segment_append(writer, &messages[i], payload_of(&messages[i]));
-		pressure_count(lane);
-		wake_for(&messages[i]);
+		tell_of(&messages[i], lane);
 	}
 	if (writer != NULL)
 		segment_writer_close(writer);
@@ -75,8 +77,7 @@ outbox_append(const Message *message, Datum payload)
 	segment_append(writer, message, payload);
 	segment_writer_close(writer);
 	TEST_POINT("inserted");
-	pressure_count(lane);
-	wake_for(message);
+	tell_of(message, lane);
 }
 
 static Result

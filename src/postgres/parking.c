@@ -4,12 +4,13 @@
  */
 #include "postgres/parking.h"
 
+#include "postgres/counters.h"
 #include "postgres/environment.h"
 #include "postgres/message_rows.h"
 #include "postgres/pause.h"
+#include "postgres/pending_counts.h"
 #include "postgres/settings.h"
 #include "postgres/statement.h"
-#include "postgres/wakeup.h"
 
 #include "common/pg_prng.h"
 
@@ -21,6 +22,10 @@ static Statement find_shut_keys = {
 	"  WHERE consumer = $1 AND aggregateid = ANY ($2) AND holds <> 'none'"
 	" UNION SELECT aggregateid FROM spark_common.dead_letter"
 	"  WHERE consumer = $1 AND aggregateid = ANY ($2) AND holds <> 'none'"};
+
+static Statement find_key_holder = {
+	.sql = "SELECT FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 AND holds <> 'none'"
+	" UNION ALL SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND aggregateid = $2 AND holds <> 'none' LIMIT 1"};
 
 static Statement find_lane_holder = {
 	.sql = "SELECT FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND holds = 'lane'"
@@ -113,6 +118,34 @@ lane_is_held(const char *consumer, int lane)
 	return held;
 }
 
+/* ----------------------------------------------------------- what is counted */
+
+static bool
+key_is_held(const char *consumer, Uuid key)
+{
+	return statement_run(&find_key_holder, PARAMETERS(param_text(consumer), param_uuid(key))) > 0;
+}
+
+KeyChange
+begin_key_change(const char *consumer, int lane, Uuid key)
+{
+	return (KeyChange) {consumer, lane, key, key_is_held(consumer, key)};
+}
+
+void
+end_key_change(const KeyChange *change, int parked, int dead)
+{
+	WaitingCount by = {
+		.parked = parked,
+		.dead = dead,
+		.blocked = key_is_held(change->consumer, change->key) - change->was_held,
+	};
+
+	waiting_grows_at_commit(consumer_key(change->consumer), change->lane, &by);
+}
+
+/* ------------------------------------------------------------------- parking */
+
 /* min(longest, base x 2^attempts) x random(0.5 .. 1), from now. */
 static Instant
 next_attempt(int attempts)
@@ -155,7 +188,10 @@ insert(const Listener *listener, int lane, int64 seq, const Message *message, in
 void
 park_behind(const Listener *listener, int lane, int64 seq, const Message *message)
 {
+	WaitingCount by = {.parked = 1};
+
 	insert(listener, lane, seq, message, 0, INSTANT_NONE, NULL);
+	waiting_grows_at_commit(consumer_key(listener->name), lane, &by);
 }
 
 /* A line a failed attempt; its context names the message and the trace it is part of. */
@@ -185,13 +221,16 @@ bool
 park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
 			const ErrorData *error, bool final)
 {
+	KeyChange	change = begin_key_change(listener->name, lane, message->aggregate_id);
 	bool		holds = listener_order(listener, message->type_name) != MESSAGE_ORDER_NONE;
+	bool		dies = final || listener_max_attempts(listener, message->type_name) <= 1;
 
 	note_error(listener->name, error->message);
 	say_failed(listener->name, 1, error);
 	insert(listener, lane, seq, message, 1, next_attempt(1), error);
-	if (final || listener_max_attempts(listener, message->type_name) <= 1)
-		return bury(listener, message) && holds;
+	if (dies)
+		holds = bury(listener, message) && holds;
+	end_key_change(&change, dies ? 0 : 1, dies ? 1 : 0);
 	return holds;
 }
 
@@ -238,7 +277,10 @@ open_keys(const char *consumer)
 void
 unpark(const char *consumer, const Parked *parked)
 {
+	KeyChange	change = begin_key_change(consumer, parked->lane, parked->message.aggregate_id);
+
 	(void) statement_run(&delete_parked, PARAMETERS(param_text(consumer), param_uuid(parked->message.id)));
+	end_key_change(&change, -1, 0);
 	open_key(consumer, parked->message.aggregate_id);
 }
 
@@ -263,5 +305,10 @@ park_again(const Listener *listener, const Parked *parked, const ErrorData *erro
 									param_text(error_code(error)), param_text(error->message),
 									param_text(error->detail), param_text(error->context)));
 	if (final || attempts >= listener_max_attempts(listener, parked->message.type_name))
+	{
+		KeyChange	change = begin_key_change(listener->name, parked->lane, parked->message.aggregate_id);
+
 		(void) bury(listener, &parked->message);
+		end_key_change(&change, -1, 1);
+	}
 }

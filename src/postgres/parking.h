@@ -35,6 +35,18 @@ extern size_t shut_keys(const char *consumer, const Uuid *keys, size_t count, Ar
 /* True where a message holds up the whole lane of the consumer. */
 extern bool lane_is_held(const char *consumer, int lane);
 
+/* What becomes of a message of that key, for what is counted at the commit. */
+typedef struct KeyChange
+{
+	const char *consumer;
+	int			lane;
+	Uuid		key;
+	bool		was_held;		/* others waited, or would have */
+} KeyChange;
+
+extern KeyChange begin_key_change(const char *consumer, int lane, Uuid key);
+extern void end_key_change(const KeyChange *change, int parked, int dead);
+
 /* Puts a message behind the others of its key. */
 extern void park_behind(const Listener *listener, int lane, int64 seq, const Message *message);
 

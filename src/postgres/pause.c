@@ -13,6 +13,7 @@
 #include "postgres/errors.h"
 #include "postgres/operator_log.h"
 #include "postgres/ownership.h"
+#include "postgres/pending_counts.h"
 #include "postgres/place.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
@@ -71,6 +72,7 @@ static void
 end(Operation operation)
 {
 	record_operation(operation);
+	waiting_is_unknown_at_commit(operation.consumer);
 	wake_dispatchers_at_commit();
 }
 

@@ -2,8 +2,8 @@
  * pressure.c
  *		Back-pressure: how much of the log the contexts have still to handle.
  *
- * One array in shared memory, a place a database, taken under a spinlock once
- * and kept; what is in it are atomic numbers, so that nobody waits for anybody.
+ * One array in shared memory, a place a database; what is in it are atomic
+ * numbers, so that nobody waits for anybody.
  * A lane is read from the tables once after the start of the server, by the
  * first who asks.  Where the library is not preloaded, or more databases use it
  * than there are places, nothing is limited.
@@ -14,6 +14,7 @@
 #include "postgres/pressure.h"
 
 #include "postgres/consumers.h"
+#include "postgres/database_place.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/handler_call.h"
@@ -25,9 +26,7 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "storage/spin.h"
 
-#define MAX_DATABASES 32
 #define MAX_CONTEXTS 16
 #define FAR 256					/* a cursor that moves within its window is stored so late */
 #define WARNING_MICROSECONDS (60 * INT64CONST(1000000))
@@ -44,13 +43,11 @@ typedef struct LanePressure
 
 typedef struct DatabasePressure
 {
-	Oid			database;		/* InvalidOid: free */
 	LanePressure lanes[MAX_LANES];
 } DatabasePressure;
 
 typedef struct Shared
 {
-	slock_t		lock;			/* guards who has which place */
 	DatabasePressure databases[MAX_DATABASES];
 } Shared;
 
@@ -109,16 +106,9 @@ pressure_shmem_startup(void)
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shared = ShmemInitStruct("spark pressure", sizeof(Shared), &found);
-	if (!found)
-	{
-		SpinLockInit(&shared->lock);
-		for (int i = 0; i < MAX_DATABASES; i++)
-		{
-			shared->databases[i].database = InvalidOid;
-			for (int lane = 0; lane < MAX_LANES; lane++)
-				start_lane(&shared->databases[i].lanes[lane]);
-		}
-	}
+	for (int i = 0; i < MAX_DATABASES && !found; i++)
+		for (int lane = 0; lane < MAX_LANES; lane++)
+			start_lane(&shared->databases[i].lanes[lane]);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -126,21 +116,9 @@ pressure_shmem_startup(void)
 static LanePressure *
 counted_lane(int lane)
 {
-	static DatabasePressure *mine;
+	int			place = database_place();
 
-	if (shared == NULL)
-		return NULL;
-	if (mine == NULL)
-	{
-		SpinLockAcquire(&shared->lock);
-		for (int i = 0; i < MAX_DATABASES && mine == NULL; i++)
-			if (shared->databases[i].database == MyDatabaseId || shared->databases[i].database == InvalidOid)
-				mine = &shared->databases[i];
-		if (mine != NULL)
-			mine->database = MyDatabaseId;
-		SpinLockRelease(&shared->lock);
-	}
-	return mine != NULL ? &mine->lanes[lane] : NULL;
+	return shared != NULL && place >= 0 ? &shared->databases[place].lanes[lane] : NULL;
 }
 
 /* ----------------------------------------------------------------- counting */

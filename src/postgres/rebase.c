@@ -13,6 +13,7 @@
 #include "postgres/log.h"
 #include "postgres/message_rows.h"
 #include "postgres/parking.h"
+#include "postgres/pending_counts.h"
 #include "postgres/relane.h"
 #include "postgres/statement.h"
 
@@ -115,6 +116,7 @@ rebase_listener(const Listener *listener, Arena *arena)
 		rebase_lane(listener, lane, arena);
 	move_parked_to_their_lanes(listener->name);
 	open_keys(listener->name);
+	waiting_is_unknown_at_commit(listener->name);
 	let_into_epoch(listener->name);
 }
 

@@ -15,6 +15,7 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/log.h"
+#include "postgres/pending_counts.h"
 #include "postgres/place.h"
 #include "postgres/pressure.h"
 #include "postgres/statement.h"
@@ -158,6 +159,7 @@ enter_epoch(const char *consumer)
 			return false;
 	TEST_POINT("enter_epoch");
 	move_parked_to_their_lanes(consumer);
+	waiting_is_unknown_at_commit(consumer);
 	let_into_epoch(consumer);
 	TEST_POINT("epoch_entered");
 	wake_dispatchers_at_commit();

@@ -17,6 +17,7 @@
 #include "postgres/message_rows.h"
 #include "postgres/operator_log.h"
 #include "postgres/parking.h"
+#include "postgres/pending_counts.h"
 #include "postgres/place.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
@@ -31,7 +32,7 @@ PG_FUNCTION_INFO_V1(spark_ops_unblock_key);
 #define MAX_RETRIED 10000
 
 static Statement find_dead = {
-	.sql = "SELECT aggregateid, payload FROM spark_common.dead_letter WHERE consumer = $1 AND id = $2 FOR UPDATE"};
+	.sql = "SELECT aggregateid, payload, lane FROM spark_common.dead_letter WHERE consumer = $1 AND id = $2 FOR UPDATE"};
 
 /* From dead to parked, due now, its attempts counted from 0; what waits for it goes on waiting. */
 #define REVIVE(which, payload) \
@@ -86,6 +87,7 @@ typedef struct Repair
 	const char *reason;			/* NULL where none is asked for */
 	Uuid		key;
 	const char *payload;		/* as it was */
+	KeyChange	change;
 } Repair;
 
 static Repair
@@ -98,6 +100,7 @@ repair_begin(FunctionCallInfo fcinfo, int reason_argument, bool needs_reason)
 		.reason = PG_ARGISNULL(reason_argument) && !needs_reason ? NULL : arg_reason(fcinfo, reason_argument, "reason"),
 	};
 	Rows		rows;
+	int			lane;
 
 	bus_required();
 	consumer_required(repair.consumer);
@@ -107,7 +110,9 @@ repair_begin(FunctionCallInfo fcinfo, int reason_argument, bool needs_reason)
 		refuse(RESULT_NOT_FOUND, "That message is no dead letter of this consumer.");
 	repair.key = row_uuid(&rows, 1);
 	repair.payload = row_text(&rows, 2, arena);
+	lane = row_int(&rows, 3);
 	rows_close(&rows);
+	repair.change = begin_key_change(repair.consumer, lane, repair.key);
 	return repair;
 }
 
@@ -132,6 +137,7 @@ spark_ops_retry_dead_letter(PG_FUNCTION_ARGS)
 
 	(void) statement_run(&revive, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id),
 											 param_jsonb(NULL)));
+	end_key_change(&repair.change, 1, -1);
 	repair_end(&repair, "retry", NULL);
 	PG_RETURN_VOID();
 }
@@ -142,6 +148,7 @@ spark_ops_drop_dead_letter(PG_FUNCTION_ARGS)
 	Repair		repair = repair_begin(fcinfo, 2, true);
 
 	(void) statement_run(&remove_dead, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id)));
+	end_key_change(&repair.change, 0, -1);
 	open_key(repair.consumer, repair.key);
 	repair_end(&repair, "drop", NULL);
 	PG_RETURN_VOID();
@@ -155,6 +162,7 @@ spark_ops_mend_dead_letter(PG_FUNCTION_ARGS)
 
 	(void) statement_run(&revive, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id),
 											 param_jsonb(payload)));
+	end_key_change(&repair.change, 1, -1);
 	repair_end(&repair, "mend", payload);
 	PG_RETURN_VOID();
 }
@@ -183,6 +191,7 @@ repair_many_end(const char *action, const char *consumer, const char *reason, co
 		.reason = reason,
 		.after = after,
 	});
+	waiting_is_unknown_at_commit(consumer);
 	wake_dispatchers_at_commit();
 	return Int64GetDatum((int64) count);
 }

@@ -20,6 +20,7 @@
 #include "postgres/errors.h"
 #include "postgres/log.h"
 #include "postgres/operator_log.h"
+#include "postgres/pending_counts.h"
 #include "postgres/place.h"
 #include "postgres/relane.h"
 #include "postgres/statement.h"
@@ -237,6 +238,7 @@ spark_ops_replay(PG_FUNCTION_ARGS)
 		.after = psprintf("{\"since\": \"%s\", \"messages\": %" PRId64 "}",
 						  timestamptz_to_str(timestamp_from_instant(replay.since)), count),
 	});
+	waiting_is_unknown_at_commit(replay.consumer);
 	wake_dispatchers_at_commit();
 	PG_RETURN_INT64(count);
 }

@@ -20,6 +20,7 @@
 #include "postgres/detach.h"
 #include "postgres/environment.h"
 #include "postgres/log.h"
+#include "postgres/obstacle.h"
 #include "postgres/settings.h"
 #include "postgres/statement.h"
 #include "postgres/test_point.h"
@@ -196,26 +197,32 @@ holder_of(int lane, int segment, Arena *arena)
 	return holder;
 }
 
+static const char *
+find_obstacle(int lane, Arena *arena)
+{
+	if (age_of_current(lane) < segment_retention + OBSTACLE_SECONDS)
+		return NULL;
+	for (int segment = 0; segment < LOG_SEGMENTS; segment++)
+	{
+		const char *holder = NULL;
+
+		if (segment != log_shape()->segment[lane] && size_of(lane, segment) > 0)
+			holder = holder_of(lane, segment, arena);
+		if (holder != NULL)
+			return arena_printf(arena, "spark_common.outbox_%d_%d cannot be emptied: %s", lane, segment, holder);
+	}
+	return NULL;
+}
+
 const char *
 rotation_obstacle(Arena *arena)
 {
-	const LogShape *shape = log_shape();
+	const char *obstacle = NULL;
 
-	for (int lane = 0; lane < shape->made; lane++)
-	{
-		if (age_of_current(lane) < segment_retention + OBSTACLE_SECONDS)
-			continue;
-		for (int segment = 0; segment < LOG_SEGMENTS; segment++)
-		{
-			const char *holder = NULL;
-
-			if (segment != shape->segment[lane] && size_of(lane, segment) > 0)
-				holder = holder_of(lane, segment, arena);
-			if (holder != NULL)
-				return arena_printf(arena, "spark_common.outbox_%d_%d cannot be emptied: %s", lane, segment, holder);
-		}
-	}
-	return NULL;
+	for (int lane = 0; lane < log_shape()->made && obstacle == NULL; lane++)
+		if (!noted_obstacle(lane, arena, &obstacle))
+			obstacle = find_obstacle(lane, arena);
+	return obstacle;
 }
 
 Rotation
@@ -242,5 +249,6 @@ rotate_lane(int lane)
 		if (rotation.waits_for == NULL)
 			rotation.emptied++;
 	}
+	note_obstacle(lane, find_obstacle(lane, context_arena(CurrentMemoryContext)));
 	return rotation;
 }

@@ -20,6 +20,7 @@
 #include "postgres/ownership.h"
 #include "postgres/parking.h"
 #include "postgres/pause.h"
+#include "postgres/pending_counts.h"
 #include "postgres/place.h"
 #include "postgres/log.h"
 #include "postgres/relane.h"
@@ -253,6 +254,7 @@ spark_bus_subscribe(PG_FUNCTION_ARGS)
 	{
 		take_all_places(consumer);
 		move_to_now(consumer);
+		waiting_is_unknown_at_commit(consumer);
 	}
 	(void) statement_run(&put_subscription,
 						 PARAMETERS(param_text(consumer), param_text(type), param_text(kind),
@@ -298,12 +300,13 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 		refuse(RESULT_NOT_FOUND, "Consumer %s has not subscribed %s.", consumer, type);
 	if (discards)
 		discard(consumer, type);
+	waiting_is_unknown_at_commit(consumer);
 	if (count_of(&count_subscriptions, PARAMETERS(param_text(consumer))) == 0)
 	{
 		end_in_epoch(consumer);
 		forget_detached(consumer);
 		forget_paused(consumer);
-		forget_counters(consumer);
+		forget_counters_at_commit(consumer);
 	}
 	subscriptions_changed();
 	wake_dispatchers_at_commit();
