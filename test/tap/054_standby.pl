@@ -25,7 +25,9 @@ $primary->reload;
 
 # ---- B44: a publication of everything stands in nobody's way, a slot sees each emit once
 $spark->sql('CREATE PUBLICATION everything FOR ALL TABLES');
-$spark->sql("SELECT pg_create_logical_replication_slot('watch', 'test_decoding')") if -f $primary->config_data('--pkglibdir') . '/test_decoding.so';
+$spark->sql("SELECT format('CREATE PUBLICATION outbox FOR TABLE %s WITH (publish = ''insert'')', string_agg('spark_common.' || relname, ', '))"
+	. " FROM pg_class WHERE relname ~ '^outbox_[0-9]+_[0-9]+\$' \\gexec");
+$spark->sql("SELECT pg_create_logical_replication_slot('router', 'pgoutput')");
 $spark->sql(<<'END');
 CREATE TABLE public.counted (message_id uuid, n int);
 CREATE FUNCTION public.count_it(message spark_bus.message) RETURNS void LANGUAGE sql AS
@@ -54,21 +56,93 @@ sub is_paid
 is_paid($spark, withdraw($spark, 100), 'B44 with a publication of all tables everything works');
 $spark->sql("SELECT spark_bus.emit('shop.sold', gen_random_uuid(), jsonb_build_object('n', n)) FROM generate_series(1, 10) n");
 $spark->wait_for('SELECT count(*) = 10 FROM public.counted', 'also for authors');
-SKIP:
+
+# What a router reads: [kind, relation, { column => value }] a message of pgoutput, and the columns of each relation.
+sub decoded
 {
-	skip('test_decoding is not there', 2) if $spark->sql('SELECT count(*) FROM pg_replication_slots') eq '0';
-	my $changes = "SELECT data FROM pg_logical_slot_peek_changes('watch', NULL, NULL) AS t(lsn, xid, data) WHERE data LIKE 'table spark_common.outbox%'";
-	is($spark->sql("SELECT count(*) FROM ($changes) t WHERE data LIKE '%shop.sold%'"), '10', 'B44 a slot sees each emit once');
-	is($spark->sql("SELECT count(*) FROM ($changes) t WHERE data NOT LIKE '%INSERT%'"), '0', 'B44 and nothing but inserts');
-	$spark->sql("SELECT pg_drop_replication_slot('watch')");
+	my ($slot, $publication) = @_;
+	my (%columns, @changes);
+	my $read = "SELECT encode(data, 'hex') FROM pg_logical_slot_peek_binary_changes('$slot', NULL, NULL, 'proto_version', '1', 'publication_names', '$publication')";
+	my %type = split /[|\n]/, $spark->sql('SELECT oid, typname FROM pg_type WHERE typnamespace = \'pg_catalog\'::regnamespace');
+
+	for my $message (map { pack 'H*', $_ } split /\n/, $spark->sql($read))
+	{
+		my ($kind, $rest) = (substr($message, 0, 1), substr($message, 1));
+		if ($kind eq 'R')
+		{
+			my ($relation, $schema, $name, undef, $count, $more) = unpack 'N Z* Z* C n a*', $rest;
+			$columns{$relation} = [];
+			for (1 .. $count)
+			{
+				(undef, my $column, my $oid, undef, $more) = unpack 'C Z* N N a*', $more;
+				push @{ $columns{$relation} }, "$column $type{$oid}";
+			}
+		}
+		elsif ($kind eq 'I')
+		{
+			my ($relation, undef, $count, $more) = unpack 'N a n a*', $rest;
+			my %value;
+			for my $column (map { s/ .*//r } @{ $columns{$relation} })
+			{
+				(my $is, $more) = unpack 'a a*', $more;
+				($value{$column}, $more) = unpack 'N/a a*', $more if $is eq 't';
+			}
+			push @changes, [ $kind, $relation, \%value ];
+		}
+		elsif ($kind !~ /^[BCYO]$/)
+		{
+			push @changes, [$kind];
+		}
+	}
+	return (\@changes, \%columns);
 }
+
+my $key = '00000000-0000-7000-8000-000000000007';
+$spark->sql("SELECT spark_bus.emit('shop.traced', '$key', '{\"n\": 11, \"deep\": [true, null]}', aggregate_type => 'shop.shelf')");
+$spark->sql("BEGIN; SAVEPOINT a; SELECT spark_bus.emit('shop.sold', '$key', '{\"n\": -1}'); ROLLBACK TO a; COMMIT");
+$spark->sql("BEGIN; SELECT spark_bus.emit('shop.sold', '$key', '{\"n\": -2}'); ROLLBACK");
+# Every segment is emptied, and used again.
+$spark->set("spark.$_->[0]", $_->[1]) for [ segment_age => 1 ], [ segment_retention => 0 ];
+$spark->wait_for("SELECT spark_ops.rotate() >= 0 AND NOT EXISTS (SELECT FROM spark_common.outbox WHERE type IN ('shop.sold', 'shop.traced'))", 'B44 the log is emptied');
+$spark->set("spark.$_->[0]", $_->[1]) for [ segment_age => 3600 ], [ segment_retention => 600 ];
+my ($changes, $columns) = decoded('router', 'outbox');
+is(join(' ', sort keys %{ { map { $_->[0] => 1 } @$changes } }), 'I', 'B44 a slot of pgoutput sees inserts and nothing else, no TRUNCATE');
+is(join('; ', sort keys %{ { map { join(', ', @$_) => 1 } values %$columns } }),
+	'seq int8, xid xid8, id uuid, aggregatetype text, aggregateid uuid, type text, payload jsonb, schemaversion int4, correlationid uuid,'
+	. ' causationid uuid, traceparent text, tracestate text, destination text, depth int2, origin text, headers jsonb, created_at timestamptz',
+	'B44 the columns that a router expects, with their types, the same in each segment');
+my @sold = map { $_->[2] } grep { $_->[2]{type} eq 'shop.sold' } @$changes;
+is(join(' ', sort { $a <=> $b } map { $_->{payload} =~ /^\{"n": (-?\d+)\}$/ ? $1 : $_->{payload} } @sold), '1 2 3 4 5 6 7 8 9 10', 'B44 each emit once, and none that was rolled back');
+is(scalar(keys %{ { map { $_->{id} => 1 } @sold } }), 10, 'B44 each by an id of its own');
+my ($traced) = map { $_->[2] } grep { $_->[2]{type} eq 'shop.traced' } @$changes;
+is(join('|', map { $traced->{$_} // 'NULL' } qw(aggregatetype aggregateid payload schemaversion causationid destination depth)),
+	"shop.shelf|$key|{\"n\": 11, \"deep\": [true, null]}|1|NULL|NULL|0", 'B44 a message as it was emitted');
+like($traced->{id}, qr/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, 'B44 with a uuid of version 7');
+$spark->sql("SELECT pg_drop_replication_slot('router')");
+
+# ---- B45: slots and standbys have no time, but a distance
+sub pass_transactions { return $spark->sql('SELECT pg_current_xact_id();' x 60); }
+
+sub holds_snapshot
+{
+	my ($what, $name) = @_;
+	$spark->wait_for("SELECT ok FROM spark_ops.health() WHERE check_name = 'snapshot'", "$name: not yet");
+	$spark->set('spark.snapshot_max_transactions', 50);
+	pass_transactions();
+	$spark->wait_for("SELECT NOT ok AND detail ~ '^held by $what, [1-9]\\d+ transactions ago\$' FROM spark_ops.health() WHERE check_name = 'snapshot'", "$name: named, and a fault");
+	like($spark->sql('SELECT spark_ops.metrics()'), qr/^spark_oldest_snapshot_transactions [1-9]\d+$/m, "$name: and measured");
+	return $spark->set('spark.snapshot_max_transactions', 1_000_000);
+}
+$spark->sql("SELECT pg_create_logical_replication_slot('stands', 'pgoutput')");
+holds_snapshot('slot stands \\(nobody uses it\\)', 'B45 a logical slot');
+$spark->sql("SELECT pg_drop_replication_slot('stands')");
 
 # ---- X44, X30: a streaming standby
 my $request = $spark->sql('SELECT spark_simulator.make_invoice(10)');
 $primary->backup('base');
 my $standby_node = PostgreSQL::Test::Cluster->new('standby');
 $standby_node->init_from_backup($primary, 'base', has_streaming => 1);
-$standby_node->append_conf('postgresql.conf', "recovery_min_apply_delay = 0\n");
+$standby_node->append_conf('postgresql.conf', "recovery_min_apply_delay = 0\nhot_standby_feedback = on\nwal_receiver_status_interval = 1\n");
 $standby_node->start;
 my $standby = Spark->around($standby_node, 'shop');
 $primary->wait_for_catchup($standby_node, 'replay', $primary->lsn('insert'));
@@ -99,6 +173,18 @@ for my $command ('spark.install()', "spark.grant_api('anon', 'member')", "spark_
 is($standby->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'spark%'"), '0', 'X44 no worker runs on a standby');
 
 is(($standby->try_as(undef, "SELECT * FROM spark.deposit(1)"))[0], 'SP003', 'nobody is nobody there too');
+
+# ---- B45: a standby whose query needs old rows, without a slot and with one
+my $reader = $standby_node->background_psql('shop', on_error_stop => 1);
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM spark_common.installed');
+$spark->wait_for('SELECT backend_xmin IS NOT NULL FROM pg_stat_replication', 'the standby says what it needs');
+holds_snapshot('standby standby', 'B45 a standby');
+$primary->safe_psql('postgres', "SELECT pg_create_physical_replication_slot('keeper')");
+$standby_node->append_conf('postgresql.conf', "primary_slot_name = 'keeper'\n");
+$standby_node->reload;
+$spark->wait_for("SELECT active AND xmin IS NOT NULL FROM pg_replication_slots WHERE slot_name = 'keeper'", 'the same by a slot');
+holds_snapshot('slot keeper', 'B45 a slot of a standby');
+$reader->quit;
 
 # ---- X28, B31: the standby is synchronous, the primary dies under load, the standby takes over
 $primary->append_conf('postgresql.conf', "synchronous_standby_names = '*'\n");
