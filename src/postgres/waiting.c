@@ -288,9 +288,13 @@ waiting_passed(const char *consumer, int lane, int64 number, Instant emitted_at)
 void
 waiting_is_over(const char *consumer, int lane, int64 emitted)
 {
-	CounterSlot *slot = take_counter_slot(consumer_key(consumer), false);
+	CounterSlot *slot;
 	WaitingCount *count;
 
+	/* What this transaction has passed itself is not counted yet. */
+	if (has_pending_counts())
+		return;
+	slot = take_counter_slot(consumer_key(consumer), false);
 	if (slot == NULL)
 		return;
 	count = &slot->waiting[lane];
