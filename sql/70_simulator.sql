@@ -39,7 +39,8 @@ COMMENT ON FUNCTION spark_simulator.script(text, text, jsonb) IS
 payment_hash: 64 hex digits; or * for each payment that fits amount_msat, memo and call (the n-th
   since this script) of options. A script for the very hash beats one for *.
 outcome: succeed, fail, lost_reply, never_answer, unknown, not_sent, stuck, flip, bad_preimage,
-  bad_reply; receive for a deposit.
+  bad_reply, stale; receive for a deposit. With * only: make for an invoice that the node shows wrongly,
+  node for how the whole node is (well, down, locked, syncing, another, pruned).
 options: a flat object, amounts in millisatoshi (*_msat), times in seconds (*_s).
 It holds from the commit until the next script for that hash, which wins at once, also over a payment
   under way. Without any, a payment succeeds at once with a fee of 1,000 msat, or the cap where lower.

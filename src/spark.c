@@ -144,6 +144,7 @@ _PG_init(void)
 	auth_define_settings();
 	accounting_define_settings();
 	bitcoin_define_settings();
+	simulator_define_settings();
 	MarkGUCPrefixReserved("spark");
 	wire();
 	/* pg_upgrade runs the server for itself: nothing of ours may act in it. */

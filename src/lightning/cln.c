@@ -19,7 +19,6 @@
 #include <string.h>
 
 #define RUNE 0					/* of the secrets: its header */
-#define MOST_LIST_BYTES ((size_t) 8 * 1024 * 1024)
 
 /* --------------------------------------------------------------- credential */
 
@@ -150,15 +149,15 @@ ask_first(const HttpNode *self, const NodeCall *call, HttpRequest *request)
 			break;
 		case NODE_BALANCE:
 			ask_method(self, arena, "listpeerchannels", "{}", request);
-			request->most_bytes = MOST_LIST_BYTES;
+			request->most_bytes = HTTP_NODE_MOST_LIST;
 			break;
 		case NODE_LIST_PAYMENTS:
 			ask_method(self, arena, "listpays", page_parameters(call), request);
-			request->most_bytes = MOST_LIST_BYTES;
+			request->most_bytes = HTTP_NODE_MOST_LIST;
 			break;
 		case NODE_LIST_INVOICES:
 			ask_method(self, arena, "listinvoices", page_parameters(call), request);
-			request->most_bytes = MOST_LIST_BYTES;
+			request->most_bytes = HTTP_NODE_MOST_LIST;
 			break;
 		case NODE_SETTLED_SINCE:
 			break;				/* each step the same: cln_ask() */
@@ -188,17 +187,7 @@ cln_ask(HttpNode *self, NodeTalk *talk, HttpRequest *request)
 
 const NodeDialect cln_dialect = {
 	.name = "cln",
-	.capabilities = {
-		.is_exact = true,
-		.pays_amountless = true,
-		.can_cancel_invoice = true,
-		.refuses_second_payment = true,
-		.tells_balance = true,
-		.lists_payments = true,
-		.lists_invoices = true,
-		.failure_rule = FAILURE_AFTER_EXPIRY,
-		.not_found_rule = NOT_FOUND_AFTER_EXPIRY,
-	},
+	.kind = NODE_KIND_CLN,
 	.take_credential = take_credential,
 	.ask = cln_ask,
 	.hear = cln_hear,

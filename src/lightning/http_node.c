@@ -200,7 +200,7 @@ http_node_init(HttpNode *self, const NodeDialect *dialect)
 	self->problem = "the node was not connected yet";
 	self->node = (LightningNode) {
 		.name = dialect->name,
-		.capabilities = dialect->capabilities,
+		.capabilities = node_capabilities[dialect->kind],
 		.start = node_start,
 		.progress = node_progress,
 		.next = node_next,

@@ -15,11 +15,14 @@
 
 #include "lightning/connection.h"
 #include "lightning/http.h"
-#include "lightning/lightning_node.h"
+#include "lightning/node_kinds.h"
 
 #include <stdint.h>
 
 #define HTTP_NODE_SECRETS 4
+
+/* A page of a list may be longer than any other reply. */
+#define HTTP_NODE_MOST_LIST ((size_t) 8 * 1024 * 1024)
 
 typedef struct HttpNode HttpNode;
 
@@ -43,7 +46,7 @@ typedef struct NodeTalk
 typedef struct NodeDialect
 {
 	const char *name;			/* as in spark.lightning_node */
-	NodeCapabilities capabilities;
+	NodeKind	kind;
 
 	/*
 	 * Takes in what the file with the credential holds (nothing where the

@@ -24,7 +24,6 @@
 #define INVOICE_KEY 1
 #define KEY_HEADER "X-Api-Key: "
 
-#define MOST_LIST_BYTES ((size_t) 8 * 1024 * 1024)
 #define PROBE_SECONDS 600
 
 /* --------------------------------------------------------------- credential */
@@ -174,7 +173,7 @@ ask_page(const NodeCall *call, HttpRequest *request)
 {
 	request->path = arena_printf(call->arena, "/api/v1/payments/paginated?limit=%d&offset=%lld&sortby=created_at&direction=asc",
 								 LNBITS_ROWS_A_PAGE, (long long) call->cursor);
-	request->most_bytes = MOST_LIST_BYTES;
+	request->most_bytes = HTTP_NODE_MOST_LIST;
 }
 
 static bool
@@ -221,13 +220,7 @@ lnbits_ask(HttpNode *self, NodeTalk *talk, HttpRequest *request)
 
 const NodeDialect lnbits_dialect = {
 	.name = "lnbits",
-	.capabilities = {
-		.tells_balance = true,
-		.lists_payments = true,
-		.lists_invoices = true,
-		.failure_rule = FAILURE_IS_WEAK,
-		.not_found_rule = NOT_FOUND_TWICE,
-	},
+	.kind = NODE_KIND_LNBITS,
 	.take_credential = take_credential,
 	.ask = lnbits_ask,
 	.hear = lnbits_hear,

@@ -28,7 +28,6 @@
 #define MACAROON_VERSION 0x02	/* its first byte */
 #define PURPOSE "spark: preimages of invoices"
 #define LINGER_MILLISECONDS 2000	/* for the end of a payment that has begun */
-#define MOST_LIST_BYTES ((size_t) 8 * 1024 * 1024)
 
 /* --------------------------------------------------------------- credential */
 
@@ -156,7 +155,7 @@ ask_list(const NodeCall *call, const char *path, int rows, HttpRequest *request)
 {
 	request->path = arena_printf(call->arena, "%s=%d&index_offset=%lld&creation_date_start=%lld", path, rows,
 								 (long long) call->cursor, (long long) (call->since.microseconds / MICROSECONDS_PER_SECOND));
-	request->most_bytes = MOST_LIST_BYTES;
+	request->most_bytes = HTTP_NODE_MOST_LIST;
 }
 
 static void
@@ -280,17 +279,7 @@ lnd_hear(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 
 const NodeDialect lnd_dialect = {
 	.name = "lnd",
-	.capabilities = {
-		.is_exact = true,
-		.pays_amountless = true,
-		.can_cancel_invoice = true,
-		.refuses_second_payment = true,
-		.tells_balance = true,
-		.lists_payments = true,
-		.lists_invoices = true,
-		.failure_rule = FAILURE_IS_FINAL,
-		.not_found_rule = NOT_FOUND_AFTER_DELAY,
-	},
+	.kind = NODE_KIND_LND,
 	.take_credential = take_credential,
 	.ask = lnd_ask,
 	.hear = lnd_hear,

@@ -178,7 +178,7 @@ make(RemoteNode *remote, const NodeDialect *dialect)
 	http_node_init(&remote->http, dialect);
 	remote->node = (LightningNode) {
 		.name = dialect->name,
-		.capabilities = dialect->capabilities,
+		.capabilities = node_capabilities[dialect->kind],
 		.start = remote_start,
 		.progress = remote_progress,
 		.next = remote_next,

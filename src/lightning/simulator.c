@@ -1,68 +1,20 @@
 /*
  * simulator.c
- *		The rules of the simulated node.
+ *		The rules of the simulated node, as far as it pays.
  */
 #include "lightning/simulator.h"
 
-#include "lightning/bytes32.h"
+#include "lightning/simulator_kind.h"
 
 #include <string.h>
 
-static bool
-has_come(Instant moment, Instant now)
-{
-	return !instant_before(now, moment);
-}
-
-static Instant
-later_of(Instant a, Instant b)
-{
-	return instant_before(a, b) ? b : a;
-}
-
-static int64_t
-larger_of(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-/* ----------------------------------------------------------------- scripts */
-
-/* What holds is beaten by a script for the very hash, or by a later one of its own kind. */
-static bool
-beats(const SimulatorScript *script, const SimulatorScript *holding)
-{
-	if (holding == NULL)
-		return true;
-	if (script->for_any != holding->for_any)
-		return holding->for_any;
-	return simulator_script_is_later(script, holding);
-}
-
-/* `receive` says nothing of a payment of the node's own. */
+/* What `receive`, `make` and `node` say is nothing of a payment of the node's own. */
 static bool
 is_for_payment(const SimulatorScript *script, const SimulatedPayment *payment)
 {
-	return script->outcome != OUTCOME_RECEIVE &&
+	return script->outcome != OUTCOME_RECEIVE && script->outcome != OUTCOME_MAKE && script->outcome != OUTCOME_NODE &&
 		simulator_script_is_for(script, payment->payment_hash, payment->amount, payment->memo);
 }
-
-/* With `*`, only `receive` speaks of invoices; for its hash any outcome does. */
-static bool
-is_for_invoice(const SimulatorScript *script, const SimulatedInvoice *invoice)
-{
-	return (script->outcome == OUTCOME_RECEIVE || !script->for_any) &&
-		simulator_script_is_for(script, invoice->payment_hash, invoice->amount, invoice->memo);
-}
-
-/* `call` counts what comes after the script: here the next one comes. */
-static bool
-is_its_turn(const SimulatorScript *script)
-{
-	return script->call == 0 || script->call == script->fitted_before + 1;
-}
-
-/* ------------------------------------------------------- outgoing payments */
 
 static Amount
 fee_of(const SimulatedPayment *payment)
@@ -92,6 +44,7 @@ simulator_end(const SimulatedPayment *payment)
 {
 	const SimulatorScript *script = payment->script;
 	const SimulatedEnd never = {.kind = END_NONE};
+	int64_t		delay;
 
 	if (payment->closed)
 		return payment->end;
@@ -99,25 +52,28 @@ simulator_end(const SimulatedPayment *payment)
 		return never;
 	if (script == NULL)
 		return end_after(payment, false, 0);
+	delay = simulator_script_delay(script, payment->payment_hash);
 	switch (script->outcome)
 	{
 		case OUTCOME_SUCCEED:
 		case OUTCOME_FLIP:
-			return end_after(payment, false, script->after_s);
+			return end_after(payment, false, delay);
 		case OUTCOME_FAIL:
-			return end_after(payment, true, script->after_s);
+			return end_after(payment, true, delay);
 		case OUTCOME_LOST_REPLY:
 			return end_after(payment, script->then_fails,
-							 script->at == LOST_AT_READ ? larger_of(script->after_s, SIMULATOR_READ_DELAY)
-							 : script->after_s);
+							 script->at == LOST_AT_READ ? larger_of(delay, SIMULATOR_READ_DELAY) : delay);
 		case OUTCOME_UNKNOWN:
 		case OUTCOME_NOT_SENT:
 		case OUTCOME_BAD_REPLY:
-			return end_after(payment, script->then_fails, script->after_s);
+		case OUTCOME_STALE:
+			return end_after(payment, script->then_fails, delay);
 		case OUTCOME_NEVER_ANSWER:
 		case OUTCOME_STUCK:
 		case OUTCOME_BAD_PREIMAGE:
 		case OUTCOME_RECEIVE:
+		case OUTCOME_MAKE:
+		case OUTCOME_NODE:
 		case OUTCOME_COUNT:
 			break;
 	}
@@ -136,7 +92,7 @@ follow_scripts(SimulatedPayment *payment, const SimulatorScript *scripts, size_t
 		if (end.kind != END_NONE && has_come(end.at, from))
 			return;
 		/* The n-th call is counted when it comes, not afterwards. */
-		if (script->call != 0 || !is_for_payment(script, payment) || !beats(script, payment->script))
+		if (script->call != 0 || !is_for_payment(script, payment) || !simulator_script_beats(script, payment->script))
 			continue;
 		payment->script = script;
 		payment->bound_at = from;
@@ -174,7 +130,7 @@ script_for_new(const SimulatedPayment *payment, const SimulatorScript *scripts, 
 	const SimulatorScript *chosen = NULL;
 
 	for (size_t i = 0; i < script_count; i++)
-		if (is_for_payment(&scripts[i], payment) && is_its_turn(&scripts[i]) && beats(&scripts[i], chosen))
+		if (is_for_payment(&scripts[i], payment) && simulator_script_is_next(&scripts[i]) && simulator_script_beats(&scripts[i], chosen))
 			chosen = &scripts[i];
 	return chosen;
 }
@@ -186,10 +142,12 @@ shows_failure(const SimulatedPayment *payment)
 		: payment->script != NULL && payment->script->outcome == OUTCOME_FLIP;
 }
 
-/* Like LND: a hash in flight or paid is refused, a failed one may be paid again. */
+/* Of nearly every kind: a hash in flight or paid is refused, a failed one may be paid again. */
 static const char *
-why_not_again(const SimulatedPayment *attempts, size_t count)
+why_not_again(NodeKind kind, const SimulatedPayment *attempts, size_t count)
 {
+	if (simulator_kind_pays_again(kind))
+		return NULL;
 	for (size_t i = 0; i < count; i++)
 	{
 		if (attempts[i].closed && attempts[i].end.kind == END_SUCCESS)
@@ -214,19 +172,25 @@ simulator_pay(const SimulatorOrder *order, const SimulatedPayment *attempts, siz
 			  NodeCall *call, SimulatedPayment *changed)
 {
 	bool		was_refused = count > 0 && instant_is_none(attempts[count - 1].created_at);
-	const char *why_not = why_not_again(attempts, count);
+	const char *why_not = why_not_again(order->kind, attempts, count);
+	NodeFailure refusal = simulator_kind_refusal(order->kind, order);
 
 	*changed = (SimulatedPayment) {
 		.payment_hash = order->payment_hash,
 		.attempt = was_refused ? attempts[count - 1].attempt : (int32_t) count + 1,
 		.preimage = order->preimage,
 		.amount = order->amount,
-		.max_fee = order->max_fee,
+		.max_fee = simulator_kind_fee_cap(order->kind, order->max_fee),
 		.memo = order->memo,
 		.called_at = was_refused ? attempts[count - 1].called_at : now,
 		.refusals = was_refused ? attempts[count - 1].refusals : 0,
 		.bound_at = now,
 	};
+	if (refusal != NODE_FAILURE_NONE)
+	{
+		reject(call, refusal);
+		return false;
+	}
 	changed->script = was_refused ? attempts[count - 1].script : script_for_new(changed, scripts, script_count);
 	if (why_not == NULL && changed->script != NULL && changed->script->outcome == OUTCOME_NOT_SENT &&
 		changed->refusals < changed->script->times)
@@ -251,7 +215,7 @@ simulator_pay(const SimulatorOrder *order, const SimulatedPayment *attempts, siz
 	}
 	changed->created_at = now;
 	simulator_follow_payments(changed, 1, NULL, 0, now);
-	simulator_reply_to_pay(changed, call);
+	simulator_reply_to_pay(changed, order->kind, call);
 	return true;
 }
 
@@ -270,7 +234,8 @@ tell_record(const SimulatedPayment *payment, NodeCall *call)
 static void
 tell_success(const SimulatedPayment *payment, NodeCall *call)
 {
-	call->payment.fee = payment->closed ? payment->end.fee : fee_of(payment);
+	call->payment.fee = payment->script != NULL && payment->script->has_told_fee ? payment->script->told_fee :
+		payment->closed ? payment->end.fee : fee_of(payment);
 	call->payment.preimage = payment->preimage;
 	call->payment.has_preimage = true;
 	if (payment->closed || payment->script == NULL || payment->script->outcome != OUTCOME_BAD_PREIMAGE)
@@ -312,22 +277,6 @@ is_silence(ReplyFault fault)
 	return fault >= FAULT_ENDLESS;
 }
 
-/* What a node that answers says: where the payment stands. */
-static void
-reply_with_state(const SimulatedPayment *payment, NodeCall *call)
-{
-	call->done = true;
-	if (!payment->closed)
-		call->submit = SUBMIT_ACKED;
-	else if (payment->end.kind == END_SUCCESS)
-	{
-		call->submit = SUBMIT_SETTLED;
-		tell_success(payment, call);
-	}
-	else
-		reject(call, payment->end.failure);
-}
-
 static void
 reply_is_lost(NodeCall *call, const char *words)
 {
@@ -337,16 +286,34 @@ reply_is_lost(NodeCall *call, const char *words)
 	call->done = true;
 }
 
+/* What a node that answers says: where the payment stands. */
+static void
+reply_with_state(const SimulatedPayment *payment, NodeKind kind, NodeCall *call)
+{
+	call->done = true;
+	if (!payment->closed)
+		call->submit = SUBMIT_ACKED;
+	else if (payment->end.kind == END_SUCCESS)
+	{
+		call->submit = SUBMIT_SETTLED;
+		tell_success(payment, call);
+	}
+	else if (simulator_kind_rejects(kind, payment->end.failure))
+		reject(call, payment->end.failure);
+	else
+		reply_is_lost(call, "failed, it seems");
+}
+
 /* While it goes on, the outcome decides; once closed, only how the reply travels. */
-void
-simulator_reply_to_pay(const SimulatedPayment *payment, NodeCall *call)
+static void
+reply_by_outcome(const SimulatedPayment *payment, NodeKind kind, NodeCall *call)
 {
 	const SimulatorScript *script = payment->script;
 
 	tell_record(payment, call);
 	if (script == NULL)
 	{
-		reply_with_state(payment, call);
+		reply_with_state(payment, kind, call);
 		return;
 	}
 	switch (script->outcome)
@@ -355,14 +322,19 @@ simulator_reply_to_pay(const SimulatedPayment *payment, NodeCall *call)
 		case OUTCOME_FAIL:
 		case OUTCOME_NOT_SENT:
 		case OUTCOME_RECEIVE:
+		case OUTCOME_MAKE:
+		case OUTCOME_NODE:
 		case OUTCOME_COUNT:
-			reply_with_state(payment, call);
+			reply_with_state(payment, kind, call);
 			break;
 		case OUTCOME_LOST_REPLY:
+		case OUTCOME_STALE:
 			reply_is_lost(call, "connection closed");
 			break;
 		case OUTCOME_UNKNOWN:
 			reply_is_lost(call, "unknown");
+			if (script->is_acknowledged)
+				call->submit = SUBMIT_ACKED;
 			break;
 		case OUTCOME_BAD_REPLY:
 			if (!is_silence(script->fault))
@@ -371,11 +343,14 @@ simulator_reply_to_pay(const SimulatedPayment *payment, NodeCall *call)
 		case OUTCOME_NEVER_ANSWER:
 			break;
 		case OUTCOME_STUCK:
-			reply_with_state(payment, call);
+			reply_with_state(payment, kind, call);
 			call->words = words_of_stuck(script->as);
 			break;
 		case OUTCOME_FLIP:
-			reject(call, script->reason);
+			if (simulator_kind_rejects_too_early(kind))
+				reject(call, script->reason);
+			else
+				reply_is_lost(call, "failed, it seems");
 			break;
 		case OUTCOME_BAD_PREIMAGE:
 			call->submit = SUBMIT_SETTLED;
@@ -383,6 +358,17 @@ simulator_reply_to_pay(const SimulatedPayment *payment, NodeCall *call)
 			call->done = true;
 			break;
 	}
+}
+
+void
+simulator_reply_to_pay(const SimulatedPayment *payment, NodeKind kind, NodeCall *call)
+{
+	reply_by_outcome(payment, kind, call);
+	if (!call->done || !simulator_kind_only_acknowledges(kind) || call->submit == SUBMIT_AMBIGUOUS)
+		return;
+	call->submit = SUBMIT_ACKED;
+	call->failure = NODE_FAILURE_NONE;
+	call->payment = (NodePayment) {.has_preimage = false};
 }
 
 static void
@@ -424,6 +410,16 @@ look_up_unknown(LookupSays says, NodeCall *call)
 	}
 }
 
+/* The record of a try before this one, which says nothing of it. */
+static void
+look_up_stale(const SimulatedPayment *payment, NodeCall *call)
+{
+	call->payment.created_at = instant_plus_seconds(payment->created_at, -SIMULATOR_STALE_AGE);
+	call->payment.reference = "0";
+	call->failure = payment->script->reason;
+	verdict_is(call, PAYMENT_FAILED);
+}
+
 /* One that is under way. */
 static void
 look_up_open(const SimulatedPayment *payment, Instant now, NodeCall *call)
@@ -437,6 +433,8 @@ look_up_open(const SimulatedPayment *payment, Instant now, NodeCall *call)
 		case OUTCOME_NOT_SENT:
 		case OUTCOME_BAD_REPLY:
 		case OUTCOME_RECEIVE:
+		case OUTCOME_MAKE:
+		case OUTCOME_NODE:
 		case OUTCOME_COUNT:
 			verdict_is(call, PAYMENT_PENDING);
 			break;
@@ -452,6 +450,9 @@ look_up_open(const SimulatedPayment *payment, Instant now, NodeCall *call)
 		case OUTCOME_UNKNOWN:
 			look_up_unknown(script->lookup, call);
 			break;
+		case OUTCOME_STALE:
+			look_up_stale(payment, call);
+			break;
 		case OUTCOME_FLIP:
 			call->failure = script->reason;
 			verdict_is(call, PAYMENT_FAILED);
@@ -465,7 +466,15 @@ look_up_open(const SimulatedPayment *payment, Instant now, NodeCall *call)
 	}
 }
 
-/* A success at any attempt, else the last attempt that the node has a record of. */
+/* Of several attempts at a hash: made counts more than under way, that more than failed, then the later one. */
+static int
+weight_of(const SimulatedPayment *payment)
+{
+	if (payment->closed && payment->end.kind == END_SUCCESS)
+		return 2;
+	return shows_failure(payment) ? 0 : 1;
+}
+
 void
 simulator_look_up_payment(const SimulatedPayment *attempts, size_t count, Instant now, NodeCall *call)
 {
@@ -473,7 +482,7 @@ simulator_look_up_payment(const SimulatedPayment *attempts, size_t count, Instan
 
 	for (size_t i = 0; i < count; i++)
 		if (!instant_is_none(attempts[i].created_at) &&
-			(payment == NULL || !payment->closed || payment->end.kind != END_SUCCESS))
+			(payment == NULL || weight_of(&attempts[i]) >= weight_of(payment)))
 			payment = &attempts[i];
 	if (payment == NULL)
 	{
@@ -485,151 +494,6 @@ simulator_look_up_payment(const SimulatedPayment *attempts, size_t count, Instan
 		look_up_closed(payment, call);
 	else
 		look_up_open(payment, now, call);
-}
-
-/* ---------------------------------------------------------------- invoices */
-
-/* More than twice the amount, or less than it, no node takes (BOLT 4). */
-static bool
-is_acceptable(const SimulatedInvoice *invoice, Amount received)
-{
-	return amount_is_payable(received) && received.msat >= invoice->amount.msat &&
-		(invoice->amount.msat == 0 || received.msat / 2 < invoice->amount.msat ||
-		 received.msat == 2 * invoice->amount.msat);
-}
-
-void
-simulator_bind_invoice(SimulatedInvoice *invoice, const SimulatorScript *scripts, size_t script_count)
-{
-	for (size_t i = 0; i < script_count; i++)
-		if (is_for_invoice(&scripts[i], invoice) && is_its_turn(&scripts[i]) && beats(&scripts[i], invoice->script))
-			invoice->script = &scripts[i];
-	invoice->bound_at = invoice->created_at;
-}
-
-/* When and with what its script lets it be paid; none: it does not. */
-static Instant
-receive_at(const SimulatedInvoice *invoice, Amount *received)
-{
-	const SimulatorScript *script = invoice->script;
-
-	if (script == NULL || script->outcome != OUTCOME_RECEIVE)
-		return INSTANT_NONE;
-	*received = script->has_received ? script->received : invoice->amount;
-	if (!is_acceptable(invoice, *received))
-		return INSTANT_NONE;
-	return instant_plus_seconds(invoice->bound_at, larger_of(script->after_s, SIMULATOR_RECEIVE_DELAY));
-}
-
-bool
-simulator_follow_invoice(SimulatedInvoice *invoice, const SimulatorScript *scripts, size_t script_count,
-						 Instant now)
-{
-	Amount		received;
-	Instant		due;
-
-	if (!instant_is_none(invoice->settled_at) || !instant_is_none(invoice->canceled_at))
-		return false;
-	for (size_t i = 0; i < script_count; i++)
-	{
-		const SimulatorScript *script = &scripts[i];
-		Instant		from = later_of(script->made_at, invoice->bound_at);
-
-		due = receive_at(invoice, &received);
-		if (!instant_is_none(due) && has_come(due, from))
-			break;
-		if (script->call != 0 || !is_for_invoice(script, invoice) || !beats(script, invoice->script))
-			continue;
-		invoice->script = script;
-		invoice->bound_at = from;
-	}
-	due = receive_at(invoice, &received);
-	if (instant_is_none(due) || !has_come(due, now))
-		return false;
-	invoice->settled_at = due;
-	invoice->received = received;
-	invoice->kept = amount_compare(invoice->script->kept, received) > 0 ? received : invoice->script->kept;
-	invoice->events = invoice->script->events;
-	return true;
-}
-
-static bool
-never_answers(const SimulatedInvoice *invoice)
-{
-	return invoice->script != NULL && invoice->script->outcome == OUTCOME_NEVER_ANSWER;
-}
-
-void
-simulator_look_up_invoice(const SimulatedInvoice *invoice, Instant now, NodeCall *call)
-{
-	if (invoice != NULL && never_answers(invoice))
-		return;
-	call->done = true;
-	if (invoice == NULL)
-		call->invoice = INVOICE_NOT_FOUND;
-	else if (!instant_is_none(invoice->settled_at))
-	{
-		call->invoice = INVOICE_SETTLED;
-		call->received = invoice->received;
-		call->receive_fee = invoice->kept;
-		call->preimage = invoice->preimage;
-	}
-	else if (!instant_is_none(invoice->canceled_at))
-		call->invoice = INVOICE_CANCELED;
-	else
-		call->invoice = has_come(invoice->expires_at, now) ? INVOICE_EXPIRED : INVOICE_OPEN;
-}
-
-bool
-simulator_cancel_invoice(SimulatedInvoice *invoice, Instant now, NodeCall *call)
-{
-	if (invoice != NULL && never_answers(invoice))
-		return false;
-	call->done = true;
-	if (invoice == NULL)
-		call->cancel = CANCEL_NOT_FOUND;
-	else if (!instant_is_none(invoice->settled_at))
-		call->cancel = CANCEL_ALREADY_SETTLED;
-	else
-	{
-		call->cancel = CANCEL_CANCELED;
-		if (instant_is_none(invoice->canceled_at))
-		{
-			invoice->canceled_at = now;
-			return true;
-		}
-	}
-	return false;
-}
-
-Result
-simulator_wallet_pays(SimulatedInvoice *invoice, Amount received, bool late, Instant now)
-{
-	if (!instant_is_none(invoice->settled_at))
-		return FAIL_BECAUSE(PAYMENT_REQUEST_USED, "The invoice has been paid.");
-	if (!instant_is_none(invoice->canceled_at))
-		return FAIL_BECAUSE(PAYMENT_REQUEST_USED, "The node has cancelled the invoice.");
-	if (!late && has_come(invoice->expires_at, now))
-		return FAIL(PAYMENT_REQUEST_EXPIRED);
-	if (received.msat == 0)
-		received = invoice->amount;
-	if (!is_acceptable(invoice, received))
-		return FAIL_BECAUSE(INVALID_ARGUMENT,
-							"Argument received_msat must be the invoice's amount at least, and twice that at most.");
-	invoice->settled_at = now;
-	invoice->received = received;
-	/* The script no longer decides what is paid, but still how the hint travels. */
-	invoice->events = invoice->script != NULL ? invoice->script->events : EVENTS_ONCE;
-	return OK;
-}
-
-Instant
-simulator_event_at(const SimulatedInvoice *invoice)
-{
-	if (instant_is_none(invoice->settled_at) || invoice->events == EVENTS_MISSED)
-		return INSTANT_NONE;
-	return instant_plus_seconds(invoice->settled_at,
-								invoice->events == EVENTS_REORDERED ? SIMULATOR_REORDER_DELAY : 0);
 }
 
 /* -------------------------------------------------------------- every call */

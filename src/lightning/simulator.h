@@ -16,6 +16,7 @@
 #ifndef SPARK_LIGHTNING_SIMULATOR_H
 #define SPARK_LIGHTNING_SIMULATOR_H
 
+#include "lightning/node_kinds.h"
 #include "lightning/simulator_script.h"
 
 /* The fee of a payment without script, or its cap where that is lower. */
@@ -30,6 +31,9 @@
 
 /* How long the record of a payment whose reply was lost at `read` stays away. */
 #define SIMULATOR_READ_DELAY INT64_C(1)
+
+/* How much older than a payment the record is that `stale` tells in its place, in seconds. */
+#define SIMULATOR_STALE_AGE INT64_C(3600)
 
 /* How long a hint that is to come late is held back. */
 #define SIMULATOR_REORDER_DELAY INT64_C(2)
@@ -73,9 +77,11 @@ typedef struct SimulatedPayment
 /* What a pay call asks for, once its payment request was read. */
 typedef struct SimulatorOrder
 {
+	NodeKind	kind;			/* that the node passes for */
 	Bytes32		payment_hash;
 	Bytes32		preimage;
 	Amount		amount;
+	bool		names_amount;	/* the request does; else the caller did */
 	Amount		max_fee;
 	const char *memo;
 	Instant		expires_at;
@@ -101,7 +107,7 @@ extern bool simulator_pay(const SimulatorOrder *order, const SimulatedPayment *a
 						  NodeCall *call, SimulatedPayment *changed);
 
 /* What comes back to the call that began this attempt. */
-extern void simulator_reply_to_pay(const SimulatedPayment *payment, NodeCall *call);
+extern void simulator_reply_to_pay(const SimulatedPayment *payment, NodeKind kind, NodeCall *call);
 
 extern void simulator_look_up_payment(const SimulatedPayment *attempts, size_t count, Instant now, NodeCall *call);
 
@@ -128,7 +134,7 @@ typedef struct SimulatedInvoice
 /* A new invoice takes the script that fits. */
 extern void simulator_bind_invoice(SimulatedInvoice *invoice, const SimulatorScript *scripts, size_t script_count);
 
-/* Brings it up to now: true where a script has just settled it. */
+/* Brings it up to now: true where a script has just settled it, or had it released. */
 extern bool simulator_follow_invoice(SimulatedInvoice *invoice, const SimulatorScript *scripts, size_t script_count,
 									 Instant now);
 

@@ -208,7 +208,8 @@ add_unseen_receipts(Witness *witness)
 		SimulatorInvoice *found = simulator_find_invoice(hashes[i], &scripts, LOCK_IN_QUERY, witness->arena);
 
 		if (found != NULL &&
-			simulator_follow_invoice(&found->invoice, scripts.scripts, scripts.count, witness->now))
+			simulator_follow_invoice(&found->invoice, scripts.scripts, scripts.count, witness->now) &&
+			!instant_is_none(found->invoice.settled_at))
 			testify(witness, (ExecutedPayment) {
 				.payment_hash = hashes[i],
 				.incoming = true,

@@ -77,3 +77,30 @@ simulator_make_invoice(SimulatorOwner owner, Uuid key, Amount amount, const char
 	*payment_request = made.payment_request;
 	return OK;
 }
+
+const char *
+simulator_forge_invoice(const char *payment_request, MadeWrong wrong, Arena *arena)
+{
+	const Bolt11Crypto *crypto = simulator_crypto();
+	SimulatorKey signer;
+	const char *forged;
+	Bolt11	   *good;
+	Bolt11Plain plain;
+
+	if (wrong == WRONG_JUNK || failed(bolt11_decode(payment_request, crypto, arena, &good)))
+		return "lnbcrt1junk";
+	signer = simulator_need_key(wrong == WRONG_PAYEE ? OWNER_OUTSIDE : OWNER_NODE, crypto,
+								(Instant) {good->timestamp * MICROSECONDS_PER_SECOND});
+	plain = (Bolt11Plain) {
+		.network = wrong == WRONG_NETWORK ? BOLT11_TESTNET : good->network,
+		.has_amount = true,
+		.amount = wrong == WRONG_AMOUNT ? AMOUNT_MSAT(good->amount.msat + MSAT_PER_SAT) : good->amount,
+		.timestamp = good->timestamp,
+		.expiry_seconds = good->expiry_seconds,
+		.min_final_cltv = BOLT11_DEFAULT_MIN_FINAL_CLTV,
+		.payment_hash = wrong == WRONG_HASH ? random_bytes32() : good->payment_hash,
+		.payment_secret = random_bytes32(),
+		.description = good->description,
+	};
+	return failed(bolt11_make(&plain, &signer.secret, crypto, arena, &forged)) ? "lnbcrt1junk" : forged;
+}

@@ -23,4 +23,7 @@ extern Result simulator_make_invoice(SimulatorOwner owner, Uuid key, Amount amou
 									 int64_t expiry_seconds, Instant now, Arena *arena,
 									 const char **payment_request) MUST_CHECK;
 
+/* What the node shows in place of a good invoice of its own. */
+extern const char *simulator_forge_invoice(const char *payment_request, MadeWrong wrong, Arena *arena);
+
 #endif

@@ -7,6 +7,8 @@
  * are there.  The answer comes at once, or, where a script keeps the node
  * silent, not at all: then the call waits for its deadline, or for another
  * script, which wakes the worker.
+ *
+ * It passes for the kind of node that spark.simulator_mode names.
  */
 #include "postgres/server.h"
 
@@ -15,7 +17,9 @@
 #include "lightning/bolt11.h"
 #include "lightning/bytes32.h"
 #include "lightning/public_key.h"
+#include "lightning/simulator_condition.h"
 #include "lightning/simulator_invoices.h"
+#include "lightning/simulator_kind.h"
 #include "lightning/simulator_lists.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
@@ -38,7 +42,26 @@ typedef struct SimulatorNode
 	Waiting    *waiting;
 	Instant		looked_at;		/* when the waiting ones last looked */
 	bool		wants_look;
+	bool		is_asked;		/* a call was started here: from now on identification settles what it can do */
 } SimulatorNode;
+
+static int	simulator_mode;
+
+#define MODE_ENTRY(symbol, word) {word, NODE_KIND_##symbol, false},
+static const struct config_enum_entry modes[] = {
+	NODE_KINDS(MODE_ENTRY)
+	{NULL, 0, false}
+};
+
+void
+simulator_define_settings(void)
+{
+	DefineCustomEnumVariable("spark.simulator_mode", "Names the kind of node that the simulated one passes for.",
+							 "Kinds differ in what they refuse and in what their words are worth.",
+							 &simulator_mode, NODE_KIND_LND, modes, PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+static SimulatorNode simulated;
 
 /* What one transaction is about. */
 typedef struct NodeAct
@@ -46,6 +69,7 @@ typedef struct NodeAct
 	NodeCall   *call;
 	Arena	   *arena;			/* of the transaction; the answer's texts are the call's */
 	Instant		now;
+	NodeKind	kind;
 	int32_t		attempt;		/* PAY: 0 at the first time, else the attempt that waits */
 } NodeAct;
 
@@ -57,6 +81,7 @@ read_order(const NodeAct *act)
 {
 	const NodeCall *call = act->call;
 	SimulatorOrder order = {
+		.kind = act->kind,
 		.payment_hash = call->payment_hash,
 		.amount = call->amount,
 		.max_fee = call->max_fee,
@@ -74,6 +99,7 @@ read_order(const NodeAct *act)
 	order.expires_at = invoice->expires_at;
 	if (invoice->description != NULL)
 		order.memo = invoice->description;
+	order.names_amount = invoice->has_amount;
 	if (invoice->has_amount)
 		order.amount = invoice->amount;
 	if (!amount_is_payable(order.amount))
@@ -125,7 +151,7 @@ act_look_at_pay(NodeAct *act)
 
 	for (size_t i = 0; i < payments.count; i++)
 		if (payments.attempts[i].attempt == act->attempt)
-			simulator_reply_to_pay(&payments.attempts[i], act->call);
+			simulator_reply_to_pay(&payments.attempts[i], act->kind, act->call);
 }
 
 static void
@@ -195,17 +221,48 @@ invoice_up_to_now(const NodeAct *act, Bytes32 payment_hash)
 	return locked;
 }
 
+/* The node shows something else than the invoice that it has just made, where a script says so. */
+static const char *
+as_scripted(const NodeAct *act, const char *memo, const char *made)
+{
+	const NodeCall *call = act->call;
+	SimulatorScripts scripts = simulator_load_scripts((Bytes32) {{0}}, false, act->arena);
+	const SimulatorScript *chosen = NULL;
+
+	simulator_count_calls(&scripts, true);
+	for (size_t i = 0; i < scripts.count; i++)
+	{
+		const SimulatorScript *script = &scripts.scripts[i];
+
+		/* The invoice is among those that were counted. */
+		if (script->outcome == OUTCOME_MAKE && (script->call == 0 || script->call == script->fitted_before) &&
+			simulator_script_is_for(script, (Bytes32) {{0}}, call->amount, memo) && simulator_script_beats(script, chosen))
+			chosen = script;
+	}
+	return chosen == NULL ? made : simulator_forge_invoice(made, chosen->wrong, call->arena);
+}
+
 static void
 act_create_invoice(NodeAct *act)
 {
 	NodeCall   *call = act->call;
 	const char *memo = call->memo == NULL ? "" : call->memo;
+	bool		has_key = simulator_kind_has_create_key(act->kind);
 
-	call->created = simulator_find_created(call->key, call->arena);
-	call->answered = call->created != NULL ||
-		!failed(simulator_make_invoice(OWNER_NODE, call->key, call->amount, memo, call->seconds, act->now,
-									   call->arena, &call->created));
 	call->done = true;
+	if (!node_capabilities[act->kind].is_exact && call->amount.msat % MSAT_PER_SAT != 0)
+	{
+		call->words = "invoices are of whole satoshi only";
+		return;
+	}
+	call->created = has_key ? simulator_find_created(call->key, call->arena) : NULL;
+	call->answered = call->created != NULL;
+	if (call->answered)
+		return;
+	call->answered = !failed(simulator_make_invoice(OWNER_NODE, has_key ? call->key : UUID_NIL, call->amount, memo,
+													call->seconds, act->now, call->arena, &call->created));
+	if (call->answered)
+		call->created = as_scripted(act, memo, call->created);
 }
 
 static void
@@ -225,6 +282,12 @@ act_cancel_invoice(NodeAct *act)
 	SimulatorInvoice *locked;
 	bool		settled;
 
+	if (!node_capabilities[act->kind].can_cancel_invoice)
+	{
+		call->words = "it cancels no invoices";
+		call->done = true;
+		return;
+	}
 	if (seen == NULL || seen->owner != OWNER_NODE)
 	{
 		(void) simulator_cancel_invoice(NULL, act->now, call);
@@ -250,13 +313,17 @@ act_settled_since(NodeAct *act)
 	Bytes32    *settled;
 	size_t		count = simulator_receivable(false, act->arena, &receivable);
 
+	call->answered = true;
+	call->done = true;
+	call->next_cursor = call->cursor;
+	/* It pushes only what it settles while somebody listens. */
+	if (act->kind == NODE_KIND_LNBITS)
+		return;
 	for (size_t i = 0; i < count; i++)
 		(void) invoice_up_to_now(act, receivable[i]);
 	call->settled_count = simulator_events_since(call->cursor, act->now, call->arena, &settled, &call->next_cursor);
 	call->settled = settled;
 	tell_moved_payments(act);
-	call->answered = true;
-	call->done = true;
 }
 
 static void
@@ -265,6 +332,7 @@ act_identify(NodeAct *act)
 	NodeCall   *call = act->call;
 	SimulatorKey key = simulator_need_key(OWNER_NODE, simulator_crypto(), act->now);
 
+	simulated.node.capabilities = node_capabilities[act->kind];
 	call->identity = (NodeIdentity) {
 		.network = bolt11_network_name(SIMULATOR_NETWORK),
 		.node_id = public_key_hex(call->arena, key.public_key),
@@ -278,20 +346,10 @@ act_identify(NodeAct *act)
 /* ------------------------------------------------------------ one transaction */
 
 static void
-act_in_transaction(void *argument)
+act_by_operation(NodeAct *act)
 {
-	NodeAct    *act = argument;
 	NodeCall   *call = act->call;
 
-	act->arena = context_arena(CurrentMemoryContext);
-	if (!tables_are_current("bitcoin"))
-	{
-		/* Nobody is there to hear it, unless it was heard before. */
-		if (act->attempt == 0)
-			call->submit = SUBMIT_NOT_SENT;
-		call->done = true;
-		return;
-	}
 	switch (call->operation)
 	{
 		case NODE_IDENTIFY:
@@ -330,11 +388,35 @@ act_in_transaction(void *argument)
 	}
 }
 
+static void
+act_in_transaction(void *argument)
+{
+	NodeAct    *act = argument;
+	NodeCall   *call = act->call;
+	bool		begins = act->attempt == 0;
+	SimulatorScript condition;
+
+	act->arena = context_arena(CurrentMemoryContext);
+	if (!tables_are_current("bitcoin"))
+	{
+		/* Nobody is there to hear it, unless it was heard before. */
+		if (begins)
+			call->submit = SUBMIT_NOT_SENT;
+		call->done = true;
+		return;
+	}
+	condition = simulator_find_condition(act->now, act->arena);
+	if (simulator_condition_answers(&condition, call, begins))
+		return;
+	act_by_operation(act);
+	simulator_condition_colours(&condition, call);
+}
+
 /* Gives the attempt that a pay call began.  Raises nothing: what went wrong is no answer. */
 static int32_t
 run(NodeCall *call, int32_t attempt)
 {
-	NodeAct		act = {.call = call, .now = server_time(), .attempt = attempt};
+	NodeAct		act = {.call = call, .now = server_time(), .kind = (NodeKind) simulator_mode, .attempt = attempt};
 	ErrorData  *error;
 
 	simulator_give_up(call);
@@ -356,9 +438,11 @@ static void
 node_start(LightningNode *self, NodeCall *call)
 {
 	SimulatorNode *node = (SimulatorNode *) self;
-	int32_t		attempt = run(call, 0);
+	int32_t		attempt;
 	Waiting    *waiting;
 
+	node->is_asked = true;
+	attempt = run(call, 0);
 	if (call->done)
 		return;
 	waiting = MemoryContextAlloc(TopMemoryContext, sizeof(Waiting));
@@ -444,30 +528,21 @@ node_release(LightningNode *self, NodeCall *call)
 		}
 }
 
+static SimulatorNode simulated = {
+	.node = {
+		.name = "simulator",
+		.start = node_start,
+		.progress = node_progress,
+		.next = node_next,
+		.descriptor = node_descriptor,
+		.release = node_release,
+	},
+};
+
 LightningNode *
 simulator_node(void)
 {
-	static SimulatorNode node = {
-		.node = {
-			.name = "simulator",
-			.capabilities = {
-				.is_exact = true,
-				.pays_amountless = true,
-				.can_cancel_invoice = true,
-				.refuses_second_payment = true,
-				.tells_balance = true,
-				.lists_payments = true,
-				.lists_invoices = true,
-				.failure_rule = FAILURE_IS_FINAL,
-				.not_found_rule = NOT_FOUND_AFTER_DELAY,
-			},
-			.start = node_start,
-			.progress = node_progress,
-			.next = node_next,
-			.descriptor = node_descriptor,
-			.release = node_release,
-		},
-	};
-
-	return &node.node;
+	if (!simulated.is_asked)
+		simulated.node.capabilities = node_capabilities[simulator_mode];
+	return &simulated.node;
 }

@@ -9,6 +9,9 @@
 
 #include "lightning/lightning_node.h"
 
+/* spark.simulator_mode: which kind of node it passes for. */
+extern void simulator_define_settings(void);
+
 /* The one of this process; the same at each call. */
 extern LightningNode *simulator_node(void);
 

@@ -14,6 +14,7 @@
 /* Ten years: long past whatever a payment lives, and far from overflow. */
 #define MAX_AFTER_S INT64_C(315360000)
 #define MAX_COUNT INT64_C(1000000000)
+#define MAX_SKEW_S INT64_C(86400)
 #define MAX_SHOWN 64			/* bytes of an unknown name that an error repeats */
 #define MAX_MSAT (MAX_SAT * MSAT_PER_SAT)
 
@@ -66,26 +67,58 @@ static const char *const fault_words[] = {
 	[FAULT_SILENT] = "silent",
 	[FAULT_LATE] = "late"};
 static const char *const events_words[] = {
-	[EVENTS_ONCE] = "once", [EVENTS_TWICE] = "twice", [EVENTS_MISSED] = "missed", [EVENTS_REORDERED] = "reordered"};
+	[EVENTS_ONCE] = "once",
+	[EVENTS_TWICE] = "twice",
+	[EVENTS_MISSED] = "missed",
+	[EVENTS_REORDERED] = "reordered",
+	[EVENTS_GAP] = "gap",
+	[EVENTS_INDEX_0] = "index_0"};
+static const char *const reply_words[] = {"lost", "ack"};
+static const char *const cancelled_words[] = {"unpaid", "paid"};
+static const char *const wrong_words[] = {
+	[WRONG_HASH] = "hash",
+	[WRONG_AMOUNT] = "amount",
+	[WRONG_PAYEE] = "payee",
+	[WRONG_NETWORK] = "network",
+	[WRONG_JUNK] = "junk"};
+static const char *const condition_words[] = {
+	[CONDITION_WELL] = "well",
+	[CONDITION_DOWN] = "down",
+	[CONDITION_LOCKED] = "locked",
+	[CONDITION_SYNCING] = "syncing",
+	[CONDITION_ANOTHER] = "another",
+	[CONDITION_PRUNED] = "pruned"};
 
 /* ---------------------------------------------------------------- options */
 
 typedef enum Option
 {
+	/* numbers */
 	OPTION_AFTER_S,
+	OPTION_WITHIN_S,
+	OPTION_SEED,
 	OPTION_FEE_MSAT,
 	OPTION_OVER_MSAT,
+	OPTION_TOLD_FEE_MSAT,
 	OPTION_KEPT_MSAT,
+	OPTION_TIMES,
+	OPTION_RECEIVED_MSAT,
+	OPTION_HELD_S,
+	OPTION_SKEW_S,
+	/* words */
 	OPTION_REASON,
 	OPTION_THEN,
 	OPTION_AT,
 	OPTION_LOOKUP,
-	OPTION_TIMES,
-	OPTION_AS,
+	OPTION_REPLY,
+	OPTION_STUCK_AS,
+	OPTION_NODE_AS,
 	OPTION_KIND,
 	OPTION_FAULT,
-	OPTION_RECEIVED_MSAT,
 	OPTION_EVENTS,
+	OPTION_CANCELLED,
+	OPTION_WRONG,
+	/* filters */
 	OPTION_AMOUNT_MSAT,
 	OPTION_MEMO,
 	OPTION_CALL
@@ -93,9 +126,10 @@ typedef enum Option
 
 #define OF(outcome) (1u << OUTCOME_##outcome)
 /* Where the payment ends as `then` says, or as the outcome itself does. */
-#define OF_THEN (OF(LOST_REPLY) | OF(UNKNOWN) | OF(NOT_SENT) | OF(BAD_REPLY))
+#define OF_THEN (OF(LOST_REPLY) | OF(UNKNOWN) | OF(NOT_SENT) | OF(BAD_REPLY) | OF(STALE))
 #define OF_ENDING (OF(SUCCEED) | OF(FAIL) | OF_THEN | OF(FLIP))
 #define OF_ALL ((1u << OUTCOME_COUNT) - 1)
+#define OF_FILTERED (OF_ALL & ~OF(NODE))
 
 #define NUMBER(least_, most_) .least = (least_), .most = (most_)
 #define WORDS(words_) .words = (words_), .count = COUNT_OF(words_)
@@ -114,86 +148,112 @@ typedef struct OptionRule
 } OptionRule;
 
 static const OptionRule option_rules[] = {
-	{"after_s", OPTION_AFTER_S, OF_ENDING | OF(RECEIVE), NUMBER(0, MAX_AFTER_S)},
+	{"after_s", OPTION_AFTER_S, OF_ENDING | OF(RECEIVE) | OF(NODE), NUMBER(0, MAX_AFTER_S)},
+	{"within_s", OPTION_WITHIN_S, OF_ENDING | OF(RECEIVE), NUMBER(0, MAX_AFTER_S)},
+	{"seed", OPTION_SEED, OF_ENDING | OF(RECEIVE), NUMBER(0, MAX_COUNT)},
 	{"fee_msat", OPTION_FEE_MSAT, OF_ENDING | OF(BAD_PREIMAGE), NUMBER(0, MAX_MSAT)},
 	{"over_msat", OPTION_OVER_MSAT, OF(SUCCEED), NUMBER(1, MAX_MSAT)},
+	{"told_fee_msat", OPTION_TOLD_FEE_MSAT, OF(SUCCEED), NUMBER(-MAX_MSAT, MAX_MSAT)},
 	{"kept_msat", OPTION_KEPT_MSAT, OF(RECEIVE), NUMBER(0, MAX_MSAT)},
+	{"times", OPTION_TIMES, OF(NOT_SENT), NUMBER(1, MAX_COUNT)},
+	{"received_msat", OPTION_RECEIVED_MSAT, OF(RECEIVE), NUMBER(1, MAX_MSAT)},
+	{"held_s", OPTION_HELD_S, OF(RECEIVE), NUMBER(0, MAX_AFTER_S)},
+	{"skew_s", OPTION_SKEW_S, OF(NODE), NUMBER(-MAX_SKEW_S, MAX_SKEW_S)},
 	{"reason", OPTION_REASON, OF_ENDING, WORDS(failure_words)},
-	{"then", OPTION_THEN, OF_THEN, WORDS(then_words)},
+	{"then", OPTION_THEN, OF_THEN | OF(RECEIVE), WORDS(then_words)},
 	{"at", OPTION_AT, OF(LOST_REPLY), WORDS(at_words)},
 	{"lookup", OPTION_LOOKUP, OF(UNKNOWN), WORDS(lookup_words)},
-	{"times", OPTION_TIMES, OF(NOT_SENT), NUMBER(1, MAX_COUNT)},
-	{"as", OPTION_AS, OF(STUCK), WORDS(as_words)},
+	{"reply", OPTION_REPLY, OF(UNKNOWN), WORDS(reply_words)},
+	{"as", OPTION_STUCK_AS, OF(STUCK), WORDS(as_words)},
+	{"as", OPTION_NODE_AS, OF(NODE), WORDS(condition_words)},
 	{"kind", OPTION_KIND, OF(BAD_PREIMAGE), WORDS(kind_words)},
 	{"fault", OPTION_FAULT, OF(BAD_REPLY), WORDS(fault_words)},
-	{"received_msat", OPTION_RECEIVED_MSAT, OF(RECEIVE), NUMBER(1, MAX_MSAT)},
 	{"events", OPTION_EVENTS, OF(RECEIVE), WORDS(events_words)},
-	{"amount_msat", OPTION_AMOUNT_MSAT, OF_ALL, .is_filter = true, NUMBER(1, MAX_MSAT)},
-	{"memo", OPTION_MEMO, OF_ALL, .is_filter = true, .is_text = true, .most = BOLT11_MAX_DESCRIPTION},
-	{"call", OPTION_CALL, OF_ALL, .is_filter = true, NUMBER(1, MAX_COUNT)},
+	{"cancelled", OPTION_CANCELLED, OF(RECEIVE), WORDS(cancelled_words)},
+	{"wrong", OPTION_WRONG, OF(MAKE), WORDS(wrong_words)},
+	{"amount_msat", OPTION_AMOUNT_MSAT, OF_FILTERED, .is_filter = true, NUMBER(1, MAX_MSAT)},
+	{"memo", OPTION_MEMO, OF_FILTERED, .is_filter = true, .is_text = true, .most = BOLT11_MAX_DESCRIPTION},
+	{"call", OPTION_CALL, OF_FILTERED, .is_filter = true, NUMBER(1, MAX_COUNT)},
 };
 
-/* value is the number, or the place among the words. */
 static void
-take_option(SimulatorScript *script, Option option, int64_t value, const char *text)
+take_number(SimulatorScript *script, Option option, int64_t value)
 {
-	switch (option)
+	if (option == OPTION_AFTER_S)
+		script->after_s = value;
+	else if (option == OPTION_WITHIN_S)
+		script->within_s = value;
+	else if (option == OPTION_SEED)
+		script->seed = value;
+	else if (option == OPTION_FEE_MSAT)
 	{
-		case OPTION_AFTER_S:
-			script->after_s = value;
-			break;
-		case OPTION_FEE_MSAT:
-			script->has_fee = true;
-			script->fee = AMOUNT_MSAT(value);
-			break;
-		case OPTION_OVER_MSAT:
-			script->over = AMOUNT_MSAT(value);
-			break;
-		case OPTION_KEPT_MSAT:
-			script->kept = AMOUNT_MSAT(value);
-			break;
-		case OPTION_REASON:
-			script->reason = (NodeFailure) value;
-			break;
-		case OPTION_THEN:
-			script->then_fails = value == 1;
-			break;
-		case OPTION_AT:
-			script->at = (LostAt) value;
-			break;
-		case OPTION_LOOKUP:
-			script->lookup = (LookupSays) value;
-			break;
-		case OPTION_TIMES:
-			script->times = value;
-			break;
-		case OPTION_AS:
-			script->as = (StuckAs) value;
-			break;
-		case OPTION_KIND:
-			script->kind = (PreimageKind) value;
-			break;
-		case OPTION_FAULT:
-			script->fault = (ReplyFault) value;
-			break;
-		case OPTION_RECEIVED_MSAT:
-			script->has_received = true;
-			script->received = AMOUNT_MSAT(value);
-			break;
-		case OPTION_EVENTS:
-			script->events = (SettleEvents) value;
-			break;
-		case OPTION_AMOUNT_MSAT:
-			script->has_amount = true;
-			script->amount = AMOUNT_MSAT(value);
-			break;
-		case OPTION_MEMO:
-			script->memo = text;
-			break;
-		case OPTION_CALL:
-			script->call = value;
-			break;
+		script->has_fee = true;
+		script->fee = AMOUNT_MSAT(value);
 	}
+	else if (option == OPTION_OVER_MSAT)
+		script->over = AMOUNT_MSAT(value);
+	else if (option == OPTION_TOLD_FEE_MSAT)
+	{
+		script->has_told_fee = true;
+		script->told_fee = AMOUNT_MSAT(value);
+	}
+	else if (option == OPTION_KEPT_MSAT)
+		script->kept = AMOUNT_MSAT(value);
+	else if (option == OPTION_TIMES)
+		script->times = value;
+	else if (option == OPTION_RECEIVED_MSAT)
+	{
+		script->has_received = true;
+		script->received = AMOUNT_MSAT(value);
+	}
+	else if (option == OPTION_HELD_S)
+		script->held_s = value;
+	else if (option == OPTION_SKEW_S)
+		script->skew_s = value;
+}
+
+/* place: among the words of the option. */
+static void
+take_word(SimulatorScript *script, Option option, size_t place)
+{
+	if (option == OPTION_REASON)
+		script->reason = (NodeFailure) place;
+	else if (option == OPTION_THEN)
+		script->then_fails = place == 1;
+	else if (option == OPTION_AT)
+		script->at = (LostAt) place;
+	else if (option == OPTION_LOOKUP)
+		script->lookup = (LookupSays) place;
+	else if (option == OPTION_REPLY)
+		script->is_acknowledged = place == 1;
+	else if (option == OPTION_STUCK_AS)
+		script->as = (StuckAs) place;
+	else if (option == OPTION_NODE_AS)
+		script->condition = (NodeCondition) place;
+	else if (option == OPTION_KIND)
+		script->kind = (PreimageKind) place;
+	else if (option == OPTION_FAULT)
+		script->fault = (ReplyFault) place;
+	else if (option == OPTION_EVENTS)
+		script->events = (SettleEvents) place;
+	else if (option == OPTION_CANCELLED)
+		script->pays_cancelled = place == 1;
+	else if (option == OPTION_WRONG)
+		script->wrong = (MadeWrong) place;
+}
+
+static void
+take_filter(SimulatorScript *script, Option option, const JsonValue *member)
+{
+	if (option == OPTION_AMOUNT_MSAT)
+	{
+		script->has_amount = true;
+		script->amount = AMOUNT_MSAT(member->integer);
+	}
+	else if (option == OPTION_MEMO)
+		script->memo = member->text;
+	else if (option == OPTION_CALL)
+		script->call = member->integer;
 }
 
 static const OptionRule *
@@ -205,11 +265,33 @@ rule_of(const char *name, SimulatorOutcome outcome)
 	return NULL;
 }
 
+/* The member's value is one that the option knows; *place is that among its words. */
+static Result
+check_value(const OptionRule *rule, const JsonValue *member, Arena *arena, size_t *place)
+{
+	*place = 0;
+	if (rule->words != NULL &&
+		(member->kind != JSON_TEXT || !name_place(rule->words, rule->count, member->text, place) ||
+		 (rule->option == OPTION_REASON && *place == NODE_FAILURE_NONE)))
+		return FAIL_BECAUSE(INVALID_ARGUMENT,
+							arena_printf(arena, "Option \"%s\" does not know this value.", rule->name));
+	if (rule->is_text && (member->kind != JSON_TEXT || strlen(member->text) > (size_t) rule->most))
+		return FAIL_BECAUSE(INVALID_ARGUMENT,
+							arena_printf(arena, "Option \"%s\" must be a text of no more than %lld bytes.",
+										 rule->name, (long long) rule->most));
+	if (rule->words == NULL && !rule->is_text &&
+		(member->kind != JSON_INTEGER || member->integer < rule->least || member->integer > rule->most))
+		return FAIL_BECAUSE(INVALID_ARGUMENT,
+							arena_printf(arena, "Option \"%s\" must be a whole number from %lld to %lld.",
+										 rule->name, (long long) rule->least, (long long) rule->most));
+	return OK;
+}
+
 static Result
 read_option(const JsonValue *member, Arena *arena, SimulatorScript *script)
 {
 	const OptionRule *rule = rule_of(member->name, script->outcome);
-	int64_t		value = 0;
+	size_t		place;
 
 	if (rule == NULL)
 		return FAIL_BECAUSE(INVALID_ARGUMENT,
@@ -218,30 +300,13 @@ read_option(const JsonValue *member, Arena *arena, SimulatorScript *script)
 	if (rule->is_filter && !script->for_any)
 		return FAIL_BECAUSE(INVALID_ARGUMENT,
 							arena_printf(arena, "Option \"%s\" goes with the payment hash * only.", rule->name));
-	if (rule->is_text || rule->words != NULL)
-	{
-		size_t		place = 0;
-
-		if (member->kind != JSON_TEXT ||
-			(rule->words != NULL && (!name_place(rule->words, rule->count, member->text, &place) ||
-									 (rule->option == OPTION_REASON && place == NODE_FAILURE_NONE))))
-			return FAIL_BECAUSE(INVALID_ARGUMENT,
-								arena_printf(arena, "Option \"%s\" does not know this value.", rule->name));
-		if (rule->is_text && strlen(member->text) > (size_t) rule->most)
-			return FAIL_BECAUSE(INVALID_ARGUMENT,
-								arena_printf(arena, "Option \"%s\" must not be longer than %lld bytes.",
-											 rule->name, (long long) rule->most));
-		value = (int64_t) place;
-	}
+	TRY(check_value(rule, member, arena, &place));
+	if (rule->is_filter)
+		take_filter(script, rule->option, member);
+	else if (rule->words != NULL)
+		take_word(script, rule->option, place);
 	else
-	{
-		if (member->kind != JSON_INTEGER || member->integer < rule->least || member->integer > rule->most)
-			return FAIL_BECAUSE(INVALID_ARGUMENT,
-								arena_printf(arena, "Option \"%s\" must be a whole number from %lld to %lld.",
-											 rule->name, (long long) rule->least, (long long) rule->most));
-		value = member->integer;
-	}
-	take_option(script, rule->option, value, member->text);
+		take_number(script, rule->option, member->integer);
 	return OK;
 }
 
@@ -262,6 +327,9 @@ simulator_script_read(const char *payment_hash, const char *outcome, const char 
 	if (outcome == NULL || !name_place(outcome_words, OUTCOME_COUNT, outcome, &place))
 		return FAIL_BECAUSE(INVALID_ARGUMENT, "The outcome is none that the simulated node knows.");
 	script->outcome = (SimulatorOutcome) place;
+	if ((script->outcome == OUTCOME_MAKE || script->outcome == OUTCOME_NODE) && !script->for_any)
+		return FAIL_BECAUSE(INVALID_ARGUMENT,
+							arena_printf(arena, "Outcome \"%s\" goes with the payment hash * only.", outcome));
 
 	object = options == NULL ? NULL : json_parse(arena, options, strlen(options));
 	if (object == NULL || object->kind != JSON_OBJECT)
@@ -269,6 +337,28 @@ simulator_script_read(const char *payment_hash, const char *outcome, const char 
 	for (const JsonValue *member = object->first; member != NULL; member = member->next)
 		TRY(read_option(member, arena, script));
 	return OK;
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+/* The same seed and hash give the same number, others one that is not akin to it. */
+static uint64_t
+draw(int64_t seed, Bytes32 payment_hash)
+{
+	uint64_t	number = (uint64_t) seed;
+
+	for (size_t i = 0; i < sizeof(payment_hash.bytes); i++)
+	{
+		number = (number ^ payment_hash.bytes[i]) * UINT64_C(0xbf58476d1ce4e5b9);
+		number ^= number >> 29;
+	}
+	return number ^ number >> 32;
+}
+
+int64_t
+simulator_script_delay(const SimulatorScript *script, Bytes32 payment_hash)
+{
+	return script->after_s + (int64_t) (draw(script->seed, payment_hash) % (uint64_t) (script->within_s + 1));
 }
 
 /* ---------------------------------------------------------------- fitting */
@@ -289,6 +379,22 @@ simulator_script_is_later(const SimulatorScript *a, const SimulatorScript *b)
 	if (a->made_at.microseconds != b->made_at.microseconds)
 		return instant_before(b->made_at, a->made_at);
 	return uuid_compare(a->id, b->id) > 0;
+}
+
+bool
+simulator_script_beats(const SimulatorScript *script, const SimulatorScript *holding)
+{
+	if (holding == NULL)
+		return true;
+	if (script->for_any != holding->for_any)
+		return holding->for_any;
+	return simulator_script_is_later(script, holding);
+}
+
+bool
+simulator_script_is_next(const SimulatorScript *script)
+{
+	return script->call == 0 || script->call == script->fitted_before + 1;
 }
 
 bool

@@ -27,7 +27,10 @@
 	X(FLIP, "flip") \
 	X(BAD_PREIMAGE, "bad_preimage") \
 	X(BAD_REPLY, "bad_reply") \
-	X(RECEIVE, "receive")
+	X(STALE, "stale") \
+	X(RECEIVE, "receive") \
+	X(MAKE, "make") \
+	X(NODE, "node")
 
 typedef enum SimulatorOutcome
 {
@@ -94,8 +97,31 @@ typedef enum SettleEvents
 	EVENTS_ONCE,
 	EVENTS_TWICE,
 	EVENTS_MISSED,
-	EVENTS_REORDERED			/* behind those of later payments */
+	EVENTS_REORDERED,			/* behind those of later payments */
+	EVENTS_GAP,					/* its number is not the next one */
+	EVENTS_INDEX_0				/* with a number that is behind no cursor: nobody hears it */
 } SettleEvents;
+
+/* What is wrong with the invoice that the node shows; it has made a good one. */
+typedef enum MadeWrong
+{
+	WRONG_HASH,
+	WRONG_AMOUNT,
+	WRONG_PAYEE,
+	WRONG_NETWORK,
+	WRONG_JUNK					/* no payment request at all */
+} MadeWrong;
+
+/* How the whole node is. */
+typedef enum NodeCondition
+{
+	CONDITION_WELL,
+	CONDITION_DOWN,				/* nobody listens */
+	CONDITION_LOCKED,			/* it runs, and answers nothing */
+	CONDITION_SYNCING,			/* it answers, and calls itself not ready */
+	CONDITION_ANOTHER,			/* another node answers, which knows nothing of ours */
+	CONDITION_PRUNED			/* it has forgotten the payments that have ended, and says that it does so */
+} NodeCondition;
 
 typedef struct SimulatorScript
 {
@@ -115,13 +141,18 @@ typedef struct SimulatorScript
 	/* What becomes of them; each outcome reads what its options are. */
 	SimulatorOutcome outcome;
 	int64_t		after_s;
+	int64_t		within_s;		/* beside that: up to so many more, as the seed draws */
+	int64_t		seed;
 	bool		has_fee;
 	Amount		fee;
 	Amount		over;			/* beside that, beyond what was allowed: the node breaks its word */
+	bool		has_told_fee;
+	Amount		told_fee;		/* what the node says that it took */
 	NodeFailure reason;
 	bool		then_fails;
 	LostAt		at;
 	LookupSays	lookup;
+	bool		is_acknowledged;	/* the reply to the pay call is there */
 	int64_t		times;
 	StuckAs		as;
 	PreimageKind kind;
@@ -130,6 +161,11 @@ typedef struct SimulatorScript
 	Amount		received;
 	Amount		kept;			/* of what was received, the node keeps that for itself */
 	SettleEvents events;
+	int64_t		held_s;			/* before it is settled, or released where `then` fails */
+	bool		pays_cancelled; /* what was cancelled is paid all the same */
+	MadeWrong	wrong;
+	NodeCondition condition;
+	int64_t		skew_s;			/* of the node's clock, as its records show it */
 } SimulatorScript;
 
 /*
@@ -140,6 +176,9 @@ typedef struct SimulatorScript
 extern Result simulator_script_read(const char *payment_hash, const char *outcome, const char *options,
 									Arena *arena, SimulatorScript *script) MUST_CHECK;
 
+/* after_s, and the draw of within_s for that payment or invoice. */
+extern int64_t simulator_script_delay(const SimulatorScript *script, Bytes32 payment_hash);
+
 /* The word of a failure, as the option `reason` names it: "no_route". */
 extern const char *node_failure_word(NodeFailure failure);
 
@@ -149,8 +188,32 @@ extern NodeFailure node_failure_of_word(const char *word);
 /* True where a is later than b; of one moment, the id decides. */
 extern bool simulator_script_is_later(const SimulatorScript *a, const SimulatorScript *b);
 
+/* What holds (or NULL) is beaten by a script for the very hash, or by a later one of its own kind. */
+extern bool simulator_script_beats(const SimulatorScript *script, const SimulatorScript *holding);
+
+/* `call` counts what comes after the script: true where the next one is meant, or each. */
+extern bool simulator_script_is_next(const SimulatorScript *script);
+
 /* True where it is for a payment of that hash, amount and memo; `call` aside. */
 extern bool simulator_script_is_for(const SimulatorScript *script, Bytes32 payment_hash,
 									Amount amount, const char *memo);
+
+static inline bool
+has_come(Instant moment, Instant now)
+{
+	return !instant_before(now, moment);
+}
+
+static inline Instant
+later_of(Instant a, Instant b)
+{
+	return instant_before(a, b) ? b : a;
+}
+
+static inline int64_t
+larger_of(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
 
 #endif

@@ -128,6 +128,29 @@ simulator_load_scripts(Bytes32 payment_hash, bool query, Arena *arena)
 	return loaded;
 }
 
+SimulatorScript
+simulator_find_condition(Instant now, Arena *arena)
+{
+	static Statement statement = {
+		.sql = "SELECT options, made_at FROM spark_bitcoin.simulator_scripts"
+		" WHERE payment_hash = '*' AND outcome = 'node' ORDER BY made_at DESC, script_id DESC LIMIT 1"
+	};
+	const SimulatorScript well = {.condition = CONDITION_WELL};
+	Rows		rows = rows_open(&statement, NO_PARAMETERS);
+	SimulatorScript script = well;
+
+	if (rows_next(&rows))
+	{
+		Instant		made_at = row_instant(&rows, 2);
+
+		if (failed(simulator_script_read("*", "node", row_text(&rows, 1, arena), arena, &script)) ||
+			(script.after_s > 0 && has_come(instant_plus_seconds(made_at, script.after_s), now)))
+			script = well;
+	}
+	rows_close(&rows);
+	return script;
+}
+
 static int64
 count_fitting(Statement *statement, const SimulatorScript *script)
 {
@@ -156,7 +179,7 @@ simulator_count_calls(SimulatorScripts *scripts, bool of_invoices)
 	{
 		SimulatorScript *script = &scripts->scripts[i];
 
-		if (script->call != 0 && (script->outcome == OUTCOME_RECEIVE) == of_invoices)
+		if (script->call != 0 && (script->outcome == OUTCOME_RECEIVE || script->outcome == OUTCOME_MAKE) == of_invoices)
 			script->fitted_before = count_fitting(of_invoices ? &invoices : &payments, script);
 	}
 }
@@ -374,6 +397,26 @@ simulator_add_invoice(const SimulatorInvoice *added, Uuid key)
 	statement_run(&statement, parameters, lengthof(parameters));
 }
 
+/* How often it is told; negative: behind a gap in the numbers. */
+static int
+event_count(SettleEvents events)
+{
+	switch (events)
+	{
+		case EVENTS_ONCE:
+		case EVENTS_REORDERED:
+			return 1;
+		case EVENTS_TWICE:
+			return 2;
+		case EVENTS_GAP:
+			return -1;
+		case EVENTS_MISSED:
+		case EVENTS_INDEX_0:
+			break;
+	}
+	return 0;
+}
+
 void
 simulator_store_invoice(const SimulatedInvoice *invoice)
 {
@@ -388,7 +431,7 @@ simulator_store_invoice(const SimulatedInvoice *invoice)
 		param_instant(invoice->settled_at),
 		param_bigint_or_null(invoice->received.msat, !settled),
 		param_instant(simulator_event_at(invoice)),
-		param_int(!settled || invoice->events == EVENTS_MISSED ? 0 : invoice->events == EVENTS_TWICE ? 2 : 1),
+		param_int(settled ? event_count(invoice->events) : 0),
 		param_script(invoice->script),
 		param_instant(invoice->bound_at),
 		param_amount(invoice->kept),
@@ -401,7 +444,7 @@ simulator_store_invoice(const SimulatedInvoice *invoice)
 #define RECEIVABLE_INVOICES \
 	"SELECT i.payment_hash FROM spark_bitcoin.simulator_invoices i" \
 	" WHERE i.payment_hash IN (SELECT s.payment_hash FROM spark_bitcoin.simulator_scripts s WHERE s.outcome = 'receive')" \
-	"   AND i.owner = 'node' AND i.settled_at IS NULL AND i.canceled_at IS NULL" \
+	"   AND i.owner = 'node' AND i.settled_at IS NULL" \
 	" UNION " \
 	"SELECT i.payment_hash FROM spark_bitcoin.simulator_invoices i" \
 	" WHERE EXISTS (SELECT FROM spark_bitcoin.simulator_scripts s WHERE s.payment_hash = '*' AND s.outcome = 'receive')" \
@@ -431,8 +474,9 @@ announce_events(Instant now)
 		"   WHERE i.payment_hash = due.payment_hash RETURNING i.payment_hash, i.event_at, i.event_count)"
 		" INSERT INTO spark_bitcoin.simulator_events (event_no, payment_hash, made_at)"
 		" SELECT (SELECT coalesce(max(event_no), 0) FROM spark_bitcoin.simulator_events)"
-		"        + row_number() OVER (ORDER BY a.event_at, a.payment_hash), a.payment_hash, $1"
-		"   FROM announced a, generate_series(1, a.event_count)"
+		"        + row_number() OVER in_order + 1000 * count(*) FILTER (WHERE a.event_count < 0) OVER in_order,"
+		"        a.payment_hash, $1"
+		"   FROM announced a, generate_series(1, abs(a.event_count)) WINDOW in_order AS (ORDER BY a.event_at, a.payment_hash)"
 	};
 
 	statement_run(&statement, PARAMETERS(param_instant(now)));

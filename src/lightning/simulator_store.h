@@ -49,6 +49,9 @@ typedef struct SimulatorScripts
 extern SimulatorScripts simulator_load_scripts(Bytes32 payment_hash, bool query, Arena *arena);
 extern void simulator_count_calls(SimulatorScripts *scripts, bool of_invoices);
 
+/* How the whole node is: the last script that says so, and holds. */
+extern SimulatorScript simulator_find_condition(Instant now, Arena *arena);
+
 /* Stores a script whose words were checked; options: JSON text. */
 extern void simulator_add_script(Uuid id, const char *payment_hash, const char *outcome, const char *options,
 								 Instant now);

@@ -26,6 +26,7 @@ stage_new(void)
 		.preimage = {{7}},
 		.amount = AMOUNT_MSAT(5000000),
 		.max_fee = AMOUNT_MSAT(50000),
+		.names_amount = true,
 		.memo = "coffee",
 		.expires_at = instant_plus_seconds(stage->world.clock.now, 3600),
 	};

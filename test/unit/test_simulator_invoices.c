@@ -225,6 +225,57 @@ the_wallet_wins_over_a_receive_that_is_not_due(void **state)
 }
 
 static void
+L66_held_then_settled_or_released(void **state)
+{
+	for (int fails = 0; fails < 2; fails++)
+	{
+		Stage	   *stage = stage_new();
+
+		script(stage, HASH, "receive", fails ? "{\"after_s\": 2, \"held_s\": 10, \"then\": \"fail\"}" :
+			   "{\"after_s\": 2, \"held_s\": 10, \"then\": \"succeed\"}");
+		assert_int_equal(look_up_invoice(stage).invoice, INVOICE_OPEN);
+		world_wait(&stage->world, 2);
+		assert_int_equal(look_up_invoice(stage).invoice, INVOICE_HELD);
+		world_wait(&stage->world, 9);
+		assert_int_equal(look_up_invoice(stage).invoice, INVOICE_HELD);
+		world_wait(&stage->world, 1);
+		assert_int_equal(look_up_invoice(stage).invoice, fails ? INVOICE_CANCELED : INVOICE_SETTLED);
+		stage_free(stage);
+	}
+}
+
+static void
+L66_what_is_held_is_cancelled_before_it_is_settled(void **state)
+{
+	Stage	   *stage = stage_new();
+	NodeCall	call = new_call(stage);
+
+	script(stage, HASH, "receive", "{\"held_s\": 10}");
+	world_wait(&stage->world, 5);
+	assert_int_equal(look_up_invoice(stage).invoice, INVOICE_HELD);
+	assert_true(simulator_cancel_invoice(&stage->invoice, stage->world.clock.now, &call));
+	world_wait(&stage->world, 20);
+	assert_int_equal(look_up_invoice(stage).invoice, INVOICE_CANCELED);
+	stage_free(stage);
+}
+
+static void
+L66_what_was_cancelled_may_be_paid_all_the_same(void **state)
+{
+	Stage	   *stage = stage_new();
+	NodeCall	call = new_call(stage);
+
+	assert_true(simulator_cancel_invoice(&stage->invoice, stage->world.clock.now, &call));
+	script(stage, HASH, "receive", "{\"after_s\": 3, \"cancelled\": \"paid\"}");
+	assert_int_equal(look_up_invoice(stage).invoice, INVOICE_CANCELED);
+	world_wait(&stage->world, 3);
+	call = look_up_invoice(stage);
+	assert_int_equal(call.invoice, INVOICE_SETTLED);
+	assert_int_equal(call.received.msat, 2000);
+	stage_free(stage);
+}
+
+static void
 the_hint_comes_once_twice_not_at_all_or_late(void **state)
 {
 	static const struct
@@ -237,6 +288,8 @@ the_hint_comes_once_twice_not_at_all_or_late(void **state)
 		{"{\"events\": \"once\"}", EVENTS_ONCE, 0},
 		{"{\"events\": \"twice\"}", EVENTS_TWICE, 0},
 		{"{\"events\": \"missed\"}", EVENTS_MISSED, -1},
+		{"{\"events\": \"index_0\"}", EVENTS_INDEX_0, -1},
+		{"{\"events\": \"gap\"}", EVENTS_GAP, 0},
 		{"{\"events\": \"reordered\"}", EVENTS_REORDERED, SIMULATOR_REORDER_DELAY},
 	};
 
@@ -322,6 +375,9 @@ main(void)
 		cmocka_unit_test(receive_pays_after_s_but_leaves_the_wallet_a_second),
 		cmocka_unit_test(receive_overpays_but_what_is_too_little_or_too_much_is_never_taken),
 		cmocka_unit_test(the_wallet_wins_over_a_receive_that_is_not_due),
+		cmocka_unit_test(L66_held_then_settled_or_released),
+		cmocka_unit_test(L66_what_is_held_is_cancelled_before_it_is_settled),
+		cmocka_unit_test(L66_what_was_cancelled_may_be_paid_all_the_same),
 		cmocka_unit_test(the_hint_comes_once_twice_not_at_all_or_late),
 		cmocka_unit_test(receive_for_any_fits_new_invoices_by_amount_memo_and_number),
 		cmocka_unit_test(a_later_script_calls_a_receive_off),

@@ -38,12 +38,12 @@ a_silent_pay_call_is_answered_once_another_script_says_so(void **state)
 
 	script(stage, HASH, "never_answer", "{}");
 	pay(stage);
-	simulator_reply_to_pay(&stage->attempts[0], &call);
+	simulator_reply_to_pay(&stage->attempts[0], NODE_KIND_LND, &call);
 	assert_false(call.done);
 	world_wait(&stage->world, 1);
 	script(stage, HASH, "fail", "{\"reason\": \"gave_up\"}");
 	follow(stage);
-	simulator_reply_to_pay(&stage->attempts[0], &call);
+	simulator_reply_to_pay(&stage->attempts[0], NODE_KIND_LND, &call);
 	assert_true(call.done);
 	assert_int_equal(call.submit, SUBMIT_REJECTED);
 	assert_int_equal(call.failure, NODE_FAILURE_GAVE_UP);
@@ -196,6 +196,90 @@ L66_the_same_scripts_and_times_give_the_same_run(void **state)
 	assert_memory_equal(runs[0], runs[1], sizeof(runs[0]));
 }
 
+static void
+L65_latencies_are_drawn_by_a_seed(void **state)
+{
+	int			later[2] = {0, 0};
+	int			others = 0;
+
+	/* the same seed, hash and clock: the same moment, between the two bounds */
+	for (int64_t seed = 0; seed < 50; seed++)
+		for (int run = 0; run < 2; run++)
+		{
+			Stage	   *stage = stage_new();
+
+			script(stage, HASH, "succeed", arena_printf(stage->world.arena, "{\"after_s\": 3, \"within_s\": 100, \"seed\": %d}", (int) seed));
+			pay(stage);
+			later[run] = 0;
+			while (look_up(stage).verdict == PAYMENT_PENDING)
+			{
+				world_wait(&stage->world, 1);
+				later[run]++;
+			}
+			assert_in_range(later[run], 3, 103);
+			if (run == 1)
+				assert_int_equal(later[0], later[1]);
+			others += run == 1 && later[1] != 3 + (int) seed % 2;
+			stage_free(stage);
+		}
+	assert_true(others > 30);
+}
+
+static void
+L65_a_fee_may_be_above_the_cap_or_a_lie(void **state)
+{
+	Stage	   *stage = stage_new();
+	NodeCall	call;
+
+	script(stage, HASH, "succeed", "{\"over_msat\": 7}");
+	call = pay(stage);
+	assert_paid(stage, &call, 50007);
+	stage_free(stage);
+
+	stage = stage_new();
+	script(stage, HASH, "succeed", "{\"fee_msat\": 0, \"told_fee_msat\": -2000}");
+	call = pay(stage);
+	assert_paid(stage, &call, -2000);
+	assert_int_equal(stage->attempts[0].end.fee.msat, 0);
+	call = look_up(stage);
+	assert_int_equal(call.payment.fee.msat, -2000);
+	stage_free(stage);
+}
+
+static void
+L66_a_payment_that_was_acknowledged_may_be_unknown_for_a_while(void **state)
+{
+	Stage	   *stage = stage_new();
+
+	script(stage, HASH, "unknown", "{\"reply\": \"ack\", \"lookup\": \"not_found\", \"after_s\": 5}");
+	assert_int_equal(pay(stage).submit, SUBMIT_ACKED);
+	assert_looks(stage, PAYMENT_NOT_FOUND);
+	world_wait(&stage->world, 5);
+	assert_looks(stage, PAYMENT_SUCCEEDED);
+	stage_free(stage);
+}
+
+static void
+L66_stale_is_the_failure_of_a_try_before(void **state)
+{
+	Stage	   *stage = stage_new();
+	Instant		begun = stage->world.clock.now;
+	NodeCall	call;
+
+	script(stage, HASH, "stale", "{\"after_s\": 5, \"reason\": \"gave_up\"}");
+	assert_int_equal(pay(stage).submit, SUBMIT_AMBIGUOUS);
+	call = look_up(stage);
+	assert_int_equal(call.verdict, PAYMENT_FAILED);
+	assert_int_equal(call.failure, NODE_FAILURE_GAVE_UP);
+	assert_true(instant_before(call.payment.created_at, begun));
+	assert_string_equal(call.payment.reference, "0");
+	world_wait(&stage->world, 5);
+	call = look_up(stage);
+	assert_int_equal(call.verdict, PAYMENT_SUCCEEDED);
+	assert_string_equal(call.payment.reference, "1");
+	stage_free(stage);
+}
+
 /* ------------------------------------------------------------------- words */
 
 static void
@@ -236,6 +320,19 @@ words_that_no_outcome_knows_are_SP001(void **state)
 		{HASH, "bad_preimage", "{\"kind\": \"x\"}"},
 		{HASH, "bad_reply", "{\"fault\": \"x\"}"},
 		{HASH, "receive", "{\"received_msat\": 0}"},
+		{HASH, "receive", "{\"held_s\": -1}"},
+		{HASH, "receive", "{\"cancelled\": \"perhaps\"}"},
+		{HASH, "succeed", "{\"told_fee_msat\": \"-1\"}"},
+		{HASH, "succeed", "{\"within_s\": -1}"},
+		{HASH, "succeed", "{\"seed\": -1}"},
+		{HASH, "unknown", "{\"reply\": \"late\"}"},
+		{HASH, "stale", "{\"lookup\": \"pending\"}"},
+		{HASH, "make", "{\"wrong\": \"hash\"}"},
+		{"*", "make", "{\"wrong\": \"colour\"}"},
+		{HASH, "node", "{\"as\": \"down\"}"},
+		{"*", "node", "{\"as\": \"part\"}"},
+		{"*", "node", "{\"as\": \"down\", \"memo\": \"x\"}"},
+		{"*", "node", "{\"skew_s\": 86401}"},
 		{HASH, "receive", "{\"events\": \"thrice\"}"},
 		{HASH, "receive", "{\"reason\": \"other\"}"},
 		/* Filters are for any payment only. */
@@ -274,6 +371,10 @@ main(void)
 		cmocka_unit_test(a_script_for_any_fits_the_nth_payment_and_stays_with_it),
 		cmocka_unit_test(a_later_script_for_any_wins_over_a_payment_under_way_that_it_fits),
 		cmocka_unit_test(L66_the_same_scripts_and_times_give_the_same_run),
+		cmocka_unit_test(L65_latencies_are_drawn_by_a_seed),
+		cmocka_unit_test(L65_a_fee_may_be_above_the_cap_or_a_lie),
+		cmocka_unit_test(L66_a_payment_that_was_acknowledged_may_be_unknown_for_a_while),
+		cmocka_unit_test(L66_stale_is_the_failure_of_a_try_before),
 		cmocka_unit_test(words_that_no_outcome_knows_are_SP001),
 	};
 

@@ -55,6 +55,7 @@ ALTER TABLE spark_bitcoin.simulator_invoices ENABLE ROW LEVEL SECURITY;
 COMMENT ON TABLE spark_bitcoin.simulator_invoices IS 'Invoices of the simulated node (deposits) and of the outside wallet (to withdraw to)';
 COMMENT ON COLUMN spark_bitcoin.simulator_invoices.amount_msat IS '0: the invoice names no amount';
 COMMENT ON COLUMN spark_bitcoin.simulator_invoices.event_at IS 'When the hint that it was paid arrives; NULL: never';
+COMMENT ON COLUMN spark_bitcoin.simulator_invoices.event_count IS 'How often it arrives; -1: once, behind a gap in the numbers of the hints';
 
 CREATE TABLE spark_bitcoin.simulator_payments (
 	payment_hash text NOT NULL CHECK (length(payment_hash) = 64),
