@@ -72,7 +72,7 @@ sub pure_by_name
 {
 	my ($file) = @_;
 	return $file =~ m{/(?:handlers|ports|messages)\w*\.(?:c|h|def)$}
-	  || $file =~ m{^src/lightning/(?:bolt11|bech32|bytes32|lightning_node)\.[ch]$};
+	  || $file =~ m{^src/lightning/(?:bolt11\w*|bech32|bytes32|lightning_node|node_kinds)\.[ch]$};
 }
 
 sub kind

@@ -6,6 +6,8 @@
 
 #include "lightning/lnd_replies.h"
 
+#include "lightning/node_replies.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,26 +52,17 @@ error_of(NodeCall *call, const HttpReply *reply, const json_t *body)
 	return error;
 }
 
+static bool
+take_error(NodeCall *call, const HttpReply *reply, const json_t *body)
+{
+	return error_of(call, reply, body).is_one;
+}
+
 /* The body of a good reply; NULL where it is none. */
 static json_t *
 good_body(NodeCall *call, const HttpReply *reply)
 {
-	json_t	   *body;
-
-	if (reply->transport != HTTP_REPLIED)
-	{
-		call->words = reply->words;
-		return NULL;
-	}
-	body = node_json_parse(reply);
-	if (body != NULL && reply->status == 200)
-		return body;
-	if (body == NULL)
-		call->words = reply->status == 200 ? "the reply is not the JSON of a node" : "an error that is not the node's own";
-	else if (!error_of(call, reply, body).is_one)
-		call->words = "an error that is not the node's own";
-	json_decref(body);
-	return NULL;
+	return node_good_body(call, reply, 200, take_error);
 }
 
 /* The error that a reply is. */

@@ -396,12 +396,6 @@ L11_who_it_is_and_whether_it_is_ready(void **state)
 	assert_false(call.identity.ready);
 	identify(200, INFO("regtest", "true", "0", "3", "0.21.2-beta"));
 	assert_false(call.identity.ready);
-	identify(200, INFO("regtest", "true", "1", "0", "0.18.5-beta"));
-	assert_non_null(call.identity.warning);
-	identify(200, INFO("regtest", "true", "1", "0", "0.18.6-beta"));
-	assert_null(call.identity.warning);
-	identify(200, INFO("regtest", "true", "1", "0", "1.0.0"));
-	assert_null(call.identity.warning);
 	identify(200, "{\"identity_pubkey\":\"" NODE_ID "\",\"chains\":[],\"synced_to_chain\":true}");
 	assert_false(call.answered);
 	identify(500, UNARY_ERROR("2", "verification failed: signature mismatch after caveat verification"));
@@ -414,6 +408,32 @@ L11_who_it_is_and_whether_it_is_ready(void **state)
 	reply = said(200, "{\"state\":\"SERVER_ACTIVE\"}");
 	lnd_hear_state(&call, &reply);
 	assert_string_equal(call.words, "x");
+}
+
+/* Up to 0.18.5 a node can be robbed: it works, and an operator is told. */
+static void
+L80_an_old_version_is_warned_of(void **state)
+{
+	static const struct
+	{
+		const char *version;
+		bool		warns;
+	} cases[] = {
+		{"0.1.0-beta", true}, {"0.9.9-beta", true}, {"0.17.9-beta", true}, {"0.18.5-beta", true}, {"0.18.5-beta.rc1 commit=v0.18.5", true},
+		{"0.18.6-beta", false}, {"0.18.10-beta", false}, {"0.19.0-beta", false}, {"0.21.2-beta commit=x", false}, {"1.0.0", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		char		info[400];
+
+		snprintf(info, sizeof(info), INFO("regtest", "true", "1", "0", "%s"), cases[i].version);
+		identify(200, info);
+		assert_true(call.answered);
+		assert_true(call.identity.ready);
+		if ((call.identity.warning != NULL) != cases[i].warns)
+			fail_msg("%s: %s", cases[i].version, call.identity.warning == NULL ? "no warning" : call.identity.warning);
+	}
 }
 
 static void
@@ -616,6 +636,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(L37_cancelled_is_an_empty_object_and_nothing_else, begin, end),
 		cmocka_unit_test_setup_teardown(a_hint_moves_the_cursor_forward_only, begin, end),
 		cmocka_unit_test_setup_teardown(L11_who_it_is_and_whether_it_is_ready, begin, end),
+		cmocka_unit_test_setup_teardown(L80_an_old_version_is_warned_of, begin, end),
 		cmocka_unit_test_setup_teardown(balances_and_lists_are_read_whole_or_not, begin, end),
 		cmocka_unit_test_setup_teardown(L1_a_payment_is_one_request_with_the_cap_that_was_reserved, begin, end),
 		cmocka_unit_test_setup_teardown(L30_the_same_key_asks_for_the_same_invoice, begin, end),

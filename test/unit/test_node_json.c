@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,65 @@ L59_an_integer_is_nothing_but_its_digits(void **state)
 	assert_int_equal(value, 42);
 	json_decref(object);
 	assert_null(parse("{\"a\":9223372036854775808}"));
+}
+
+/* Amounts of any sign, whole msat, and never one that int64 does not hold. */
+static void
+L6_an_amount_is_whole_millisatoshi_within_its_range(void **state)
+{
+	static const struct
+	{
+		const char *json;
+		bool		is_read;
+		int64_t		msat;
+	} cases[] = {
+		{"0", true, 0}, {"\"0\"", true, 0}, {"1", true, 1}, {"-1", true, -1}, {"\"-1\"", true, -1},
+		{"2100000000000000000", true, INT64_C(2100000000000000000)}, {"\"2100000000000000000\"", true, INT64_C(2100000000000000000)},
+		{"9223372036854775807", true, INT64_MAX}, {"\"9223372036854775808\"", false, 0}, {"\"99999999999999999999999\"", false, 0},
+		{"0.5", false, 0}, {"1.0", false, 0}, {"\"1.5\"", false, 0}, {"\"1msat\"", false, 0}, {"\"1 \"", false, 0}, {"\"0x10\"", false, 0},
+		{"true", false, 0}, {"[1]", false, 0}, {"{}", false, 0}, {"null", false, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		char		text[80];
+		json_t	   *object;
+		Amount		amount = AMOUNT_MSAT(42);
+
+		snprintf(text, sizeof(text), "{\"amount_msat\":%s}", cases[i].json);
+		object = parse(text);
+		assert_non_null(object);
+		if (node_json_msat(object, "amount_msat", &amount) != cases[i].is_read || (cases[i].is_read && amount.msat != cases[i].msat))
+			fail_msg("%s: %lld", cases[i].json, (long long) amount.msat);
+		json_decref(object);
+	}
+}
+
+/*
+ * The library is shared by the whole process: its memory stays that of malloc,
+ * and what it was handed is given back, which the sanitizer watches over.
+ */
+static void
+L60_the_library_keeps_its_own_memory_and_text_is_text(void **state)
+{
+	static const char *const no_text[] = {
+		"{\"a\":\"\xff\"}", "{\"a\":\"\xc0\x80\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":\"\xf4\x90\x80\x80\"}",
+		"{\"a\":\"\xe2\x82\"}", "{\"\xff\":1}", "{\"a\":\"\\ud800\"}",
+	};
+	json_malloc_t allocate;
+	json_free_t give_back;
+	json_t	   *object;
+
+	json_get_alloc_funcs(&allocate, &give_back);
+	assert_true(allocate == malloc);
+	assert_true(give_back == free);
+	for (size_t i = 0; i < sizeof(no_text) / sizeof(no_text[0]); i++)
+		assert_null(parse(no_text[i]));
+	object = parse("{\"a\":\"\xe2\x82\xac \xf0\x9f\xa6\xab\"}");
+	assert_string_equal(node_json_peek(object, "a"), "\xe2\x82\xac \xf0\x9f\xa6\xab");
+	json_decref(object);
+	json_get_alloc_funcs(&allocate, &give_back);
+	assert_true(allocate == malloc);
 }
 
 static void
@@ -142,6 +202,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(L59_only_one_object_without_doubled_names_is_read),
 		cmocka_unit_test(L59_an_integer_is_nothing_but_its_digits),
+		cmocka_unit_test(L6_an_amount_is_whole_millisatoshi_within_its_range),
+		cmocka_unit_test(L60_the_library_keeps_its_own_memory_and_text_is_text),
 		cmocka_unit_test(texts_are_bounded_and_hashes_whole),
 		cmocka_unit_test(base64_is_what_everybody_writes),
 	};
