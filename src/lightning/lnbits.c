@@ -5,6 +5,10 @@
  * What the replies mean stands in lnbits_replies.c.  LNbits takes no highest
  * fee.  So before it pays, it is asked what it would set aside, and where that
  * is more than was reserved here, nothing is sent.
+ *
+ * Its own node may be exchanged at any time, and only its invoices tell: it makes
+ * one for us when it is met, before each payment and before each balance, with
+ * which the comparison with the books begins.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -127,6 +131,13 @@ reject(NodeCall *call, NodeFailure failure, const char *words)
 	return false;
 }
 
+/* An invoice that nobody is shown: who makes it? */
+static void
+ask_probe(const NodeCall *call, HttpRequest *request)
+{
+	ask_create(call, 1, "not to be paid: asks who makes invoices", PROBE_SECONDS, request);
+}
+
 /* The steps of a payment; false: it can be paid by none. */
 static bool
 ask_pay(const HttpNode *self, NodeTalk *talk, HttpRequest *request)
@@ -136,12 +147,15 @@ ask_pay(const HttpNode *self, NodeTalk *talk, HttpRequest *request)
 
 	switch ((LnbitsPayStep) talk->step)
 	{
-		case LNBITS_PAY_RESERVE:
+		case LNBITS_PAY_PROBE:
 			/* What is no bare request would be another address. */
 			if (amount_is_positive(call->amount) || text[strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz")] != '\0')
 				return reject(call, NODE_FAILURE_BAD_INVOICE, "LNbits pays no request that names no amount");
 			if (call->due.msat % MSAT_PER_SAT != 0)
 				return reject(call, NODE_FAILURE_OTHER, "LNbits pays whole satoshi only");
+			ask_probe(call, request);
+			return true;
+		case LNBITS_PAY_RESERVE:
 			request->path = arena_printf(call->arena, "/api/v1/payments/fee-reserve?invoice=%s", text);
 			return true;
 		case LNBITS_PAY_SEND:
@@ -159,7 +173,7 @@ ask_identity(const HttpNode *self, const NodeTalk *talk, HttpRequest *request)
 {
 	if (talk->step == LNBITS_IDENTIFY_PROBE)
 	{
-		ask_create(talk->call, 1, "not to be paid: asks who makes invoices", PROBE_SECONDS, request);
+		ask_probe(talk->call, request);
 		return true;
 	}
 	/* Only the admin key is told which wallet it is. */
@@ -201,7 +215,10 @@ lnbits_ask(HttpNode *self, NodeTalk *talk, HttpRequest *request)
 		case NODE_PAY:
 			return ask_pay(self, talk, request);
 		case NODE_BALANCE:
-			request->path = "/api/v1/wallet";
+			if (talk->step == LNBITS_BALANCE_PROBE)
+				ask_probe(call, request);
+			else
+				request->path = "/api/v1/wallet";
 			return true;
 		case NODE_LIST_PAYMENTS:
 		case NODE_LIST_INVOICES:

@@ -5,9 +5,9 @@
  * The credential is the admin key of a wallet as text, and on a second line, if
  * wished, its invoice key, which then is used for all that moves nothing.
  *
- * LNbits tells neither a public key nor a network.  They are read once a
- * connection, off an invoice of one satoshi that it is asked to make and nobody
- * is ever shown.
+ * LNbits tells neither a public key nor a network.  They are read off an invoice
+ * of one satoshi that it is asked to make and nobody is ever shown: when it is
+ * met, anew where it was away, before each payment and before each balance.
  */
 #ifndef SPARK_LIGHTNING_LNBITS_H
 #define SPARK_LIGHTNING_LNBITS_H

@@ -12,7 +12,7 @@
 #include "lightning/lnbits_replies.h"
 
 #include "lightning/bolt11.h"
-#include "lightning/bytes32.h"
+#include "lightning/node_replies.h"
 #include "lightning/public_key.h"
 #include "lightning/secp256k1.h"
 
@@ -21,41 +21,23 @@
 #include <string.h>
 
 #define NOT_FOUND_WORDS "Payment does not exist."
-#define OUT_OF_TURN "the reply is not the JSON of LNbits"
 
 /* ------------------------------------------------------------------- parts */
 
-/* The body of a reply with one of two statuses; NULL, and words, where it is another. */
+static bool
+take_detail(NodeCall *call, const HttpReply *reply, const json_t *body)
+{
+	(void) reply;
+	call->words = node_json_text(call->arena, body, "detail");
+	return call->words != NULL;
+}
+
+/* The body of a reply of that status; NULL, and words, where it is another one. */
 static json_t *
 good_body(NodeCall *call, const HttpReply *reply, int status)
 {
-	json_t	   *body;
-	const char *detail;
-
 	call->words = NULL;
-	if (reply->transport != HTTP_REPLIED)
-	{
-		call->words = reply->words;
-		return NULL;
-	}
-	body = node_json_parse(reply);
-	if (body != NULL && reply->status == status)
-		return body;
-	detail = node_json_text(call->arena, body, "detail");
-	call->words = detail != NULL ? detail : OUT_OF_TURN;
-	json_decref(body);
-	return NULL;
-}
-
-static bool
-is_of_hash(NodeCall *call, const json_t *payment)
-{
-	Bytes32		hash;
-
-	if (node_json_hex32(payment, "payment_hash", &hash) && bytes32_equal(hash, call->payment_hash))
-		return true;
-	call->words = "LNbits tells of another hash than it was asked about";
-	return false;
+	return node_good_body(call, reply, status, take_detail);
 }
 
 /* Days from 1970 to that day of the Gregorian calendar. */
@@ -136,38 +118,69 @@ hear_wallet(HttpNode *self, NodeCall *call, const HttpReply *reply)
 		strcpy(self->notes.wallet, id);
 
 	if (wallet != NULL && !node_json_msat(wallet, "balance", &balance))
-		call->words = OUT_OF_TURN;
+		call->words = NO_JSON_OF_A_NODE;
 	else if (wallet != NULL && !is_admin)
 		call->words = "the first key is not the admin key of a wallet";
 	json_decref(wallet);
 	if (call->words != NULL)
+	{
+		/* It was away: who knows what it comes back with. */
+		self->notes.node_id[0] = '\0';
 		return false;
+	}
 	if (self->notes.node_id[0] == '\0')
 		return true;
 	tell_identity(self, call);
 	return false;
 }
 
-/* Who makes its invoices, and on which network. */
-static void
-hear_probe(HttpNode *self, NodeCall *call, const HttpReply *reply)
+/* The invoice that was made to be asked who makes them; NULL, and words, where there is none. */
+static const Bolt11 *
+probe_of(NodeCall *call, const HttpReply *reply)
 {
 	json_t	   *made = good_body(call, reply, 201);
 	const Bolt11Crypto *crypto = bolt11_crypto_open();
 	const char *request = node_json_peek(made, "bolt11");
-	Bolt11	   *invoice;
+	Bolt11	   *invoice = NULL;
 
 	if (request == NULL)
 		request = node_json_peek(made, "payment_request");
-	if (crypto != NULL && request != NULL && !failed(bolt11_decode(request, crypto, call->arena, &invoice)))
+	if (made != NULL &&
+		(crypto == NULL || request == NULL || failed(bolt11_decode(request, crypto, call->arena, &invoice))))
 	{
-		snprintf(self->notes.node_id, sizeof(self->notes.node_id), "%s", public_key_hex(call->arena, invoice->payee));
-		snprintf(self->notes.network, sizeof(self->notes.network), "%s", bolt11_network_name(invoice->network));
-		tell_identity(self, call);
-	}
-	else if (made != NULL)
+		invoice = NULL;
 		call->words = "LNbits made no invoice that can be read, so that nobody knows whose node it is";
+	}
 	json_decref(made);
+	return invoice;
+}
+
+static void
+hear_probe(HttpNode *self, NodeCall *call, const HttpReply *reply)
+{
+	const Bolt11 *probe = probe_of(call, reply);
+
+	if (probe == NULL)
+		return;
+	snprintf(self->notes.node_id, sizeof(self->notes.node_id), "%s", public_key_hex(call->arena, probe->payee));
+	snprintf(self->notes.network, sizeof(self->notes.network), "%s", bolt11_network_name(probe->network));
+	tell_identity(self, call);
+}
+
+/* True where it is the node that is known; where it is another one, that is forgotten and told at the next question. */
+static bool
+is_same_node(HttpNode *self, NodeCall *call, const HttpReply *reply)
+{
+	const Bolt11 *probe = probe_of(call, reply);
+
+	if (probe == NULL)
+		return false;
+	if (strcmp(self->notes.node_id, public_key_hex(call->arena, probe->payee)) == 0 &&
+		strcmp(self->notes.network, bolt11_network_name(probe->network)) == 0)
+		return true;
+	self->notes.node_id[0] = '\0';
+	call->words = "another node makes the invoices of LNbits than before";
+	return false;
 }
 
 /* ---------------------------------------------------------------- invoices */
@@ -227,7 +240,7 @@ hear_invoice(NodeCall *call, const HttpReply *reply)
 		call->invoice = INVOICE_NOT_FOUND;
 	if (body == NULL)
 		return;
-	if (is_of_hash(call, details) && node_json_msat(details, "amount", &amount) && amount.msat > 0)
+	if (node_is_of_hash(call, details) && node_json_msat(details, "amount", &amount) && amount.msat > 0)
 	{
 		if (strcmp(status, "pending") == 0)
 			call->invoice = INVOICE_OPEN;
@@ -271,7 +284,7 @@ judge(NodeCall *call, const HttpReply *reply)
 		return PAYMENT_NOT_FOUND;
 	if (body == NULL)
 		return PAYMENT_UNAVAILABLE;
-	if (is_of_hash(call, details) && node_json_msat(details, "amount", &amount) && amount.msat > 0)
+	if (node_is_of_hash(call, details) && node_json_msat(details, "amount", &amount) && amount.msat > 0)
 		answer = PAYMENT_NOT_FOUND;	/* the outgoing one would come before it */
 	else if (call->words == NULL && read_sent(details, &payment.amount, &payment.fee) && is_whole(call, payment.amount))
 	{
@@ -313,7 +326,7 @@ hear_reserve(NodeCall *call, const HttpReply *reply)
 	call->submit = SUBMIT_NOT_SENT;
 	if (!is_told)
 	{
-		call->words = call->words != NULL ? call->words : OUT_OF_TURN;
+		call->words = call->words != NULL ? call->words : NO_JSON_OF_A_NODE;
 		return false;
 	}
 	if (reserve.msat > call->max_fee.msat)
@@ -376,7 +389,7 @@ hear_sent(NodeTalk *talk, const HttpReply *reply)
 	call->words = node_json_text(call->arena, body, "detail");
 	talk->failure = refusal_of(reply, call->words);
 	talk->record = call->words;
-	if (reply->status == 201 && node_json_is(body, "status", "pending") && is_of_hash(call, body))
+	if (reply->status == 201 && node_json_is(body, "status", "pending") && node_is_of_hash(call, body))
 		call->submit = SUBMIT_ACKED;
 	json_decref(body);
 	return call->submit != SUBMIT_ACKED;
@@ -396,13 +409,14 @@ hear_afterwards(NodeTalk *talk, const HttpReply *reply)
 			call->submit = SUBMIT_ACKED;
 			break;
 		case PAYMENT_NOT_FOUND:
-		case PAYMENT_FAILED:
 			if (talk->failure != NODE_FAILURE_NONE)
 			{
 				call->submit = SUBMIT_REJECTED;
 				call->failure = talk->failure;
 			}
 			break;
+		case PAYMENT_FAILED:
+			/* A record is there, so that its node may have been asked: its failure is as weak as any. */
 		case PAYMENT_UNAVAILABLE:
 			break;
 	}
@@ -411,10 +425,14 @@ hear_afterwards(NodeTalk *talk, const HttpReply *reply)
 }
 
 static bool
-hear_paying(NodeTalk *talk, const HttpReply *reply)
+hear_paying(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 {
 	switch ((LnbitsPayStep) talk->step)
 	{
+		case LNBITS_PAY_PROBE:
+			/* Nothing of the payment has left yet. */
+			talk->call->submit = SUBMIT_NOT_SENT;
+			return is_same_node(self, talk->call, reply);
 		case LNBITS_PAY_RESERVE:
 			return hear_reserve(talk->call, reply);
 		case LNBITS_PAY_SEND:
@@ -515,11 +533,13 @@ hear_reply(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 			hear_invoice(call, reply);
 			return false;
 		case NODE_PAY:
-			return hear_paying(talk, reply);
+			return hear_paying(self, talk, reply);
 		case NODE_LOOKUP_PAYMENT:
 			hear_payment(call, reply);
 			return false;
 		case NODE_BALANCE:
+			if (talk->step == LNBITS_BALANCE_PROBE)
+				return is_same_node(self, call, reply);
 			hear_balance(call, reply);
 			return false;
 		case NODE_LIST_PAYMENTS:

@@ -9,9 +9,10 @@
 
 #define LNBITS_ROWS_A_PAGE 100
 
-/* The steps of NODE_PAY and of NODE_IDENTIFY. */
+/* The steps of NODE_PAY, of NODE_IDENTIFY and of NODE_BALANCE. */
 typedef enum LnbitsPayStep
 {
+	LNBITS_PAY_PROBE,			/* whether its invoices are still made by the same node */
 	LNBITS_PAY_RESERVE,			/* what it would set aside for the fee */
 	LNBITS_PAY_SEND,
 	LNBITS_PAY_LOOK
@@ -22,6 +23,12 @@ typedef enum LnbitsIdentifyStep
 	LNBITS_IDENTIFY_WALLET,
 	LNBITS_IDENTIFY_PROBE		/* an invoice that tells who makes them */
 } LnbitsIdentifyStep;
+
+typedef enum LnbitsBalanceStep
+{
+	LNBITS_BALANCE_PROBE,		/* likewise */
+	LNBITS_BALANCE_WALLET
+} LnbitsBalanceStep;
 
 /* Takes in the reply to this step; true: another one is to be asked. */
 extern bool lnbits_hear(HttpNode *self, NodeTalk *talk, const HttpReply *reply);

@@ -45,6 +45,8 @@ static int
 begin(void **state)
 {
 	stage_begin(&stage, &lnbits_dialect, ADMIN_KEY "\n" INVOICE_KEY "\n", false);
+	strcpy(stage.node.notes.node_id, VECTOR_PAYEE);
+	strcpy(stage.node.notes.network, "testnet");
 	*state = NULL;
 	return 0;
 }
@@ -61,6 +63,15 @@ said(int status, const char *body)
 {
 	return stage_reply(&stage, status, body);
 }
+
+/* An invoice that it made to be asked who makes them. */
+static PeerAct
+probe(size_t vector)
+{
+	return said(201, arena_printf(stage.arena, "{\"payment_hash\":\"" HASH "\",\"bolt11\":\"%s\"}", valid_vectors[vector].text));
+}
+
+#define SAME_NODE probe(4)
 
 static NodeCall *
 asked(NodeOperation operation)
@@ -123,10 +134,10 @@ a_payment_is_what_the_look_up_says(void **state)
 	{
 		NodeCall   *call = asked(NODE_PAY);
 
-		PLAY(&stage, said(200, RESERVE), said(cases[i].status, cases[i].sent), said(cases[i].looked_status, cases[i].looked));
+		PLAY(&stage, SAME_NODE, said(200, RESERVE), said(cases[i].status, cases[i].sent), said(cases[i].looked_status, cases[i].looked));
 		if (call->submit != cases[i].answer || call->failure != cases[i].failure)
 			fail_msg("case %zu: answer %d, failure %d", i, (int) call->submit, (int) call->failure);
-		assert_int_equal(stage.peer.requests, cases[i].looked_status == 0 ? 2 : 3);
+		assert_int_equal(stage.peer.requests, cases[i].looked_status == 0 ? 3 : 4);
 		if (call->submit == SUBMIT_SETTLED)
 		{
 			assert_int_equal(call->payment.amount.msat, 123000);
@@ -149,10 +160,10 @@ L1_a_payment_is_asked_for_once_with_the_admin_key(void **state)
 	{
 		NodeCall   *call = asked(NODE_PAY);
 
-		PLAY(&stage, said(200, RESERVE), bad[i], {NULL, NULL, PEER_CLOSES});
+		PLAY(&stage, SAME_NODE, said(200, RESERVE), bad[i], {NULL, NULL, PEER_CLOSES});
 		assert_int_equal(call->submit, SUBMIT_AMBIGUOUS);
 		/* No second POST: only the reply to a redirect is looked into afterwards. */
-		assert_int_equal(stage.peer.requests, i == 3 ? 3 : 2);
+		assert_int_equal(stage.peer.requests, i == 3 ? 4 : 3);
 		if (i == 3)
 			assert_true(was_asked("GET /api/v1/payments/" HASH));
 		else
@@ -169,14 +180,14 @@ L10_nothing_is_sent_where_it_sets_aside_more_than_was_reserved(void **state)
 {
 	NodeCall   *call = asked(NODE_PAY);
 
-	PLAY(&stage, said(200, "{\"fee_reserve\":5001}"));
+	PLAY(&stage, SAME_NODE, said(200, "{\"fee_reserve\":5001}"));
 	assert_int_equal(call->submit, SUBMIT_REJECTED);
 	assert_int_equal(call->failure, NODE_FAILURE_FEE_LIMIT);
-	assert_int_equal(stage.peer.requests, 1);
+	assert_int_equal(stage.peer.requests, 2);
 	assert_true(was_asked("GET /api/v1/payments/fee-reserve?invoice=" REQUEST " "));
 
 	call = asked(NODE_PAY);
-	PLAY(&stage, said(200, "{\"fee_reserve\":5000}"), said(201, OUT("success")), said(200, PAID(OUT("success"))));
+	PLAY(&stage, SAME_NODE, said(200, "{\"fee_reserve\":5000}"), said(201, OUT("success")), said(200, PAID(OUT("success"))));
 	assert_int_equal(call->submit, SUBMIT_SETTLED);
 }
 
@@ -208,9 +219,9 @@ L52_nothing_is_sent_where_the_reserve_is_not_told(void **state)
 	{
 		NodeCall   *call = asked(NODE_PAY);
 
-		stage_play(&stage, &bad[i], 1);
+		PLAY(&stage, SAME_NODE, bad[i]);
 		assert_int_equal(call->submit, SUBMIT_NOT_SENT);
-		assert_int_equal(stage.peer.requests, 1);
+		assert_int_equal(stage.peer.requests, 2);
 		assert_non_null(call->words);
 	}
 	(void) asked(NODE_PAY);
@@ -430,16 +441,16 @@ L11_an_invoice_tells_whose_node_it_is(void **state)
 {
 	NodeCall   *call = asked(NODE_IDENTIFY);
 	const char *wallet = "{\"id\":\"7a\",\"name\":\"w\",\"balance\":123000}";
-	const char *probe = arena_printf(stage.arena, "{\"payment_hash\":\"" HASH "\",\"bolt11\":\"%s\"}", valid_vectors[4].text);
 
-	PLAY(&stage, said(200, wallet), said(201, probe));
+	stage.node.notes.node_id[0] = '\0';
+	PLAY(&stage, said(200, wallet), SAME_NODE);
 	assert_true(call->answered);
 	assert_string_equal(call->identity.node_id, VECTOR_PAYEE);
 	assert_string_equal(call->identity.network, "testnet");
 	assert_string_equal(call->identity.wallet, "7a");
 	assert_true(call->identity.ready);
 	assert_non_null(call->identity.warning);
-	/* Once a connection. */
+	/* Once, as long as it answers. */
 	call = asked(NODE_IDENTIFY);
 	PLAY(&stage, said(200, wallet));
 	assert_true(call->answered);
@@ -454,6 +465,11 @@ L11_an_invoice_tells_whose_node_it_is(void **state)
 	call = asked(NODE_IDENTIFY);
 	PLAY(&stage, said(401, DETAIL("Invalid key")));
 	assert_false(call->answered);
+	/* And anew where it was away. */
+	call = asked(NODE_IDENTIFY);
+	PLAY(&stage, said(200, wallet), probe(15));
+	assert_true(call->answered);
+	assert_string_not_equal(call->identity.node_id, VECTOR_PAYEE);
 	assert_int_equal(VALID_VECTORS + INVALID_VECTORS, 26);
 }
 
@@ -462,12 +478,57 @@ L11_an_invoice_that_cannot_be_read_tells_nothing(void **state)
 {
 	NodeCall   *call = asked(NODE_IDENTIFY);
 
+	stage.node.notes.node_id[0] = '\0';
 	PLAY(&stage, said(200, "{\"id\":\"7a\",\"balance\":0}"), said(201, "{\"bolt11\":\"lnbcrt1nonsense\"}"));
 	assert_false(call->answered);
 	assert_int_equal(stage.node.notes.node_id[0], '\0');
 	call = asked(NODE_IDENTIFY);
 	PLAY(&stage, said(200, "{\"id\":\"7a\",\"balance\":0}"), {NULL, NULL, PEER_RESETS});
 	assert_false(call->answered);
+}
+
+/* What was made before says nothing of who makes the next one. */
+static void
+L11_who_makes_its_invoices_is_asked_before_each_payment_and_each_balance(void **state)
+{
+	const NodeOperation operations[] = {NODE_PAY, NODE_BALANCE};
+
+	for (int i = 0; i < 2; i++)
+	{
+		NodeCall   *call = asked(operations[i]);
+
+		/* Nobody knows: nothing is asked for, and no other node is met by that. */
+		PLAY(&stage, said(500, DETAIL("Unexpected error!")));
+		assert_int_equal(stage.peer.requests, 1);
+		assert_int_equal(operations[i] == NODE_PAY ? call->submit == SUBMIT_NOT_SENT : !call->answered, true);
+		assert_string_equal(stage.node.notes.node_id, VECTOR_PAYEE);
+		assert_non_null(strstr(stage.peer.last, "not to be paid"));
+
+		/* The last valid vector is another payee's. */
+		call = asked(operations[i]);
+		PLAY(&stage, probe(15), said(200, RESERVE), said(201, OUT("success")));
+		assert_int_equal(stage.peer.requests, 1);
+		assert_int_equal(operations[i] == NODE_PAY ? call->submit == SUBMIT_NOT_SENT : !call->answered, true);
+		assert_non_null(strstr(call->words, "another node"));
+
+		/* So that the next question who it is finds that one. */
+		call = asked(NODE_IDENTIFY);
+		PLAY(&stage, said(200, "{\"id\":\"7a\",\"balance\":0}"), probe(15));
+		assert_true(call->answered);
+		assert_string_not_equal(call->identity.node_id, VECTOR_PAYEE);
+		strcpy(stage.node.notes.node_id, VECTOR_PAYEE);
+		strcpy(stage.node.notes.network, "testnet");
+	}
+}
+
+static void
+L23_a_refusal_that_a_record_contradicts_is_none(void **state)
+{
+	NodeCall   *call = asked(NODE_PAY);
+
+	PLAY(&stage, SAME_NODE, said(200, RESERVE), said(401, DETAIL("who are you")), said(200, UNPAID("failed", OUT("failed"))));
+	assert_int_equal(call->submit, SUBMIT_AMBIGUOUS);
+	assert_int_equal(call->failure, NODE_FAILURE_NONE);
 }
 
 static void
@@ -496,7 +557,7 @@ L43_one_list_holds_both_kinds(void **state)
 	PLAY(&stage, said(200, "{\"data\":{}}"));
 	assert_false(call->answered);
 	call = asked(NODE_BALANCE);
-	PLAY(&stage, said(200, "{\"name\":\"w\",\"balance\":123456}"));
+	PLAY(&stage, SAME_NODE, said(200, "{\"name\":\"w\",\"balance\":123456}"));
 	assert_true(call->answered);
 	assert_int_equal(call->balance.local.msat, 123456);
 }
@@ -536,7 +597,7 @@ L11_no_step_follows_on_another_connection(void **state)
 	NodeCall   *call = asked(NODE_PAY);
 
 	stage.loses_its_settings = true;
-	PLAY(&stage, said(200, RESERVE), said(201, OUT("success")), said(200, PAID(OUT("success"))));
+	PLAY(&stage, SAME_NODE, said(200, RESERVE), said(201, OUT("success")), said(200, PAID(OUT("success"))));
 	assert_int_equal(call->submit, SUBMIT_NOT_SENT);
 	assert_int_equal(stage.peer.requests, 1);
 }
@@ -547,6 +608,8 @@ main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(L11_no_step_follows_on_another_connection),
+		TEST(L11_who_makes_its_invoices_is_asked_before_each_payment_and_each_balance),
+		TEST(L23_a_refusal_that_a_record_contradicts_is_none),
 		TEST(a_payment_is_what_the_look_up_says),
 		TEST(L1_a_payment_is_asked_for_once_with_the_admin_key),
 		TEST(L10_nothing_is_sent_where_it_sets_aside_more_than_was_reserved),

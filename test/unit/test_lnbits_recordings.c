@@ -175,7 +175,7 @@ L81_the_rest_as_recorded(void **state)
 	assert_true(call.answered);
 	(void) replay("create_lnd_gone", NODE_CREATE_INVOICE, 0);
 	assert_false(call.answered);
-	(void) replay("wallet", NODE_BALANCE, 0);
+	(void) replay("wallet", NODE_BALANCE, LNBITS_BALANCE_WALLET);
 	assert_true(call.answered);
 }
 
