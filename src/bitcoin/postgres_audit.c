@@ -76,6 +76,28 @@ is_anything_unasked_since(Instant start)
 	return statement_run(&statement, PARAMETERS(param_instant(start))) > 0;
 }
 
+void
+make_unasked_due(Instant start, Instant now)
+{
+	static Statement deposits = {
+		.sql = "UPDATE spark_bitcoin.deposits SET version = version + 1, next_look_at = $2"
+		" WHERE invoice_id IN (SELECT invoice_id FROM spark_bitcoin.deposits"
+		"  WHERE state IN ('intent', 'open') AND payment_hash IS NOT NULL AND (asked_at IS NULL OR asked_at < $1)"
+		"   AND next_look_at > $2 ORDER BY invoice_id FOR NO KEY UPDATE)"
+	};
+	static Statement withdrawals = {
+		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = $2"
+		" WHERE invoice_id IN (SELECT invoice_id FROM spark_bitcoin.withdrawals"
+		"  WHERE (state IN ('in_flight', 'unknown', 'needs_operator')"
+		"    OR (state = 'failed' AND attempt_no > 0 AND failed_at > $1 - interval '14 days'))"
+		"   AND (asked_at IS NULL OR asked_at < $1) AND next_look_at > $2 ORDER BY invoice_id FOR NO KEY UPDATE)"
+	};
+	const Parameter parameters[] = {param_instant(start), param_instant(now)};
+
+	statement_run(&deposits, parameters, lengthof(parameters));
+	statement_run(&withdrawals, parameters, lengthof(parameters));
+}
+
 bool
 is_any_unasked_of(const char *const *hashes, size_t count, Instant start)
 {

@@ -18,6 +18,12 @@
 /* From when on the lists are read; none: all.  Older differences are looked at again. */
 extern Instant audit_reads_from(void);
 
+/*
+ * Such rows are due now.  The answer to a question from before that moment may
+ * have put one off since it was made due with all others.
+ */
+extern void make_unasked_due(Instant start, Instant now);
+
 /* True while a row that can be looked up was not asked about since then. */
 extern bool is_anything_unasked_since(Instant start);
 extern bool is_any_unasked_of(const char *const *hashes, size_t count, Instant start);

@@ -254,6 +254,16 @@ found_hashes(size_t from, const char **hashes)
 }
 
 static void
+look_at_found_payments(Instant now)
+{
+	const char *hashes[CHUNK];
+	size_t		count;
+
+	for (size_t i = 0; (count = found_hashes(i, hashes)) > 0; i += CHUNK)
+		make_payments_due_by_hash(hashes, count, now);
+}
+
+static void
 act_look_at_found(void *argument)
 {
 	Instant		now = *(Instant *) argument;
@@ -263,8 +273,7 @@ act_look_at_found(void *argument)
 	/* Deposits before withdrawals: the one order of locks. */
 	for (size_t i = 0; (count = found_hashes(i, hashes)) > 0; i += CHUNK)
 		make_due_by_hash(hashes, count, now);
-	for (size_t i = 0; (count = found_hashes(i, hashes)) > 0; i += CHUNK)
-		make_payments_due_by_hash(hashes, count, now);
+	look_at_found_payments(now);
 }
 
 static bool
@@ -442,6 +451,13 @@ act_is_unasked(void *argument)
 
 	question->answer = audit.step == AUDIT_LOOKS ? is_anything_unasked_since(audit.looked_from) :
 		is_any_found_unasked();
+	if (!question->answer)
+		return;
+	/* The answer to a question from before may have put one off that was due. */
+	if (audit.step == AUDIT_LOOKS)
+		make_unasked_due(audit.looked_from, question->now);
+	else
+		look_at_found_payments(question->now);
 }
 
 /* One that hangs counts as asked; what is never asked at all holds it up for a while. */

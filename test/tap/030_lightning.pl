@@ -56,6 +56,16 @@ sub balance_is
 is($spark->sql('SELECT count(*), min(network), min(backend) FROM spark_bitcoin.node'), '1|regtest|simulator', 'the node is recorded once');
 $spark->wait_for("SELECT bool_and(ok = (check_name <> 'node_simulated')) FROM spark_ops.node_health()", 'all is well but that it is simulated');
 
+# ---- L62: its requests are real ones, of a key of its own
+my $own = $spark->as($alice, 'SELECT invoice_id FROM spark.deposit(77)');
+$spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$own')", undef, $alice);
+$own = $spark->as($alice, "SELECT payment_request FROM spark.invoice('$own')");
+is($spark->sql("SELECT left('$own', 6), network, amount_msat, payee = (SELECT node_id FROM spark_bitcoin.node) FROM spark.decode_invoice('$own')"),
+	'lnbcrt|regtest|77000|t', 'L62 a deposit is asked for by a BOLT 11 request that the node has signed');
+my $outside = $spark->sql('SELECT spark_simulator.make_invoice(77)');
+is($spark->sql("SELECT payee = (SELECT public_key FROM spark_bitcoin.simulator_keys WHERE name = 'outside') AND payee <> (SELECT node_id FROM spark_bitcoin.node) FROM spark.decode_invoice('$outside')"),
+	't', 'L62 and what it pays was signed by the outside wallet');
+
 # ---- S33: failures are final
 my ($id, $hash) = withdraw(101, 'fail', '"reason": "no_route"');
 shows($id, "('failed', 'failed')", 'S33 a failed payment is failed');
@@ -82,6 +92,8 @@ my %open = (
 	'an empty reply' => [117, 'bad_reply', '"fault": "empty"'],
 	'an HTTP 500' => [118, 'bad_reply', '"fault": "http_500"'],
 	'a payment that takes its time' => [119, 'succeed', '"after_s": 3'],
+	'L24 the failure of an earlier try shown in its place' => [109, 'stale', '"after_s": 3'],
+	'L29 acknowledged, and unknown for a while' => [108, 'unknown', '"reply": "ack", "lookup": "not_found", "after_s": 3'],
 );
 my %rows = map { $_ => [withdraw(@{$open{$_}})] } sort keys %open;
 for my $what (sort keys %open)
@@ -135,12 +147,25 @@ for ([ 125, 'stuck', '"as": "no_htlc"' ], [ 126, 'unknown', '"lookup": "pending"
 	$spent += $sat * 1000 + $fee;
 }
 
+# ---- a look that was begun before an audit, and ends in it, puts nothing off
+my ($put_off, $put_off_hash) = withdraw(127, 'flip', '"after_s": 86400');
+shows($put_off, "('failed', 'failed')", 'a payment fails that the node may still make');
+$spark->sql("SELECT spark_simulator.script('$put_off_hash', 'never_answer')");
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$put_off'");
+my $looks = $spark->sql("SELECT look_count FROM spark_bitcoin.withdrawals WHERE invoice_id = '$put_off'");
+$spark->wait_for("SELECT look_count > $looks FROM spark_bitcoin.withdrawals WHERE invoice_id = '$put_off'");
+is(($spark->try_sql("SET statement_timeout = '${Spark::patience}s'; SELECT count(*) FROM spark_ops.reconcile()"))[0], '', 'L42 while it is being asked about, an audit begins, asks again and ends');
+$spark->sql("SELECT spark_simulator.script('$put_off_hash', 'fail')");
+$spark->wait_for("SELECT closed FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$put_off_hash'");
+
 # ---- one that hangs holds nothing up, and survives every crash
 ($id, $hash) = withdraw(130, 'never_answer');
 shows($id, "('pending', 'unknown')", 'S34 a node that never answers leaves it unknown');
 is($spark->as($alice, "SELECT state, created_at BETWEEN now() - interval '1 hour' AND now(), amount_msat, max_fee_msat, reason IS NULL,"
 		. " amount_msat + max_fee_msat = (SELECT reserved_msat FROM spark.balance()) FROM spark.invoices(1)"),
 	'unknown|t|130000|10000|t|t', 'L27 its owner sees the state, since when, what is reserved, and the cap');
+is($spark->sql("SELECT count(*) FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$hash' AND created_at IS NOT NULL"), '1',
+	'L63 the node has committed what it never answered');
 my ($other) = withdraw(131);
 shows($other, "('paid', 'succeeded')", 'others are paid meanwhile');
 $spent += 131_000 + $fee;
@@ -149,6 +174,7 @@ is($spark->sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'spar
 $spark->node->stop('immediate');
 $spark->node->start;
 shows($id, "('pending', 'unknown')", 'after a crash it is still unknown');
+is($spark->sql("SELECT count(*) FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$hash'"), '1', 'L63 and the node still has it, once');
 ($other) = withdraw(132);
 shows($other, "('paid', 'succeeded')", 'L42 and others are paid after it was asked about once');
 $spent += 132_000 + $fee;
@@ -245,6 +271,32 @@ $spark->sql("SELECT spark_simulator.pay('$request', late => true)");
 $spark->wait_for("SELECT status = 'paid' FROM spark.invoice('$late')", 'S17 paid late it is credited', $dave);
 $spark->wait_until_drained;
 is($spark->as($dave, 'SELECT posted_msat FROM spark.balance()'), '4350000', 'to the millisatoshi');
+
+# ---- how the whole node is
+$spark->sql(q(SELECT spark_simulator.script('*', 'node', '{"as": "pruned"}')));
+$spark->wait_for("SELECT coalesce(bool_or(NOT ok AND detail LIKE '%forgets payments%'), false) FROM spark_ops.node_health()", 'L45 a node that forgets payments is told of');
+$request = $spark->sql('SELECT spark_simulator.make_invoice(1)');
+$id = $spark->as($carol, "SELECT invoice_id FROM spark.withdraw('$request')");
+$spark->wait_for("SELECT state = 'reserved' FROM spark.invoice('$id')", undef, $carol);
+$spark->wait_until_drained;
+is($spark->as($carol, "SELECT state FROM spark.invoice('$id')"), 'reserved', 'L45 and pays nothing');
+for my $as (qw(down locked syncing another))
+{
+	$spark->sql(qq(SELECT spark_simulator.script('*', 'node', '{"as": "$as"}')));
+	$spark->wait_for("SELECT bool_or(NOT ok AND check_name = 'node') FROM spark_ops.node_health()", "L66 health says so of a node that is $as");
+}
+is($spark->as($carol, "SELECT state FROM spark.invoice('$id')"), 'reserved', 'L11 nothing is paid by any of them');
+$spark->sql(q(SELECT spark_simulator.script('*', 'node', '{"as": "well"}')));
+$spark->wait_for("SELECT status = 'paid' FROM spark.invoice('$id')", 'L66 and it goes on when the node is well', $carol);
+
+# ---- the invoice that the node shows is another one
+for my $wrong (qw(amount payee network junk))
+{
+	$spark->sql(qq(SELECT spark_simulator.script('*', 'make', '{"wrong": "$wrong", "amount_msat": 61000}')));
+	$id = $spark->as($dave, 'SELECT invoice_id FROM spark.deposit(61)');
+	$spark->wait_for("SELECT state = 'cancelled' FROM spark.invoice('$id')", "L31 an invoice with another $wrong is not shown", $dave);
+	is($spark->as($dave, "SELECT payment_request IS NULL FROM spark.invoice('$id')"), 't', 'to anybody');
+}
 
 # ---- L67: the simulated node and real money
 $spark->node->append_conf('postgresql.conf', "spark.lightning_network = 'mainnet'");
