@@ -10,6 +10,7 @@ use FaultNode;
 use PostgreSQL::Test::Utils;
 use Spark;
 use Test::More;
+use Time::HiRes;
 
 plan skip_all => FaultNode::lacks() if FaultNode::lacks() ne '';
 
@@ -178,6 +179,53 @@ is($worker_now, $worker, 'L48 the worker has lived through errors in the middle 
 cmp_ok($descriptors_now, '<=', $descriptors + 8, 'L49 and has given back what they held');
 $spark->set('spark.lightning_timeout', "'$timeout'");
 $spark->wait_for("SELECT current_setting('spark.lightning_timeout') = '$timeout'");
+
+# ---- a node that is slow keeps the worker from nothing: what comes while its call is open is served
+$spark->set('spark.lightning_timeout', 300);
+my $slow = $node->outside(3100);
+$node->fault(send => 'silent', hash => $slow->{payment_hash});
+my $slow_id = withdraw($slow);
+for (my $deadline = time() + 60; time() < $deadline && !$node->asked($slow->{payment_hash});)
+{
+	select(undef, undef, undef, 0.05);
+}
+is($node->asked($slow->{payment_hash}), 1, 'a call is open that nobody answers for five minutes');
+my @waits;
+for my $number (1 .. 10)
+{
+	my $prompt = $node->outside(3100 + $number);
+	my $began = Time::HiRes::time();
+	my $prompt_id = withdraw($prompt);
+	$spark->wait_for("SELECT status = 'paid' FROM spark.invoice('$prompt_id')", undef, $alice);
+	my ($request) = grep { ($_->{hash} // '') eq $prompt->{payment_hash} } @{ $node->pull('requests', operation => 'send') };
+	push @waits, 1000 * ($request->{at} - $began);
+	$balance -= (3100 + $number) * 1000 + 1000;
+}
+is($spark->as($alice, "SELECT state FROM spark.invoice('$slow_id')"), 'submitting', 'the latch is answered during a call: ten others were woken for, begun and paid while it was open');
+note(sprintf('from the call of spark.withdraw to the byte that reached the node, while another call was open: %.0f ms in the middle of ten, %.0f at the least',
+	(sort { $a <=> $b } @waits)[5], (sort { $a <=> $b } @waits)[0]));
+($worker) = worker();
+# SIGUSR1 is the server's: what it asks for by that is done, here a line in the log.
+$spark->sql("SELECT pg_log_backend_memory_contexts($worker)");
+for (my $deadline = time() + 60; time() < $deadline && slurp_file($spark->node->logfile) !~ /logging memory contexts of PID $worker\b/;)
+{
+	select(undef, undef, undef, 0.05);
+}
+like(slurp_file($spark->node->logfile), qr/logging memory contexts of PID $worker\b/, 'L61 SIGUSR1 reaches the server, also during a call');
+# SIGHUP reloads and is no end.
+$spark->set('spark.fee_floor', 11);
+$spark->wait_for("SELECT setting = '11' FROM pg_settings WHERE name = 'spark.fee_floor'");
+my $after_reload = withdraw($node->outside(3050));
+shows($after_reload, "('paid', 'succeeded')", 'L61 after SIGHUP it goes on');
+$balance -= 3050 * 1000 + 1000;
+is((worker())[0], $worker, 'L61 as the same process');
+# SIGTERM ends it, and the call with it.
+$spark->sql("SELECT pg_terminate_backend($worker)");
+$spark->wait_for("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $worker", 'L61 SIGTERM ends it at once, five minutes before that call would end');
+$spark->set('spark.lightning_timeout', 2);
+shows($slow_id, "('paid', 'succeeded')", 'and what was begun is looked up');
+is($node->begun($slow->{payment_hash}), 1, 'and was begun once');
+$balance -= 3100 * 1000 + 1000;
 
 # ---- lookups that break down say nothing
 my $later = $node->outside(4000, outcome => 'hold');

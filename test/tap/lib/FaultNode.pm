@@ -1,8 +1,9 @@
 # FaultNode.pm
-#		A node that speaks as LND does and fails as told (fault_node.py), and a
-#		spark that works with it.
+#		A node that speaks as LND, Core Lightning or LNbits does and fails as told
+#		(fault_node.py), and a spark that works with it.
 #
-#		my $node = FaultNode->start;						# over TLS, on two free ports
+#		my $node = FaultNode->start;						# LND over TLS, on two free ports
+#		my $other = FaultNode->start(dialect => 'cln');		# or cln-socket, lnbits
 #		my $spark = Spark->start(conf => $node->settings);
 #		$node->fault(send => 'reset', when => 'after');		# the next payment's reply is lost
 #		my $outside = $node->outside(100_000);				# a payment request of somebody else
@@ -32,14 +33,23 @@ sub lacks
 	return '';
 }
 
-# start(%options): tls (1)
+# start(%options): dialect (lnd), tls (1, but for cln-socket)
 sub start
 {
 	my ($class, %options) = @_;
-	my $self = bless { folder => PostgreSQL::Test::Utils::tempdir(), tls => $options{tls} // 1, http => HTTP::Tiny->new(timeout => 30) }, $class;
+	my $dialect = $options{dialect} // 'lnd';
+	# The name of a socket must be short.
+	my $self = bless {
+		dialect => $dialect,
+		folder => PostgreSQL::Test::Utils::tempdir_short(),
+		tls => $options{tls} // $dialect ne 'cln-socket',
+		http => HTTP::Tiny->new(timeout => 30),
+	}, $class;
 
 	umask(077);
-	append_to_file("$self->{folder}/macaroon", "\x02\x01\x03lnd" . sha256("a macaroon of the tests $$") . 'canary');
+	$self->{credential} = $self->{folder} . ($dialect eq 'lnd' ? '/macaroon' : '/credential');
+	append_to_file($self->{credential}, $dialect eq 'lnd' ? "\x02\x01\x03lnd" . sha256("a macaroon of the tests $$") . 'canary'
+		: unpack('H*', sha256("a key of the tests $$")) . "canary\n");
 	$self->new_certificate if $self->{tls};
 	$self->run;
 	return $self;
@@ -70,7 +80,7 @@ sub run
 	if ($self->{pid} == 0)
 	{
 		$ENV{FAULT_NODE_PORT} = $self->{port} // 0;
-		exec($python, dirname(__FILE__) . '/fault_node.py', $folder, $self->{tls} ? ("$folder/cert", "$folder/key") : ()) or POSIX::_exit(1);
+		exec($python, dirname(__FILE__) . '/fault_node.py', $folder, $self->{dialect}, $self->{tls} ? ("$folder/cert", "$folder/key") : ()) or POSIX::_exit(1);
 	}
 	my $deadline = time() + 60;
 	until (-s "$folder/ports")
@@ -94,15 +104,22 @@ sub stop
 
 sub DESTROY { local $?; $_[0]->stop; return; }
 
-sub url { my ($self) = @_; return ($self->{tls} ? 'https' : 'http') . "://127.0.0.1:$self->{port}"; }
+sub url
+{
+	my ($self) = @_;
+	return "unix://$self->{folder}/rpc" if $self->{dialect} eq 'cln-socket';
+	return ($self->{tls} ? 'https' : 'http') . "://127.0.0.1:$self->{port}";
+}
 
 # Of a server that works with it.
 sub settings
 {
-	my ($self, %options) = @_;
-	return join("\n", "spark.lightning_node = 'lnd'", "spark.lightning_url = '" . $self->url . "'",
+	my ($self) = @_;
+	my $kind = $self->{dialect} =~ s/-.*//r;
+	return join("\n", "spark.lightning_node = '$kind'", "spark.lightning_url = '" . $self->url . "'",
 		$self->{tls} ? "spark.lightning_ca_file = '$self->{folder}/cert'" : '',
-		"spark.lightning_credential_file = '$self->{folder}/macaroon'", 'spark.lightning_timeout = 2', 'spark.lightning_not_found_delay = 1');
+		$self->{dialect} eq 'cln-socket' ? '' : "spark.lightning_credential_file = '$self->{credential}'",
+		'spark.lightning_timeout = 2', 'spark.lightning_not_found_delay = 1');
 }
 
 sub pull

@@ -1,0 +1,258 @@
+# Campaign.pm
+#		Random payments and deposits in one world, while its node fails in every way
+#		and the processes are killed under them; and what must be true at the end.
+#
+#		my $campaign = Campaign->new(world => Campaign::Simulated->new('cln'), payments => 200, seed => 1);
+#		$campaign->run;
+#
+# A world is a node with whatever lies beyond it.  It says:
+#	name, settings		for the server that works with it
+#	begin(spark)		makes what it needs; its own record is faults.executed
+#	fund(token, sat)	a deposit that nothing goes wrong with
+#	make(count, round, people)	so many invoices to be paid, and what becomes of each, into faults.requests
+#	pay_deposits(round, people)	some of those that wait, in every way
+#	decide_some(round), decide_all	what hangs there has an end
+#	disasters			name => code, beside those that befall the server
+#	refresh				brings faults.executed up to now
+#	under_way			how many payments have no end there
+#	may_be_late			whether its kind takes its word back: paid after failed
+#	is_believed_late	whether only time makes its "failed" or "not found" a verdict, or ends what waits for it
+package Campaign;
+
+use strict;
+use warnings;
+
+use POSIX ();
+use PostgreSQL::Test::Utils;
+use Spark;
+use Test::More;
+
+my $people = 4;
+
+# A hang costs a second; what the books lack in between is no reason to stop.
+my $settings = <<'END_OF_SETTINGS';
+restart_after_crash = on
+log_statement = none
+spark.dispatch_naptime = 50
+spark.lightning_timeout = 1
+spark.lightning_not_found_delay = 1
+spark.solvency_tolerance = 2000000000
+spark.fee_floor = 60
+END_OF_SETTINGS
+
+# new(%options): world, payments, seed, a_round (the most of one round)
+sub new
+{
+	my ($class, %options) = @_;
+	my $rounds = POSIX::ceil($options{payments} / ($options{a_round} // 200));
+	return bless { happened => {}, %options, rounds => $rounds < 2 ? 2 : $rounds }, $class;
+}
+
+sub run
+{
+	my ($self) = @_;
+	my $world = $self->{world};
+
+	srand($self->{seed});
+	my $spark = $self->{spark} = Spark->start(name => $world->name =~ s/\W/_/gr, conf => $world->settings . "\n$settings");
+	$self->prepare;
+	$self->round($_) for 1 .. $self->{rounds};
+	$self->crash;
+	$self->settle;
+	$self->judge;
+	note(join(', ', map { "$_ $self->{happened}{$_} times" } sort keys %{ $self->{happened} }));
+	$spark->stop;
+	return;
+}
+
+sub prepare
+{
+	my ($self) = @_;
+	my ($spark, $world) = @$self{qw(spark world)};
+
+	$spark->sql(<<'END_OF_SQL');
+CREATE SCHEMA faults;
+CREATE TABLE faults.requests (request text PRIMARY KEY, payment_hash text, round int, payer int, outcome text);
+CREATE FUNCTION faults.pick(VARIADIC words text[]) RETURNS text LANGUAGE sql VOLATILE AS
+	'SELECT words[1 + floor(random() * cardinality(words))::int]';
+CREATE FUNCTION faults.seconds(most int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT floor(random() * (most + 1))::int';
+GRANT USAGE ON SCHEMA faults TO client;
+GRANT SELECT ON faults.requests TO client
+END_OF_SQL
+	$world->begin($spark);
+	$self->{tokens} = [ map { $spark->sign_up("person-$_") } 1 .. $people ];
+	$world->fund($_, 100_000_000) for @{ $self->{tokens} };
+	return;
+}
+
+# ---- the people: each a process that makes its calls one by one
+
+sub start_person
+{
+	my ($self, $number, $round) = @_;
+	my $spark = $self->{spark};
+	my $pid = fork() // die $!;
+	return $pid if $pid;
+
+	my $deposits = POSIX::ceil($self->{a_round_now} / 12);
+	my $calls = "SET spark.token = '$self->{tokens}[$number]';\n"
+	  . "SELECT format('SELECT invoice_id FROM spark.withdraw(%L)', request) FROM faults.requests WHERE round = $round AND payer = $number ORDER BY payment_hash \\gexec\n"
+	  . "SELECT format('SELECT invoice_id FROM spark.deposit(%s, %L)', 1 + n, 'r$round-' || n) FROM generate_series(1, $deposits) n \\gexec\n";
+	# What is told at a crash is asked again: the same hash, the same key.
+	$spark->node->psql('postgres', $calls, connstr => $spark->node->connstr('postgres') . ' user=client', on_error_stop => 0) for 1 .. 2;
+	POSIX::_exit(0);
+}
+
+sub kill_one
+{
+	my ($self, $where) = @_;
+	my $spark = $self->{spark};
+	my ($sqlstate, $pid) = $spark->try_sql("SELECT pid FROM pg_stat_activity WHERE $where LIMIT 1");
+
+	kill('KILL', $pid) if $sqlstate eq '' && $pid;
+	$spark->wait_for_connection;
+	return;
+}
+
+sub crash
+{
+	my ($self) = @_;
+	$self->{spark}->node->stop('immediate');
+	$self->{spark}->node->start;
+	return;
+}
+
+sub disasters
+{
+	my ($self) = @_;
+	return (
+		'kill the lightning worker' => sub { $self->kill_one("backend_type = 'spark lightning'") },
+		'kill the dispatcher' => sub { $self->kill_one("backend_type = 'spark dispatcher'") },
+		'terminate the workers' => sub { $self->{spark}->try_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type LIKE 'spark %'") },
+		'crash the server' => sub { $self->crash },
+		$self->{world}->disasters);
+}
+
+sub round
+{
+	my ($self, $round) = @_;
+	my ($spark, $world) = @$self{qw(spark world)};
+	my $before = int($self->{payments} * ($round - 1) / $self->{rounds});
+	my $count = $self->{a_round_now} = int($self->{payments} * $round / $self->{rounds}) - $before;
+	my %disasters = $self->disasters;
+
+	# A late payment freezes its account; somebody has looked at it.
+	$spark->wait_for_success('UPDATE spark_accounting.accounts SET version = version + 1, frozen_at = NULL, frozen_reason = NULL WHERE frozen_at IS NOT NULL',
+		"round $round: accounts that were frozen are free");
+	$spark->wait_for_success(sprintf('SELECT setseed(%s)', rand()));
+	$world->make($count, $round, $people);
+	my %running = map { $self->start_person($_, $round) => 1 } 0 .. $people - 1;
+	while (%running)
+	{
+		my $done = waitpid(-1, POSIX::WNOHANG());
+		delete $running{$done} if $done > 0;
+		last if !%running;
+		select(undef, undef, undef, 0.2 + rand(1));
+		next if rand() < 0.4;
+		my $name = (sort keys %disasters)[ int(rand(keys %disasters)) ];
+		$disasters{$name}->();
+		$self->{happened}{$name}++;
+	}
+	$world->pay_deposits($round, $people);
+	$world->decide_some($round - 1);
+	return;
+}
+
+# ---- all that was unknown becomes known
+
+my $open = "FROM spark_bitcoin.withdrawals WHERE deposit_id IS NULL AND state NOT IN ('succeeded', 'failed', 'rejected')";
+my $unbooked = "FROM faults.executed p WHERE direction = 'out' AND NOT EXISTS (SELECT FROM spark_bitcoin.withdrawals w"
+  . " WHERE w.payment_hash = p.payment_hash AND w.state = 'succeeded')";
+my $uncredited = "FROM faults.executed p WHERE direction = 'in' AND NOT EXISTS (SELECT FROM spark_bitcoin.deposits d"
+  . " WHERE d.payment_hash = p.payment_hash AND d.state = 'settled') AND p.payment_hash IN (SELECT payment_hash FROM spark_bitcoin.deposits)";
+my $left = "SELECT (SELECT count(*) $open) + (SELECT count(*) $unbooked) + (SELECT count(*) $uncredited)"
+  . " + (SELECT count(*) FROM spark_bitcoin.withdrawals WHERE state NOT IN ('succeeded', 'failed', 'rejected'))"
+  . " + (SELECT count(*) FROM spark_bitcoin.deposits WHERE state = 'intent')";
+
+sub left
+{
+	my ($self) = @_;
+	my $world = $self->{world};
+
+	$world->refresh;
+	return $world->under_way + $self->{spark}->sql($left);
+}
+
+# Two days go by, of which a node of this kind makes its words good.
+sub let_time_pass
+{
+	my ($self) = @_;
+	my $ago = join(', ', map { "$_ = $_ - interval '2 days'" } qw(submitted_at submit_deadline expires_at));
+
+	$self->{spark}->wait_for_success("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now(), $ago"
+		. " WHERE state IN ('in_flight', 'unknown', 'reserved') AND expires_at > now()");
+	return;
+}
+
+sub settle
+{
+	my ($self) = @_;
+	my ($spark, $world) = @$self{qw(spark world)};
+
+	for my $try (1 .. 10)
+	{
+		$world->decide_all;
+		# It has every open payment, every one that failed and every open invoice looked up.
+		$spark->sql('SELECT count(*) FROM spark_ops.reconcile()');
+		my $until = time() + 5 + $self->{payments} / 100;
+		my $has_passed = 0;
+		while ($self->left ne '0' && time() < $until)
+		{
+			select(undef, undef, undef, 0.2);
+			next if $has_passed || !$world->is_believed_late || $world->under_way;
+			$self->let_time_pass;
+			$has_passed = 1;
+		}
+		last if $self->left eq '0';
+	}
+	is($self->left, '0', "all that was unknown became known (seed $self->{seed})")
+	  or diag($spark->sql("SELECT state, count(*), min(alarm), min(payment_hash) FROM spark_bitcoin.withdrawals GROUP BY 1; SELECT count(*) $unbooked; SELECT count(*) $uncredited;"
+			. ' SELECT state, count(*) FROM spark_bitcoin.deposits GROUP BY 1; SELECT * FROM spark_ops.node_health() WHERE NOT ok') . "\nunder way: " . $world->under_way);
+	$spark->wait_until_drained;
+	return;
+}
+
+# ---- and the money adds up
+
+sub judge
+{
+	my ($self) = @_;
+	my ($spark, $world) = @$self{qw(spark world)};
+	my %none = (
+		'no hash was paid twice, none came in twice' =>
+		  'SELECT count(*) FROM (SELECT FROM faults.executed GROUP BY payment_hash, direction HAVING count(*) > 1) AS twice',
+		'nothing was given back that was paid' => "SELECT count(*) FROM faults.executed p JOIN spark_bitcoin.withdrawals w USING (payment_hash)"
+		  . " WHERE direction = 'out' AND state = 'failed' AND NOT EXISTS (SELECT FROM spark_bitcoin.withdrawals o WHERE o.payment_hash = p.payment_hash AND o.state = 'succeeded')",
+		'what the books call paid was paid, with that amount and fee' => "SELECT count(*) FROM spark_bitcoin.withdrawals w WHERE state = 'succeeded' AND deposit_id IS NULL AND NOT EXISTS"
+		  . " (SELECT FROM faults.executed p WHERE p.payment_hash = w.payment_hash AND direction = 'out' AND p.amount_msat = w.amount_msat AND p.fee_msat = w.fee_msat)",
+		'every deposit was credited with what came in' => "SELECT count(*) FROM spark_bitcoin.deposits d LEFT JOIN faults.executed p ON p.payment_hash = d.payment_hash AND direction = 'in'"
+		  . " WHERE d.state = 'settled' AND d.paid_by IS NULL AND d.received_msat IS DISTINCT FROM p.amount_msat",
+		'nothing was called failed too early, unless the node itself did' => 'SELECT count(*) FROM spark_bitcoin.withdrawals w WHERE late'
+		  . ($world->may_be_late ? " AND payment_hash NOT IN (SELECT payment_hash FROM faults.requests WHERE outcome = 'flip')" : ''),
+		'no message is dead' => 'SELECT count(*) FROM spark_ops.dead_letters()');
+
+	is($spark->sql($none{$_}), '0', "$_ (seed $self->{seed})") for sort keys %none;
+	is($spark->sql("SELECT kind, payment_hash, books, node, detail FROM spark_ops.reconcile()"
+			. " WHERE payment_hash IS NULL OR payment_hash NOT IN (SELECT payment_hash FROM faults.requests WHERE outcome = 'lie')"),
+		'', 'the books and the node agree about every hash of which the node does not lie');
+	is($spark->sql('SELECT local_msat + in_flight_msat - owed_msat FROM spark_bitcoin.audit'),
+		$spark->sql("SELECT coalesce(sum(credits_posted_msat - debits_posted_msat), 0) FROM spark_accounting.accounts WHERE class IN ('operator', 'suspense')"),
+		'the node has what is owed, to the millisatoshi');
+	is($spark->broken_invariants, '', 'every invariant holds');
+	note($spark->sql("SELECT 'payments: ' || count(*) || ', paid ' || count(*) FILTER (WHERE state = 'succeeded') || ', of them late ' || count(*) FILTER (WHERE late) FROM spark_bitcoin.withdrawals"
+			. " UNION ALL SELECT 'deposits: ' || count(*) || ', paid ' || count(*) FILTER (WHERE state = 'settled') || ', of them inside ' || count(paid_by) FROM spark_bitcoin.deposits"));
+	unlike(slurp_file($spark->node->logfile), qr/could not be (?:begun|written down|compared)/, 'no row, no answer and no audit was a fault');
+	return;
+}
+
+1;
