@@ -4,6 +4,7 @@
  */
 #include "lightning/node_json.h"
 
+#include "lightning/bytes32.h"
 #include "lightning/cln_parts.h"
 
 InvoiceAnswer
@@ -75,8 +76,26 @@ begin_page(NodeCall *call, const json_t *result, const char *name)
 	if (!json_is_array(rows))
 		return NULL;
 	call->answered = true;
-	call->has_more = json_array_size(rows) >= CLN_ROWS_A_PAGE;
+	/* Of payments the limit counts parts, of which a row may be several: only an empty page is the last. */
+	call->has_more = json_array_size(rows) > 0;
 	return rows;
+}
+
+/* True for what is left behind the cursor of a payment in parts that was listed before. */
+static bool
+is_rest_of_listed(HttpNode *self, Bytes32 payment_hash, const json_t *row)
+{
+	NodeNotes  *notes = &self->notes;
+	const size_t room = sizeof(notes->in_parts) / sizeof(notes->in_parts[0]);
+	size_t		kept = notes->in_parts_count < room ? notes->in_parts_count : room;
+	int64_t		parts;
+
+	for (size_t i = 0; i < kept; i++)
+		if (bytes32_equal(notes->in_parts[i], payment_hash))
+			return true;
+	if (node_json_integer(row, "number_of_parts", &parts) && parts > 1)
+		notes->in_parts[notes->in_parts_count++ % room] = payment_hash;
+	return false;
 }
 
 /* The next page begins behind this row. */
@@ -96,7 +115,7 @@ pass_row(NodeCall *call, const json_t *row)
 }
 
 void
-cln_hear_payments(NodeCall *call, const json_t *result)
+cln_hear_payments(HttpNode *self, NodeCall *call, const json_t *result)
 {
 	const json_t *rows = begin_page(call, result, "pays");
 	ListedPayment *list = ARENA_ARRAY(call->arena, ListedPayment, json_array_size(rows));
@@ -104,6 +123,8 @@ cln_hear_payments(NodeCall *call, const json_t *result)
 	size_t		i;
 
 	call->payments = list;
+	if (call->cursor == 0)
+		self->notes.in_parts_count = 0;
 	json_array_foreach(rows, i, row)
 	{
 		ListedPayment *listed = &list[call->listed_count];
@@ -112,7 +133,9 @@ cln_hear_payments(NodeCall *call, const json_t *result)
 		if (!pass_row(call, row))
 			return;
 		listed->state = cln_entry_state(row);
-		if (!node_json_hex32(row, "payment_hash", &listed->payment_hash) || !cln_read_entry(call, row, listed->state, &payment))
+		if (!node_json_hex32(row, "payment_hash", &listed->payment_hash) ||
+			!cln_read_entry(call, row, listed->state, &payment) ||
+			(listed->state == PAYMENT_SUCCEEDED && is_rest_of_listed(self, listed->payment_hash, row)))
 			continue;
 		listed->amount = payment.amount;
 		if (listed->state != PAYMENT_SUCCEEDED && !node_json_msat(row, "amount_msat", &listed->amount))

@@ -39,7 +39,7 @@ extern bool cln_read_entry(NodeCall *call, const json_t *entry, PaymentAnswer st
 
 extern InvoiceAnswer cln_invoice_state(const json_t *invoice);
 extern void cln_hear_balance(NodeCall *call, const json_t *result);
-extern void cln_hear_payments(NodeCall *call, const json_t *result);
+extern void cln_hear_payments(HttpNode *self, NodeCall *call, const json_t *result);
 extern void cln_hear_invoices(NodeCall *call, const json_t *result);
 
 #endif

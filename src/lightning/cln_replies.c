@@ -311,7 +311,7 @@ hear_answer(HttpNode *self, NodeTalk *talk, const HttpReply *reply, const ClnAns
 			cln_hear_balance(call, answered->result);
 			return false;
 		case NODE_LIST_PAYMENTS:
-			cln_hear_payments(call, answered->result);
+			cln_hear_payments(self, call, answered->result);
 			return false;
 		case NODE_LIST_INVOICES:
 			cln_hear_invoices(call, answered->result);

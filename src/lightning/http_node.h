@@ -73,6 +73,8 @@ typedef struct NodeNotes
 	char		node_id[72];	/* where it has to be found out in a roundabout way */
 	char		network[16];
 	char		wallet[72];
+	Bytes32		in_parts[64];	/* hashes of payments, as they were listed, the newest over the oldest */
+	size_t		in_parts_count;
 } NodeNotes;
 
 struct HttpNode

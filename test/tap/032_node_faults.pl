@@ -185,10 +185,7 @@ $spark->set('spark.lightning_timeout', 300);
 my $slow = $node->outside(3100);
 $node->fault(send => 'silent', hash => $slow->{payment_hash});
 my $slow_id = withdraw($slow);
-for (my $deadline = time() + 60; time() < $deadline && !$node->asked($slow->{payment_hash});)
-{
-	select(undef, undef, undef, 0.05);
-}
+until_asked($slow);
 is($node->asked($slow->{payment_hash}), 1, 'a call is open that nobody answers for five minutes');
 my @waits;
 for my $number (1 .. 10)

@@ -539,7 +539,6 @@ L43_it_lists_what_it_paid_and_was_paid(void **state)
 	PLAY(&stage, said(201, PAYS(FAILED("1795170700") "," PENDING "," COMPLETE)));
 	assert_true(call->answered);
 	assert_int_equal(call->listed_count, 3);
-	assert_false(call->has_more);
 	assert_int_equal(call->next_cursor, 6);
 	assert_int_equal(call->payments[2].state, PAYMENT_SUCCEEDED);
 	assert_int_equal(call->payments[2].fee.msat, 10);
@@ -557,6 +556,49 @@ L43_it_lists_what_it_paid_and_was_paid(void **state)
 	assert_int_equal(call->invoices[0].state, INVOICE_SETTLED);
 	assert_int_equal(call->invoices[0].received.msat, 123456);
 	assert_int_equal(call->invoices[1].state, INVOICE_OPEN);
+}
+
+#define IN_PARTS(hash, index, parts) ENTRY(hash, "complete", ",\"created_at\":1795170700,\"preimage\":\"" PREIMAGE "\",\"amount_msat\":123456,\"amount_sent_msat\":123466,\"created_index\":" index parts)
+
+/*
+ * A limit counts parts, of which a row puts several together: a short page is not
+ * the last one, and what is left of a payment behind the cursor is no second payment.
+ */
+static void
+L43_a_payment_in_parts_is_listed_once(void **state)
+{
+	NodeCall   *call = asked(NODE_LIST_PAYMENTS);
+
+	PLAY(&stage, said(201, PAYS(IN_PARTS(HASH, "10", ",\"number_of_parts\":3") "," IN_PARTS(OTHER, "13", ""))));
+	assert_true(call->answered);
+	assert_int_equal(call->listed_count, 2);
+	assert_true(call->has_more);
+	assert_int_equal(call->next_cursor, 14);
+
+	call = asked(NODE_LIST_PAYMENTS);
+	PLAY(&stage, said(201, PAYS(IN_PARTS(HASH, "10", ",\"number_of_parts\":3"))));
+	assert_int_equal(call->listed_count, 1);
+	assert_int_equal(call->next_cursor, 11);
+	call = asked(NODE_LIST_PAYMENTS);
+	call->cursor = 11;
+	PLAY(&stage, said(201, PAYS(IN_PARTS(HASH, "11", ",\"number_of_parts\":2"))));
+	assert_true(call->answered);
+	assert_int_equal(call->listed_count, 0);
+	assert_true(call->has_more);
+	call = asked(NODE_LIST_PAYMENTS);
+	call->cursor = 12;
+	PLAY(&stage, said(201, PAYS(IN_PARTS(HASH, "12", "") "," IN_PARTS(OTHER, "13", ""))));
+	assert_int_equal(call->listed_count, 1);
+	call = asked(NODE_LIST_PAYMENTS);
+	call->cursor = 14;
+	PLAY(&stage, said(201, NO_PAYS));
+	assert_true(call->answered);
+	assert_false(call->has_more);
+
+	/* and the next time from the beginning */
+	call = asked(NODE_LIST_PAYMENTS);
+	PLAY(&stage, said(201, PAYS(IN_PARTS(HASH, "10", ",\"number_of_parts\":3"))));
+	assert_int_equal(call->listed_count, 1);
 }
 
 static void
@@ -603,6 +645,7 @@ main(void)
 		BOTH(L11_it_says_who_it_is_and_whether_it_forgets),
 		BOTH(L44_its_balance_leaves_out_what_is_under_way),
 		BOTH(L43_it_lists_what_it_paid_and_was_paid),
+		BOTH(L43_a_payment_in_parts_is_listed_once),
 		{"L58_a_rune_is_checked_and_never_repeated", L58_a_rune_is_checked_and_never_repeated, begin_rest, end, NULL},
 	};
 
