@@ -251,6 +251,22 @@ $spark->wait_until_drained;
 is($spark->as($dave, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), '4100000|0', 'the payee is credited once for each');
 is($spark->as($carol, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), (6_000_000 - 10_000 * $from_carol) . '|0', 'the payer paid for his');
 
+# ---- what a kind of node can never pay is not taken on
+my $whole = $spark->sql('SELECT spark_simulator.make_invoice(1000)');
+my $open_one = $spark->sql('SELECT spark_simulator.make_invoice(NULL)');
+my $of_dave = $spark->as($dave, 'SELECT invoice_id FROM spark.deposit(3)');
+$spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$of_dave')", undef, $dave);
+$of_dave = $spark->as($dave, "SELECT payment_request FROM spark.invoice('$of_dave')");
+$spark->set('spark.lightning_node', 'lnbits');
+$spark->wait_for("SELECT current_setting('spark.lightning_node') = 'lnbits'");
+is(($spark->try_as($carol, "SELECT * FROM spark.withdraw('$open_one', 7)"))[0], 'SP405', 'L14 LNbits pays no request without an amount');
+is(($spark->try_as($carol, "SELECT * FROM spark.withdraw('$of_dave')"))[0], 'SP405', 'L16 and, as it cancels none, no invoice of another account here');
+is($spark->as($carol, "SELECT status FROM spark.withdraw('$whole')"), 'pending', 'whole satoshi outside it does pay');
+$spark->sql('ALTER SYSTEM RESET spark.lightning_node');
+$spark->node->reload;
+$spark->wait_for("SELECT current_setting('spark.lightning_node') = 'simulator'");
+$spark->wait_until_drained;
+
 # ---- S17, L35: late and more than asked
 my $late = $spark->as($dave, 'SELECT invoice_id FROM spark.deposit(100)');
 $spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$late')", undef, $dave);

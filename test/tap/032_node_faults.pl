@@ -16,7 +16,7 @@ plan skip_all => FaultNode::lacks() if FaultNode::lacks() ne '';
 
 my $node = FaultNode->start;
 # What nobody insists on to be written down is lost with a crash.
-my $spark = Spark->start(conf => $node->settings . "\nsynchronous_commit = off\nwal_writer_delay = 10s\n");
+my $spark = Spark->start(conf => $node->settings . "\nsynchronous_commit = off\nrestart_after_crash = on\n");
 my $alice = $spark->sign_up('alice');
 
 # A deposit that the node says was paid: the invoice's id and its hash.
@@ -139,14 +139,16 @@ $spark->set('spark.lightning_timeout', 300);
 $spark->wait_for("SELECT current_setting('spark.lightning_timeout') = '5min'");
 my $sending = $node->outside(3100, outcome => 'hold');
 $node->fault(send => 'silent', when => 'after', hash => $sending->{payment_hash});
+# Nobody writes the log down by the way.
+my $writer = $spark->sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+kill('STOP', $writer);
 $id = withdraw($sending);
 until_asked($sending);
 $spark->node->reload;
 is($spark->sql("SELECT count(*) FROM spark_ops.reconcile() WHERE kind = 'not_asked'"), '0', 'the settings are read again, and books and node compared');
 is($spark->as($alice, "SELECT state FROM spark.invoice('$id')"), 'submitting', 'L19 meanwhile it is still being sent');
-$spark->node->stop('immediate');
-$spark->node->start;
-$spark->wait_for_connection;
+kill($_, $writer) for 'QUIT', 'CONT';
+$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'walwriter' AND pid <> $writer");
 shows($id, "('pending', 'in_flight')", 'L47 that it was sent is known after a crash, although synchronous_commit is off');
 is($node->asked($sending->{payment_hash}), 1, 'and it is not sent again');
 $node->pull('decide', hash => $sending->{payment_hash}, status => 'SUCCEEDED');
