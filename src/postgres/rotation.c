@@ -57,11 +57,18 @@ static SegmentStatement find_reader = {
 	"  WHERE m.xid >= pg_catalog.pg_snapshot_xmin(c.s1) AND NOT pg_catalog.pg_visible_in_snapshot(m.xid, c.s1))"
 	" LIMIT 1"};
 
+/* The oldest, as readers come and go.  A prepared transaction is known by the lock on its own id. */
 static SegmentStatement find_locker = {
-	.pattern = "SELECT COALESCE(pid, 0) FROM pg_catalog.pg_locks WHERE granted"
-	" AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
-	" AND relation = 'spark_common.outbox_%1$d_%2$d'::regclass AND pid IS DISTINCT FROM pg_catalog.pg_backend_pid()"
-	" LIMIT 1"};
+	.pattern = "SELECT CASE WHEN l.pid IS NOT NULL THEN 'process ' || l.pid"
+	"  ELSE 'prepared transaction ' || COALESCE(p.gid, '') END FROM pg_catalog.pg_locks l"
+	" LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
+	" LEFT JOIN pg_catalog.pg_locks t ON l.pid IS NULL AND t.pid IS NULL"
+	"  AND t.locktype = 'transactionid' AND t.virtualtransaction = l.virtualtransaction"
+	" LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = t.transactionid"
+	" WHERE l.granted AND l.relation = 'spark_common.outbox_%1$d_%2$d'::regclass"
+	"  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
+	"  AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()"
+	" ORDER BY l.pid IS NOT NULL, a.xact_start LIMIT 1"};
 
 static SegmentStatement empty = {
 	.pattern = "TRUNCATE spark_common.outbox_%1$d_%2$d"};
@@ -191,16 +198,29 @@ holder_of(int lane, int segment, Arena *arena)
 	if (holder != NULL)
 		return arena_printf(arena, "consumer %s has not delivered it", holder);
 	rows = rows_open(segment_statement(&find_locker, lane, segment), NO_PARAMETERS);
-	holder = rows_next(&rows) ? arena_printf(arena, "process %d, or a prepared transaction, holds a lock on it",
-											 row_int(&rows, 1)) : NULL;
+	holder = rows_next(&rows) ? arena_printf(arena, "%s holds a lock on it", row_text(&rows, 1, arena)) : NULL;
 	rows_close(&rows);
 	return holder;
 }
 
+/* It has been left for so long that somebody should look why it is still there. */
+static bool
+is_overdue(double age)
+{
+	return age >= segment_retention + OBSTACLE_SECONDS;
+}
+
+static const char *
+obstacle_text(int lane, int segment, const char *why, Arena *arena)
+{
+	return arena_printf(arena, "spark_common.outbox_%d_%d cannot be emptied: %s", lane, segment, why);
+}
+
+/* For want of somebody who has tried. */
 static const char *
 find_obstacle(int lane, Arena *arena)
 {
-	if (age_of_current(lane) < segment_retention + OBSTACLE_SECONDS)
+	if (!is_overdue(age_of_current(lane)))
 		return NULL;
 	for (int segment = 0; segment < LOG_SEGMENTS; segment++)
 	{
@@ -209,7 +229,7 @@ find_obstacle(int lane, Arena *arena)
 		if (segment != log_shape()->segment[lane] && size_of(lane, segment) > 0)
 			holder = holder_of(lane, segment, arena);
 		if (holder != NULL)
-			return arena_printf(arena, "spark_common.outbox_%d_%d cannot be emptied: %s", lane, segment, holder);
+			return obstacle_text(lane, segment, holder, arena);
 	}
 	return NULL;
 }
@@ -231,6 +251,8 @@ rotate_lane(int lane)
 	Rotation	rotation = {.segment = log_shape()->segment[lane]};
 	double		age = age_of_current(lane);
 	int			next = (rotation.segment + 1) % LOG_SEGMENTS;
+	Arena	   *arena = context_arena(CurrentMemoryContext);
+	const char *obstacle = NULL;
 
 	if (is_due_to_be_left(size_of(lane, rotation.segment), age) && size_of(lane, next) == 0)
 	{
@@ -248,7 +270,13 @@ rotate_lane(int lane)
 		rotation.waits_for = age < segment_retention ? "it was left only now" : empty_segment(lane, segment);
 		if (rotation.waits_for == NULL)
 			rotation.emptied++;
+		else if (is_overdue(age) && obstacle == NULL)
+		{
+			const char *holder = holder_of(lane, segment, arena);
+
+			obstacle = obstacle_text(lane, segment, holder != NULL ? holder : rotation.waits_for, arena);
+		}
 	}
-	note_obstacle(lane, find_obstacle(lane, context_arena(CurrentMemoryContext)));
+	note_obstacle(lane, obstacle);
 	return rotation;
 }

@@ -102,13 +102,13 @@ find_type(uint64 type, bool make)
 static const Consumer *
 involuntary_context(const Message *message)
 {
-	const MessageType *known = known_message_type(message->type_name);
-	const Consumer *context;
+	const Consumer *context = context_consumer(pnstrdup(message->type_name, strcspn(message->type_name, ".")));
+	const MessageType *known;
 
-	if (known != NULL && known->kind == MESSAGE_EVENT)
+	if (context == NULL || consumer_subscription(context, message->type_name) != NULL)
 		return NULL;
-	context = context_consumer(pnstrdup(message->type_name, strcspn(message->type_name, ".")));
-	return context != NULL && consumer_subscription(context, message->type_name) == NULL ? context : NULL;
+	known = known_message_type(message->type_name);
+	return known == NULL || known->kind == MESSAGE_COMMAND ? context : NULL;
 }
 
 bool

@@ -64,6 +64,8 @@ $spark->wait_until_drained;
 $reader->query_safe('SELECT ring(1000002, 1000002)');
 $reader->query_safe('COMMIT');
 $reader->quit;
+$spark->wait_for("UPDATE spark_common.lane_segment SET since = since - interval '1 hour'; SELECT detail LIKE '%cannot be emptied: prepared transaction slow holds a lock on it%' FROM spark_ops.health() WHERE check_name = 'rotation' AND NOT ok",
+	'B45 health names a prepared transaction that keeps the log from being emptied');
 $spark->sql("COMMIT PREPARED 'slow'");
 $spark->wait_for('SELECT count(*) = 2 FROM heard WHERE number > 1000000', 'B35 B4 a prepared emitter, and one of an old snapshot, lose nothing by rotation');
 $spark->sql('DELETE FROM heard WHERE number > 1000000');
