@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -51,10 +52,10 @@ sub lines
 # ---- X9, B29: what is missing is said once
 runs('launcher', 'X39 the launcher starts with the server');
 $spark->wait_for("SELECT pg_read_file('$_->[0]') ~ '$_->[1]'", $_->[2])
-  for [ $node->logfile, 'database "absent" does not exist', 'X9 a database that is missing is said' ];
+  for [ $node->logfile, 'database "absent" does not exist', 'X9 B29 a database that is missing is said' ];
 is(pids('dispatcher', 'template0'), '', 'X10 nobody opens template0');
 $spark->wait_for("SELECT pg_read_file('" . $node->logfile . "') ~ 'spark dispatcher of database \"shop\" waits: the extension spark is not created'",
-	'X9 an extension that is missing is said');
+	'X9 B29 an extension that is missing is said');
 my $dispatcher = pids('dispatcher', 'shop');
 $spark->sql('CREATE EXTENSION spark');
 $spark->wait_for("SELECT pg_read_file('" . $node->logfile . "') ~ 'waits: spark.install\\(\\) was not run yet'", 'X9 so are tables');
@@ -105,6 +106,10 @@ sub all_counted
 
 emit(50);
 all_counted('X39 messages are handled');
+$spark->sql('ALTER ROLE author NOLOGIN');
+emit(5);
+all_counted('B29 for a role that may not log in, too');
+$spark->sql('ALTER ROLE author LOGIN');
 
 # ---- X12, X73: ended ones come again, each alone
 for my $type (qw(consumer lightning dispatcher launcher))
@@ -121,7 +126,7 @@ for my $type (qw(consumer lightning dispatcher launcher))
 # The new launcher has looked round once it serves one more database.
 $node->safe_psql('postgres', 'CREATE DATABASE absent');
 $spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark dispatcher' AND datname = 'absent'",
-	'X9 a database that was missing is served once it is there');
+	'X9 B29 a database that was missing is served once it is there');
 is($spark->sql("SELECT string_agg(backend_type || ' ' || count, ', ' ORDER BY backend_type) FROM"
 	. " (SELECT backend_type, count(*) FROM pg_stat_activity WHERE backend_type LIKE 'spark %' AND datname = 'shop' GROUP BY 1) t"),
 	'spark consumer 1, spark dispatcher 1, spark lightning 1', 'X14 a new launcher takes over the workers that run, it starts no second ones');
@@ -140,7 +145,7 @@ $spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type =
 # ---- X43, X67: databases of others come and go meanwhile
 $since = time();
 $node->safe_psql('postgres', 'CREATE DATABASE passing; DROP DATABASE passing');
-cmp_ok(time() - $since, '<', $prompt, 'X10 X43 X67 CREATE and DROP DATABASE of others wait for nobody');
+cmp_ok(time() - $since, '<', $prompt, 'B29 X10 X43 X67 CREATE and DROP DATABASE of others wait for nobody');
 
 # ---- the server stops at once, too
 $since = time();
@@ -169,9 +174,9 @@ for my $victim (@rounds)
 	kill('KILL', $pid);
 	$spark->wait_for("SELECT regexp_count(pg_read_file('" . $node->logfile . "'), 'all server processes terminated; reinitializing') = $crashes + 1");
 	eval { $client->quit };
-	runs($_, "X22 X84 killed $victim: a $_ is there") for qw(launcher dispatcher consumer lightning);
+	runs($_, "X22 X84 B25 killed $victim: a $_ is there") for qw(launcher dispatcher consumer lightning);
 	emit(20);
-	all_counted("X22 X25 killed $victim: all is handled");
+	all_counted("X22 X25 B25 killed $victim: all is handled");
 }
 $spark->wait_for("SELECT count(*) = $withdrawn FROM spark.invoices(100) WHERE kind = 'withdrawal' AND status = 'paid'", 'X25 every withdrawal is paid', $alice);
 is($spark->sql("SELECT count(*), count(DISTINCT payment_hash) FROM spark_simulator.payments() WHERE direction = 'out'"), "$withdrawn|$withdrawn", 'X25 once');
@@ -184,15 +189,17 @@ is(lines('PANIC'), 0, 'X66 nothing panicked');
 
 # ---- X9: a database that is closed, and one that is gone
 $node->safe_psql('postgres', 'CREATE DATABASE "Closed" ALLOW_CONNECTIONS false');
-$spark->wait_for("SELECT pg_read_file('" . $node->logfile . "') ~ 'database \"Closed\" takes no connections'", 'X9 a database that takes no connections is said');
+$spark->wait_for("SELECT pg_read_file('" . $node->logfile . "') ~ 'database \"Closed\" takes no connections'", 'X9 B29 a database that takes no connections is said');
 $node->safe_psql('postgres', 'ALTER DATABASE "Closed" ALLOW_CONNECTIONS true');
-$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark dispatcher' AND datname = 'Closed'", 'X9 and served once it does');
+$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark dispatcher' AND datname = 'Closed'", 'X9 B29 and served once it does');
 
 $since = time();
 $node->safe_psql('postgres', 'DROP DATABASE "Closed" WITH (FORCE)');
-cmp_ok(time() - $since, '<', $prompt, 'X43 a database is dropped by force while a worker is in it');
+cmp_ok(time() - $since, '<', $prompt, 'X43 B29 a database is dropped by force while a worker is in it');
 $spark->wait_for("SELECT pg_read_file('" . $node->logfile . "') ~ 'database \"Closed\" does not exist.*database \"Closed\" does not exist'",
-	'X9 it is said again that it is missing');
+	'X9 B29 it is said again that it is missing');
+$node->safe_psql('postgres', 'CREATE DATABASE renamed; ALTER DATABASE renamed RENAME TO "Closed"');
+$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark dispatcher' AND datname = 'Closed'", 'B29 one that is given that name is served');
 $spark->set('spark.databases', "'shop', 'Closed'");
 $spark->wait_for("SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type LIKE 'spark %' AND datname = 'absent'", 'a database that is named no more is left');
 $node->safe_psql('postgres', 'DROP DATABASE absent');
@@ -256,10 +263,31 @@ for my $case (
 my %before = map { $_ => pids($_, 'shop') } qw(dispatcher consumer lightning);
 my $rows = $spark->sql('SELECT count(*) FROM spark_common.outbox');
 emit(100);
+# Somebody emits all the while: without the extension it fails, and is not in asked either.
+$spark->sql(<<'END');
+CREATE TABLE public.asked (n int);
+CREATE FUNCTION public.ask(n int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO public.asked VALUES (n);
+	PERFORM spark_bus.emit('shop.sold', gen_random_uuid(), jsonb_build_object('n', n));
+END $$;
+END
+my $script = join('', map { "SELECT public.ask($_);\n" } 1_000_001 .. 1_100_000);
+my $asking = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('shop') . ' application_name=asking', '-f', '-' ], '<', \$script, '>', \my $asked, '2>', \my $refused);
+my $asks_on = sub {
+	my $before = $spark->sql('SELECT coalesce(max(n), 0) FROM public.asked');
+	for (my $deadline = time() + $Spark::patience; time() < $deadline;)
+	{
+		$asking->pump_nb;
+		return if $spark->sql("SELECT count(*) > 20 FROM public.asked WHERE n > $before") eq 't';
+	}
+	die 'nobody asks';
+};
+$asks_on->();
 is(($spark->try_sql('DROP EXTENSION spark'))[0], '2BP01', 'X42 handlers of others stand in the way of DROP EXTENSION');
 $spark->sql('CREATE VIEW public.well AS SELECT spark.version()');
 $spark->sql('DROP EXTENSION spark CASCADE');
-is($spark->sql('SELECT count(*) FROM spark_common.outbox'), $rows + 100, 'X42 X53 every row stays');
+is($spark->sql('SELECT count(*) FROM spark_common.outbox'), $rows + 100 + $spark->sql('SELECT count(*) FROM public.asked'), 'X42 X53 B30 every row stays');
 $spark->wait_for("SELECT pg_read_file('" . $node->logfile . "') ~ 'waits: the extension spark is not created.*waits: the extension spark is not created'", 'X42 the workers wait');
 $spark->sql("CREATE EXTENSION spark; SELECT * FROM spark.install(); SELECT spark.grant_api('anon', 'member'); SELECT spark_bus.grant_author('author')");
 $spark->wait_for("SELECT NOT ok AND detail ~ 'count_it.* is missing' FROM spark_ops.health() WHERE check_name = 'paused'",
@@ -269,6 +297,13 @@ SET SESSION AUTHORIZATION author;
 CREATE FUNCTION author.count_it(message spark_bus.message) RETURNS void LANGUAGE sql AS
 	$$ INSERT INTO public.counted VALUES (message.id, (message.payload->>'n')::int) $$;
 END
+$asks_on->();
+$spark->sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'asking'");
+eval { $asking->finish };
+like($refused, qr/schema "spark_bus" does not exist|function spark_bus\.emit.* does not exist/, 'B30 meanwhile nobody could emit');
+$spark->wait_for('SELECT count(*) = 0 FROM (SELECT n FROM public.asked EXCEPT SELECT n FROM public.counted) s', 'B30 what was emitted before and after is handled');
+is($spark->sql('SELECT count(*) - (SELECT count(*) FROM public.asked) FROM public.counted WHERE n > 1000000'), '0', 'B30 each once, and nothing that failed');
+$spark->sql('DELETE FROM public.counted WHERE n > 1000000');
 all_counted('X17 B30 it goes on where it was');
 is(pids($_, 'shop'), $before{$_}, "X17 with the same $_") for qw(dispatcher lightning);
 $spark->as($alice, 'SELECT * FROM spark.deposit(10)');
@@ -303,7 +338,7 @@ for my $database (qw(absent Closed))
 	my $log = slurp_file($node->logfile);
 	$said{$1}++ while $log =~ /\[(\d+)\] spark launcher LOG:  spark waits: database "$database" does not exist/g;
 	my ($most) = sort { $b <=> $a } values %said;
-	cmp_ok($most, '<=', $database eq 'Closed' ? 2 : 1, "X9 the missing database $database is said once, not once a look");
+	cmp_ok($most, '<=', $database eq 'Closed' ? 2 : 1, "X9 B29 the missing database $database is said once, not once a look");
 }
 
 $spark->stop;
