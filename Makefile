@@ -6,7 +6,7 @@
 #	make installcheck				pg_regress and isolation tests against the server that runs
 #	make unit						unit tests of the pure code, with sanitizers, without a server
 #	make arrows						the check of who may include and call whom
-#	make points						build/points/spark.so, which a test can stop at named points, or break
+#	make points						build/points/spark.so, which a test can hold at named points, or break
 #	make fuzz						a short run of each fuzz target (clang)
 #	make oracle						what ./dev test oracle compares
 #
@@ -151,10 +151,10 @@ arrows: pure-objects
 
 -include $(wildcard build/unit/*/*.d build/unit/*/*/*.d)
 
-# ---- the library with points at which a test can stop it (src/postgres/test_point.h),
+# ---- the library with points at which a test can hold it (src/postgres/test_point.h),
 # and with broken twins of the batch rule (src/postgres/twin.h)
 
-POINTED := $(shell grep -lwE 'TEST_POINT|TWIN|SPARK_TEST_POINTS' $(SOURCES))
+POINTED := $(shell grep -lwE 'TEST_POINT|COMMIT_POINT|TWIN|SPARK_TEST_POINTS' $(SOURCES))
 POINTED_OBJS = $(POINTED:src/%.c=build/points/%.o)
 
 build/points/%.o: src/%.c Makefile
@@ -165,7 +165,12 @@ build/points/%.o: src/%.c Makefile
 build/points/spark.so: $(filter-out $(POINTED:src/%.c=build/%.o),$(OBJS)) $(POINTED_OBJS)
 	@$(CC) $(CFLAGS) $^ $(LDFLAGS) $(LDFLAGS_SL) -shared $(SHLIB_LINK) -o $@
 
-points: build/points/spark.so
+# The names of all points, a line each.
+build/points/names: $(SOURCES)
+	@mkdir -p $(@D)
+	@sed -nE 's/.*(TEST|COMMIT)_POINT\("([a-z_]+)"\).*/\2/p' $^ | sort -u > $@
+
+points: build/points/spark.so build/points/names
 
 -include $(wildcard build/points/*/*.d)
 

@@ -1,6 +1,7 @@
 # suites.sh
 #		./dev test: builds, runs the suites, counts. Each suite prints one line;
-#		the last line of all is `N passed, N failed`. What a suite said stands in
+#		the last line of all is `N passed, N failed`, and, where something could not
+#		run, how many skipped and why. What a suite said stands in
 #		build/log/<suite>.log, how long each and each file of it took in
 #		build/log/seconds.log. Everything else it made is gone at the end, also
 #		after Ctrl-C.
@@ -62,6 +63,7 @@ slowest() {
 # skip SUITE REASON
 skip() {
 	total_skipped=$((total_skipped + 1))
+	say "$1: $2" >> "$folder/skipped"
 	say "$1: skipped: $2"
 }
 
@@ -283,7 +285,7 @@ suite_tap() {
 		logged points make -C "$project" --no-print-directory -j"$(nproc)" PG_CONFIG="$pg_config" points || { report tap 0 1; return; }
 		SPARK_POINTS=$folder/points
 		mkdir -p "$SPARK_POINTS"
-		cp "$project/build/points/spark.so" "$SPARK_POINTS/"
+		cp "$project/build/points/spark.so" "$project/build/points/names" "$SPARK_POINTS/"
 	fi
 	run_tap tap
 }
@@ -387,7 +389,7 @@ run_lanes() {
 }
 
 run_suites() {
-	local suite suites=${*:-$all_suites}
+	local suite suites=${*:-$all_suites} reasons
 	demanded=$*
 	for suite in $suites; do
 		[[ " $all_suites " == *" $suite "* ]] || die "there is no suite $suite; choose of: $all_suites"
@@ -405,12 +407,13 @@ run_suites() {
 	[[ ! " $suites " =~ ' '(regress|isolation|pgtap|tap|http|docs|lightning)' ' ]] || need_server
 	# shellcheck disable=SC2086
 	run_lanes $suites
+	[ ! -f "$folder/skipped" ] || reasons=$(paste -sd ';' "$folder/skipped")
 	clean_up
 	[ -z "$(slowest)" ] || say "slowest: $(slowest); all in $logs/seconds.log"
 	if [ $total_skipped = 0 ]; then
 		say "$total_passed passed, $total_failed failed"
 	else
-		say "$total_passed passed, $total_failed failed, $total_skipped skipped"
+		say "$total_passed passed, $total_failed failed, $total_skipped skipped (${reasons//;/; })"
 	fi
 	[ $total_failed = 0 ] || exit 1
 	[ $total_passed != 0 ] || die 'no test ran'

@@ -624,7 +624,9 @@ run_retry(void *argument)
 		return;
 	}
 	batch->done = 1;
+	TEST_POINT("park_again");
 	park_again(batch->listener, parked, retry->error, hopeless);
+	TEST_POINT("parked_again");
 	stubborn_forget(batch->consumer, parked->message.id);
 	if (!hopeless)
 		note_failure(batch, &parked->message, retry->error);

@@ -12,6 +12,7 @@
 #include "postgres/environment.h"
 #include "postgres/settings.h"
 #include "postgres/statement.h"
+#include "postgres/test_point.h"
 
 #include "catalog/pg_control.h"
 #include "common/controldata_utils.h"
@@ -120,8 +121,10 @@ begin_trial(const char *consumer, int lane, Uuid id)
 
 	rows_close(&rows);
 	lock_trials(crashes > 0 ? ExclusiveLock : ShareLock);
+	TEST_POINT("announce");
 	(void) statement_run(&insert_trial, PARAMETERS(param_text(consumer), param_uuid(id), param_int(lane),
 												   param_int(crashes), param_instant(server_started)));
+	TEST_POINT("announced");
 	return crashes;
 }
 

@@ -5,6 +5,7 @@
 #include "postgres/transaction.h"
 
 #include "postgres/installed.h"
+#include "postgres/test_point.h"
 #include "postgres/worker.h"
 
 #include "pgstat.h"
@@ -65,7 +66,9 @@ plain_transaction(Act act, void *argument)
 	/* What act allocates without an arena of its own goes with the transaction. */
 	act(argument);
 	PopActiveSnapshot();
+	COMMIT_POINT("work_commit");
 	CommitTransactionCommand();
+	COMMIT_POINT("work_committed");
 	MemoryContextSwitchTo(context);
 	pgstat_report_stat(true);
 

@@ -18,10 +18,10 @@
 static void
 on_commit(void)
 {
-	bool		has_emitted = transaction_has_emitted();
+	bool		wakes = transaction_wakes();
 
-	if (has_emitted)
-		TEST_POINT("committed");
+	if (wakes)
+		COMMIT_POINT("committed");
 	/* Who is woken by it finds it counted. */
 	if (has_traffic() || has_pending_counts())
 	{
@@ -31,16 +31,16 @@ on_commit(void)
 		end_with_counts();
 	}
 	wake_wanted();
-	if (has_emitted)
-		TEST_POINT("woken");
+	if (wakes)
+		COMMIT_POINT("woken");
 }
 
 static void
 on_transaction_end(XactEvent event, void *argument)
 {
 	(void) argument;
-	if (event == XACT_EVENT_PRE_COMMIT && transaction_has_emitted())
-		TEST_POINT("commit");
+	if (event == XACT_EVENT_PRE_COMMIT && transaction_wakes())
+		COMMIT_POINT("commit");
 	if (event == XACT_EVENT_COMMIT)
 		on_commit();
 	if (event == XACT_EVENT_PRE_PREPARE && has_traffic())

@@ -95,9 +95,9 @@ wake(bool dispatchers, bool lightning, bool everything)
 }
 
 bool
-transaction_has_emitted(void)
+transaction_wakes(void)
 {
-	return wanted.dispatchers || wanted.listeners;
+	return wanted.dispatchers || wanted.listeners || wanted.everything;
 }
 
 void

@@ -35,7 +35,7 @@ extern void note_interest(const Interest *interest);
 extern Woken was_woken(void);
 
 /* For the callback at the end of a transaction: what it wanted, done or forgotten. */
-extern bool transaction_has_emitted(void);
+extern bool transaction_wakes(void);
 extern void wake_wanted(void);
 extern void forget_wanted(void);
 

@@ -1,167 +1,151 @@
 # 026_crash_matrix.pl
-#		Killed at each step, with the server or alone: nothing is lost, nothing takes
+#		Ended at each step, with the server or alone: nothing is lost, nothing takes
 #		effect twice, each key keeps its order.
 #
-# The library here has points (src/postgres/test_point.h): a backend or a worker
-# is killed at one, or the server is stopped while one waits there.  Then the
-# server starts anew, drains, and is compared with what was committed.
+# The library here has points (src/postgres/test_point.h), before and after each
+# step that the bus takes, in a worker, in a client's backend, and in a session
+# that dispatches by hand.  Every point of the source has to be in this matrix.
 #
-# The server is stopped at once, with synchronous_commit on or off, or loses its
-# postmaster.  SPARK_MATRIX=all does all of that at every point; else each point
-# has its victims killed, and every third one of the others in turn.
+# At each of them there is kill -9 of the process, kill -9 of the postmaster, and
+# an immediate stop of the server with synchronous_commit on and off.  As all of
+# these bring the whole server down, many databases share one such end: in each a
+# process is held at another point.  Then the server starts anew, and each
+# database works off what is left and is compared with what was committed there.
+#
+# Every process is killed at each point of its own.  Of the other three ends each
+# has one, by the seed (SPARK_SEED), and with SPARK_MATRIX=all has them all.
 use strict;
 use warnings;
 
 use POSIX ();
-
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 use Spark;
+use Workload;
 
 plan skip_all => 'the library with points is made by ./dev test' unless $ENV{SPARK_POINTS};
 
-my $both = [ 'worker', 'backend' ];
+# Who comes there: a worker, the backend of a client, a session that dispatches
+# by hand.  And, of the points of a commit, after which step.
 my @points = (
-	[ 'insert', ['backend'] ], [ 'inserted', ['backend'] ],
-	[ 'commit', ['backend'] ], [ 'committed', ['backend'] ], [ 'woken', ['backend'] ],
-	[ 'snapshot', $both ], [ 'snapshot_taken', $both ], [ 'fetched', $both ],
-	[ 'handle', $both ], [ 'handled', $both ], [ 'cursor_stored', $both ],
-	[ 'batch_committed', ['worker'] ], [ 'remembered', ['worker'] ],
-	[ 'park', ['worker'] ], [ 'parked', ['worker'] ], [ 'unpark', ['worker'] ], [ 'unparked', ['worker'] ],
-	[ 'trim', ['worker'] ], [ 'trimmed', ['worker'] ],
-	[ 'move', ['worker'] ], [ 'moved', ['worker'] ],
-	[ 'truncate', ['worker'] ], [ 'truncated', ['worker'] ],
-	[ 'change_lanes', ['backend'] ], [ 'lanes_changed', ['backend'] ],
-	[ 'enter_epoch', ['worker'] ], [ 'epoch_entered', ['worker'] ]);
+	# emit
+	[ 'insert', 'worker backend session' ], [ 'inserted', 'worker backend session' ],
+	(map { [ $_, 'backend', 'inserted' ] } qw(commit committed woken)),
+	# a batch
+	(map { [ $_, 'worker session' ] } qw(snapshot snapshot_taken fetched handle handled cursor_stored trim trimmed)),
+	(map { [ $_, 'worker', 'cursor_stored' ], [ $_, 'session', 'remembered' ] } qw(commit committed woken)),
+	(map { [ $_, 'worker', 'cursor_stored' ] } qw(work_commit work_committed)),
+	(map { [ $_, 'worker session' ] } qw(batch_committed remembered)),
+	# a message that fails, and its retry
+	(map { [ $_, 'worker session' ] } qw(park parked park_again parked_again unpark unparked)),
+	(map { [ $_->[0], 'worker', $_->[1] ] } map { [ 'work_commit', $_ ], [ 'work_committed', $_ ] } qw(parked_again unparked)),
+	# after a crash each message is announced
+	(map { [ $_, 'worker' ] } qw(announce announced)),
+	(map { [ $_, 'worker', 'announced' ] } qw(work_commit work_committed)),
+	# a delayed message moves into the log
+	(map { [ $_, 'worker session' ] } qw(move moved)),
+	(map { [ $_, 'worker', 'moved' ] } qw(work_commit commit committed woken work_committed)),
+	# rotation
+	(map { [ $_, 'worker session' ] } qw(leave left truncate truncated)),
+	(map { [ $_->[0], 'worker', $_->[1] ] } map { [ 'work_commit', $_ ], [ 'work_committed', $_ ] } qw(left truncated)),
+	# another number of lanes
+	(map { [ $_, 'backend' ] } qw(change_lanes lanes_changed)),
+	(map { [ $_, 'backend', 'lanes_changed' ] } qw(commit committed woken)),
+	(map { [ $_, 'worker session' ] } qw(enter_epoch epoch_entered)),
+	(map { [ $_, 'worker', 'epoch_entered' ] } qw(work_commit work_committed)));
 
-my %by_hand = map { $_ => 1 } qw(snapshot snapshot_taken fetched handle handled cursor_stored);
+my $seed = $ENV{SPARK_SEED} || int(rand(2**31));
+my @acts = (
+	[ 'kill', 'B25', 'killed' ],
+	[ 'stop', 'B25', 'the server stopped at once' ],
+	[ 'lose', 'B26', 'the server stopped at once, with synchronous_commit off' ],
+	[ 'orphan', 'B25', 'the postmaster killed' ]);
 
 my $found = slurp_file($ENV{SPARK_CONF});
 $found =~ s/dynamic_library_path = '/dynamic_library_path = '$ENV{SPARK_POINTS}:/ or die 'no dynamic_library_path in ' . $found;
-my $spark = Spark->start(conf => join("\n", $found,
+my ($served, $by_hand) = (10, 5);		# databases that workers serve, and others
+my $spark = Spark->start(database => 'model', worker => 0, conf => join("\n", $found,
 	'restart_after_crash = on',
-	'spark.dispatch_naptime = 50',
+	'log_statement = none',
+	'shared_buffers = 32MB',
+	'max_worker_processes = 100',
+	'autovacuum = off',
+	'spark.dispatch_naptime = 1000',
 	'spark.dispatch_batch_size = 3',
 	'spark.segment_age = 1',
 	'spark.segment_retention = 0',
-	'spark.retry_base_delay = 20'));
-my $armed = $spark->node->data_dir . '/spark_test_point';
+	'spark.retry_base_delay = 20'), install => 0);
+my $node = $spark->node;
+$spark->sql("CREATE ROLE author; SELECT * FROM spark.install('{auth,accounting,crowdfunding,dashboard}')");
+Workload->prepare($spark);
+my %databases = (served => [ map { place("served$_", 0) } 1 .. $served ], session => [ map { place("hand$_", 1) } 1 .. $by_hand ]);
+my @databases = map { @$_ } values %databases;
+$spark->set('spark.databases', join(', ', map { "'$_->{name}'" } @{ $databases{served} }));
+# From now on workers are careful, as after a crash.
+$node->restart('immediate');
 
-$spark->sql(<<'END_OF_SQL');
-CREATE ROLE author; SELECT spark_bus.grant_author('author');
-CREATE TABLE thing (key uuid PRIMARY KEY, version int NOT NULL);
-CREATE TABLE heard (place bigint GENERATED ALWAYS AS IDENTITY, consumer text NOT NULL, key uuid NOT NULL, version int NOT NULL);
-CREATE TABLE due (id uuid PRIMARY KEY);
-CREATE TABLE struck (id uuid NOT NULL);
-INSERT INTO thing SELECT gen_random_uuid(), 0 FROM generate_series(1, 4);
-GRANT ALL ON thing, heard, due, struck TO author;
-
-CREATE FUNCTION hear(consumer text, m spark_bus.message) RETURNS void LANGUAGE sql AS $$
-	INSERT INTO public.heard (consumer, key, version) VALUES (consumer, m.aggregate_id, (m.payload->>'version')::int)
-$$;
-CREATE FUNCTION hear_first(m spark_bus.message) RETURNS void LANGUAGE sql AS $$ SELECT public.hear('first', m) $$;
--- This one stumbles now and then.
-CREATE FUNCTION hear_second(m spark_bus.message) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM public.hear('second', m);
-	IF random() < 0.3 THEN
-		RAISE EXCEPTION 'stumbled over %', m.id;
-	END IF;
-END $$;
-CREATE FUNCTION strike(m spark_bus.message) RETURNS void LANGUAGE sql AS $$ INSERT INTO public.struck VALUES (m.aggregate_id) $$;
-
-CREATE FUNCTION touch(k uuid) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE v int;
-BEGIN
-	UPDATE public.thing SET version = version + 1 WHERE key = k RETURNING version INTO v;
-	PERFORM spark_bus.emit('shop.thing_changed', k, jsonb_build_object('version', v));
-END $$;
-CREATE FUNCTION delay(k uuid) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-	INSERT INTO public.due VALUES (k);
-	PERFORM spark_bus.emit('shop.struck', k, '{}', deliver_at => clock_timestamp() + interval '20 ms');
-END $$;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO author;
-END_OF_SQL
-$spark->sql("SET ROLE author; SELECT spark_bus.subscribe('$_->[0]', '$_->[1]', '$_->[2]', 1000)")
-  for [ 'first', 'shop.thing_changed', 'public.hear_first' ], [ 'second', 'shop.thing_changed', 'public.hear_second' ],
-  [ 'clock', 'shop.struck', 'public.strike' ];
-
-my $write = join(' ', map { "SELECT touch(key) FROM thing ORDER BY key; SELECT delay(gen_random_uuid());" } 1 .. 3);
-my $lanes = 1;
-
-# Something of everything: written, dispatched by hand, delayed, and the lanes changed.
-sub act
+sub place
 {
-	my ($point) = @_;
+	my ($name, $is_by_hand) = @_;
 
-	$spark->try_sql($write);
-	$spark->try_sql('SELECT spark_bus.dispatch(20)');
-	if ($point =~ /lanes|epoch/)
-	{
-		my ($sqlstate) = $spark->try_sql('SELECT spark_ops.set_lanes(' . (3 - $lanes) . ')');
-		$lanes = 3 - $lanes if $sqlstate eq '';
-	}
-	return;
+	$node->safe_psql('postgres', "CREATE DATABASE $name TEMPLATE model");
+	my $there = Spark->around($node, $name);
+	my $oid = $there->sql('SELECT oid FROM pg_database WHERE datname = current_database()');
+	return { name => $name, spark => $there, workload => Workload->new($there, $is_by_hand), armed => $node->data_dir . "/spark_test_point.$oid" };
 }
 
-sub oracle_agrees
+# What leads to that point, again and again until somebody is there.
+sub work_towards
 {
-	my ($name) = @_;
+	my ($case, $place) = @_;
+	my $step = $case->{step} // $case->{point};
+	my $work = $place->{workload}->work(many => $step =~ /^trim/);
 
-	$spark->wait_for_connection;
-	$spark->wait_until_drained;
-	$spark->wait_for('SELECT count(*) = 0 FROM spark_common.delayed');
-	$spark->wait_until_drained;
-	is($spark->sql(<<'END_OF_SQL'), '', $name);
-SELECT c.consumer, t.key, t.version, h.versions FROM thing t CROSS JOIN (VALUES ('first'), ('second')) c (consumer)
-LEFT JOIN LATERAL (SELECT array_agg(version ORDER BY place) AS versions FROM heard
-	WHERE key = t.key AND consumer = c.consumer) h ON true
-WHERE COALESCE(h.versions, '{}') <> ARRAY(SELECT generate_series(1, t.version))
-UNION ALL
-SELECT 'clock', COALESCE(d.id, s.id), 1, NULL FROM due d FULL JOIN struck s ON s.id = d.id
-GROUP BY d.id, s.id HAVING d.id IS NULL OR s.id IS NULL OR count(*) > 1
-END_OF_SQL
-	return;
+	$work = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'spark consumer' AND datname = current_database();\n$work" if $step =~ /^announce/;
+	$work .= "SELECT spark_ops.set_lanes(3 - spark_ops.lanes());\n" if $step =~ /lanes|epoch/;
+	$work = "UPDATE spark_common.lane_segment SET since = since - interval '1 minute';\n$work" if $step =~ /^(leave|left|truncate)/;
+	# A worker needs a moment.
+	$work .= "SELECT pg_sleep(0.1);\n" if $case->{who} eq 'worker';
+	return "$work\\set held f\nSELECT pg_stat_file('$place->{armed}', true) IS NULL AS held \\gset\n\\if :held\n\\q\n\\endif\n" x 300;
 }
-
-my %acts = (
-	kill => 'killed',
-	stop => 'and the server stopped at once',
-	lose => 'and the server stopped at once, with synchronous_commit off',
-	orphan => 'and the postmaster killed');
 
 sub arm
 {
-	my ($point, $victim, $act) = @_;
-	my $file = "$armed.new";
+	my ($case, $place) = @_;
+	my $victim = $case->{who} eq 'worker' ? 'worker' : 'backend';
+	my $file = "$place->{armed}.new";
+
 	# Renamed, so that nobody reads half of it.
-	append_to_file($file, "$point $victim $act\n");
-	rename($file, $armed) or die "rename: $!";
+	append_to_file($file, "$case->{point} $victim " . ($case->{step} // '-') . "\n");
+	rename($file, $place->{armed}) or die "rename: $!";
 	return;
 }
 
-# Acts in another process, as what is to wait at the point would wait here, too.
-sub act_aside
+# Another process, as what is to wait at the point would wait here, too.
+sub work_aside
 {
-	my ($point, $deadline) = @_;
+	my ($case, $place) = @_;
 	my $pid = fork() // die "fork: $!";
-	if ($pid == 0)
-	{
-		# The server may go first; and no END block may run here.
-		eval { act($point) while -e $armed && time() < $deadline; 1 } or note($@);
-		POSIX::_exit(0);
-	}
-	select(undef, undef, undef, 0.02) while -e $armed && time() < $deadline;
+
+	return $pid if $pid != 0;
+	# The server may go first; and no END block may run here.
+	eval { $node->psql($place->{name}, work_towards($case, $place), on_error_stop => 0, timeout => $Spark::patience); 1 } or note($@);
+	POSIX::_exit(0);
+}
+
+# The process that waits at the point of that place.
+sub held_at
+{
+	my ($place) = @_;
+	my ($pid) = map { /\.(\d+)$/ } glob("$place->{armed}.[0-9]*");
 	return $pid;
 }
 
-# The postmaster has seen that a child was killed, and all others are gone.
-sub begins_anew
+sub wait_until
 {
-	my ($offset, $deadline) = @_;
-	until (slurp_file($spark->node->logfile, $offset) =~ /all server processes terminated; reinitializing/)
+	my ($deadline, $is_so) = @_;
+	until ($is_so->())
 	{
 		return 0 if time() > $deadline;
 		select(undef, undef, undef, 0.02);
@@ -169,68 +153,64 @@ sub begins_anew
 	return 1;
 }
 
-# The children of a postmaster that was killed notice by themselves, and have to be gone first.
-sub start_again
-{
-	my ($deadline) = @_;
-	my $node = $spark->node;
-	until ($node->start(fail_ok => 1) || time() > $deadline)
-	{
-		$node->{_pid} = undef;		# it took the file of the dead one for its own
-		select(undef, undef, undef, 0.1);
-	}
-	return;
-}
+my %ends = (
+	kill => sub {
+		my ($deadline, @pids) = @_;
+		my $offset = -s $node->logfile;
+		kill('KILL', @pids);
+		# The postmaster has seen it, and all others are gone.
+		wait_until($deadline, sub { slurp_file($node->logfile, $offset) =~ /all server processes terminated; reinitializing/ });
+	},
+	stop => sub { $node->stop('immediate'); $node->start; },
+	orphan => sub {
+		my ($deadline) = @_;
+		$node->kill9;
+		# Its children notice by themselves, and have to be gone first.
+		wait_until($deadline, sub { $node->{_pid} = undef; $node->start(fail_ok => 1) });
+	});
+$ends{lose} = $ends{stop};
 
+# Each case in a database of its own, up to the same end of the server.
 sub strike
 {
-	my ($point, $victim, $act) = @_;
+	my ($act, %cases) = @_;
+	my ($how, $id, $words) = @$act;
 	my $deadline = time() + $Spark::patience;
-	my $name = ($act eq 'lose' ? 'B26' : 'B25') . " $victim at $point, $acts{$act}";
-	my $by_hand = $victim eq 'backend' && $by_hand{$point};
+	local $ENV{PGOPTIONS} = $how eq 'lose' ? '-c synchronous_commit=off' : '';
+	my @struck = map { my $kind = $_; map { [ $cases{$kind}[$_], $databases{$kind}[$_] ] } 0 .. $#{ $cases{$kind} } } sort keys %cases;
 
-	# Else the workers are quicker.
-	$spark->serve if $by_hand;
-	$spark->set('synchronous_commit', 'off') if $act eq 'lose';
-	arm($point, $victim, $act eq 'kill' ? 'kill' : 'wait');
-	if ($act eq 'kill')
-	{
-		my $offset = -s $spark->node->logfile;
-		while (-e $armed && time() < $deadline) { act($point); }
-		# Else the postmaster may notice only while the answer is looked at.
-		fail("$name: the server began anew") unless begins_anew($offset, $deadline);
-	}
-	else
-	{
-		my $pid = act_aside($point, $deadline);
-		$act eq 'orphan' ? $spark->node->kill9 : $spark->node->stop('immediate');
-		waitpid($pid, 0);
-		start_again($deadline + $Spark::patience);
-	}
-	fail("$name: it came there") if unlink($armed);
+	arm(@$_) for @struck;
+	my @pids = map { work_aside(@$_) } @struck;
+	wait_until($deadline, sub { !grep { !held_at($_->[1]) } @struck });
+	my %held = map { $_->[1]{name} => held_at($_->[1]) } @struck;
+	$ends{$how}->($deadline + $Spark::patience, grep { defined } values %held);
+	waitpid($_, 0) for @pids;
+	unlink(glob("$_->[1]{armed}*")) for @struck;
 	$spark->wait_for_connection;
-	$spark->set('synchronous_commit', 'on') if $act eq 'lose';
-	$spark->serve('postgres') if $by_hand;
-	$lanes = $spark->sql('SELECT spark_ops.lanes()');
-	oracle_agrees($name);
+	delete $ENV{PGOPTIONS};
+	for (@struck)
+	{
+		my ($case, $place) = @$_;
+		my $name = "$id $case->{who} at $case->{point}" . (defined $case->{step} ? " after $case->{step}" : '') . ", $words (seed $seed)";
+		is(join('; ', ($held{ $place->{name} } ? () : 'nobody came there'), $place->{workload}->faults_once_settled || ()), '', $name);
+	}
 	return;
 }
 
-my $count = 0;
-my @others = qw(stop lose orphan);
+# ---- the matrix is whole
+my %in_matrix = map { $_->[0] => 1 } @points;
+is(join(' ', sort keys %in_matrix), join(' ', split(/\n/, slurp_file("$ENV{SPARK_POINTS}/names"))), 'B25 every point of the source is in the matrix');
+
 my $all = ($ENV{SPARK_MATRIX} // '') eq 'all';
-for my $case (@points)
+my @cases = map { my ($point, $comers, $step) = @$_; map { { point => $point, who => $_, step => $step } } split(/ /, $comers) } @points;
+$cases[$_]{end} = ($seed + $_) % 3 + 1 for 0 .. $#cases;
+for my $number (0 .. $#acts)
 {
-	my ($point, $victims) = @$case;
-	for my $victim (@$victims)
-	{
-		strike($point, $victim, 'kill');
-		my @acts = $all ? @others : $count % 3 == 0 ? $others[$count / 3 % 3] : ();
-		strike($point, $victim, $_) for @acts;
-		$count++;
-	}
+	my @mine = grep { $all || $number == 0 || $_->{end} == $number } @cases;
+	my @served = grep { $_->{who} ne 'session' } @mine;
+	my @session = grep { $_->{who} eq 'session' } @mine;
+	strike($acts[$number], served => [ splice(@served, 0, $served) ], session => [ splice(@session, 0, $by_hand) ]) while @served || @session;
 }
-is($spark->sql('SELECT count(*) FROM spark_ops.dead_letters()'), '0', 'no message is dead');
-is($spark->broken_invariants, '', 'every invariant holds');
-$spark->stop;
+is($_->{spark}->broken_invariants, '', "every invariant holds in $_->{name}") for @databases;
+$node->stop;
 done_testing();
