@@ -4,6 +4,7 @@
  */
 #include "postgres/parking.h"
 
+#include "common/backoff.h"
 #include "postgres/counters.h"
 #include "postgres/environment.h"
 #include "postgres/message_rows.h"
@@ -146,16 +147,14 @@ end_key_change(const KeyChange *change, int parked, int dead)
 
 /* ------------------------------------------------------------------- parking */
 
-/* min(longest, base x 2^attempts) x random(0.5 .. 1), from now. */
+/* From now. */
 static Instant
 next_attempt(int attempts)
 {
-	double		delay = retry_base_delay;
+	Backoff		backoff = {.base = INT64CONST(1000) * retry_base_delay, .longest = INT64CONST(1000) * retry_max_delay};
 
-	for (int i = 1; i < attempts && delay < retry_max_delay; i++)
-		delay *= 2;
-	delay = Min(delay, retry_max_delay) * (0.5 + 0.5 * pg_prng_double(&pg_global_prng_state));
-	return (Instant) {server_time().microseconds + (int64) (delay * 1000)};
+	return (Instant) {server_time().microseconds +
+		backoff_after(backoff, attempts, pg_prng_double(&pg_global_prng_state))};
 }
 
 static const char *

@@ -182,8 +182,8 @@ while (($delays{attempts} // 0) < 4)
 		. " FROM spark_common.retry WHERE consumer = 'slow' AND attempts > 0");
 	%delays = (%delays, attempts => $attempts, $attempts < 2 ? 'first' : 'last' => $delay) if defined $attempts;
 }
-cmp_ok($delays{last}, '>', 100, 'S42: the fourth delay is longer than the first can be');
-cmp_ok($delays{last}, '<=', 1000, 'S42: and no longer than spark.retry_max_delay');
+cmp_ok($delays{last}, '>', 100, 'S42 B14: the fourth delay is longer than the first can be');
+cmp_ok($delays{last}, '<=', 1000, 'S42 B14: and no longer than spark.retry_max_delay');
 $bus->emit('shop.slow', 62, 1);
 $bus->comes('slow', 62, '1', 'S46: others flow while it waits for its retry');
 is($bus->seen('slow', 61), '', 'S46: nothing of its key overtakes');

@@ -80,6 +80,18 @@ $bus->mend('mill');
 is(operator("SELECT spark_ops.retry_key('mill', " . key(3) . ", 'mended')"), '1', 'B15: one waits for its time, two for it');
 $bus->comes('mill', 3, '1,2,3', 'B15: all come at once, in order');
 
+# ---- what fails together does not come back together
+$bus->breaks('mill');
+$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.sold', $_, 1) } 10 .. 24));
+$bus->status_becomes('mill', '0 15 0', 'B14: fifteen fail together');
+is($spark->sql("SELECT bool_and(wait BETWEEN '29 min 59 s' AND '60 min 1 s'), count(DISTINCT wait), max(wait) - min(wait) > '5 min'"
+	. " FROM (SELECT due - first_failed_at AS wait FROM spark_common.retry WHERE consumer = 'mill') w"),
+	't|15|t', 'B14: and are due at times of their own, between the half and the whole of the wait');
+$bus->mend('mill');
+is(operator("SELECT spark_ops.retry_all('mill', 'mended')"), '15', 'B15: an operator has all of them tried now');
+$bus->comes('mill', $_, '1', 'B15: and they come') for 10, 24;
+$bus->status_becomes('mill', '0 0 0', 'B15: all of them');
+
 # ---- many at once, in pages
 $bus->handler('mill', "IF EXISTS (SELECT FROM shop.failing f WHERE f.consumer = 'mill') THEN"
 	. " RAISE EXCEPTION 'number %', m.payload->>'n' USING ERRCODE = 'P000' || (1 + (m.payload->>'n')::int % 2); END IF;");
