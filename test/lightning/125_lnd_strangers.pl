@@ -77,6 +77,19 @@ $spark->node->reload;
 $hub->look_now($id);
 spend($id, $hash, 'L29 with it, the node does not know the payment, and makes it');
 
+# ---- the macaroon may ask about payments, and make none
+my $tracks = $nodes->lncli('first', 'bakemacaroon', grep { !/SendPayment/ } @Hub::rights)->{said};
+$hub->kept_secret('first.macaroon', pack('H*', $tracks));
+$spark->node->reload;
+($request, $hash) = $hub->outside('third', 575);
+($id) = $hub->withdraw($alice, $request);
+$hub->comes_to_stand(0, 'L20 without the right to pay withdrawals wait, and health says why', '%does not let this credential pay%permission denied%');
+is($spark->as($alice, "SELECT status FROM spark.invoice('$id')"), 'pending', 'none has failed');
+is($hub->payments_at('first', $hash), '', 'and none was begun');
+$hub->kept_secret('first.macaroon', $right);
+$spark->node->reload;
+spend($id, $hash, 'L20 with it they are paid');
+
 # ---- the certificate is another's, and then a new one
 my $certificate = $nodes->certificate('first');
 $spark->set('spark.lightning_ca_file', "'" . $nodes->certificate('third') . "'");
