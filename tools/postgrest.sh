@@ -20,9 +20,8 @@ spark_database() {
 	END
 }
 
-free_ports() {
-	perl -MIO::Socket::INET -e 'my @open = map { IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1) or die "no free port: $!\n" } 1 .. shift; print join(" ", map { $_->sockport } @open), "\n"' "$1"
-}
+# Where the tests look for theirs, too (test/tap/lib/Ports.pm).
+free_ports() { TESTDIR=$folder/t perl -I "$project/test/tap/lib" -MPorts -e 'print join(" ", Ports::free(shift)), "\n"' "$1"; }
 
 # First line of the answer to GET on a port and path, or nothing.
 http_status() {

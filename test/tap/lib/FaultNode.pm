@@ -2,7 +2,7 @@
 #		A node that speaks as LND, Core Lightning or LNbits does and fails as told
 #		(fault_node.py), and a spark that works with it.
 #
-#		my $node = FaultNode->start;						# LND over TLS, on two free ports
+#		my $node = FaultNode->start;						# LND over TLS, on ports of its own
 #		my $other = FaultNode->start(dialect => 'cln');		# or cln-socket, lnbits
 #		my $spark = Spark->start(conf => $node->settings);
 #		$node->fault(send => 'reset', when => 'after');		# the next payment's reply is lost
@@ -19,6 +19,7 @@ use HTTP::Tiny;
 use Invoice;
 use JSON::PP;
 use POSIX qw(WNOHANG);
+use Ports;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -46,6 +47,7 @@ sub start
 		http => HTTP::Tiny->new(timeout => 30),
 	}, $class;
 
+	($self->{port}) = Ports::free(1);
 	umask(077);
 	$self->{credential} = $self->{folder} . ($dialect eq 'lnd' ? '/macaroon' : '/credential');
 	append_to_file($self->{credential}, $dialect eq 'lnd' ? "\x02\x01\x03lnd" . sha256("a macaroon of the tests $$") . 'canary'
@@ -69,7 +71,7 @@ sub new_certificate
 	return;
 }
 
-# Runs it, at the port that it had before where it ran before; what it knew is gone.
+# Runs it, at the port that it had before; what it knew is gone.
 sub run
 {
 	my ($self) = @_;
@@ -79,7 +81,7 @@ sub run
 	$self->{pid} = fork() // die "no process: $!";
 	if ($self->{pid} == 0)
 	{
-		$ENV{FAULT_NODE_PORT} = $self->{port} // 0;
+		$ENV{FAULT_NODE_PORT} = $self->{port};
 		exec($python, dirname(__FILE__) . '/fault_node.py', $folder, $self->{dialect}, $self->{tls} ? ("$folder/cert", "$folder/key") : ()) or POSIX::_exit(1);
 	}
 	my $deadline = time() + 60;

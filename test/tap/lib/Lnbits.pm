@@ -14,6 +14,7 @@ use File::Path qw(make_path);
 use Hub;
 use JSON::PP;
 use Nodes;
+use Ports;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -29,7 +30,7 @@ sub start
 {
 	my ($class, $nodes, %options) = @_;
 	my $self = bless { nodes => $nodes, installed => installed(), folder => "$nodes->{folder}/lnbits" }, $class;
-	my ($port) = Nodes::free_ports(1);
+	my ($port) = Ports::free(1);
 
 	@$self{qw(port url)} = ($port, "http://127.0.0.1:$port");
 	make_path("$self->{folder}/data/logs", "$self->{folder}/data/extensions");

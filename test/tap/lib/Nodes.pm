@@ -19,11 +19,11 @@ package Nodes;
 use strict;
 use warnings;
 
-use Fcntl qw(:flock O_CREAT O_EXCL O_WRONLY);
+use Fcntl qw(:flock);
 use File::Path qw(make_path);
-use IO::Socket::INET;
 use JSON::PP;
 use MIME::Base64;
+use Ports;
 use POSIX qw(:sys_wait_h);
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -44,24 +44,6 @@ sub programs
 }
 
 # ------------------------------------------------------------------ processes
-
-# Below those that the system gives to whoever connects: a node that starts again
-# finds its own still free.  A file for each says to the tests beside this one
-# that it is taken.
-sub free_ports
-{
-	my ($count) = @_;
-	my $taken = base_folder() . '/ports';
-	my @found;
-	make_path($taken);
-	while (@found < $count)
-	{
-		my $port = 10_000 + int(rand(22_000));
-		next unless sysopen(my $mark, "$taken/$port", O_CREAT | O_EXCL | O_WRONLY);
-		push @found, $port if IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1);
-	}
-	return @found;
-}
 
 sub base_folder { return $ENV{TESTDIR} // ($PostgreSQL::Test::Utils::tmp_check); }
 
@@ -274,7 +256,7 @@ sub place
 {
 	my ($class, $name) = @_;
 	my $self = bless { programs => programs(), pids => {}, owner => $$, folder => base_folder() . "/$name" }, $class;
-	my @ports = free_ports(2 + 3 * @names);
+	my @ports = Ports::free(2 + 3 * @names);
 
 	make_path($self->{folder});
 	append_to_file("$self->{folder}/$_", '') for qw(btcd.conf btcctl.conf);
