@@ -83,17 +83,19 @@ Returns nothing.
 Errors: SP001 invalid argument; SP004 a consumer of another role, or a handler the caller may not
   execute; SP009 not installed; SP010 a second handler of a command, the other kind, or a context''s name.';
 
-CREATE FUNCTION spark_bus.unsubscribe(consumer text, message_type text, discard boolean DEFAULT false)
+CREATE FUNCTION spark_bus.unsubscribe(consumer text, message_type text, discard boolean DEFAULT false,
+		reason text DEFAULT 'no reason given')
 	RETURNS void
 	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_bus_unsubscribe';
-COMMENT ON FUNCTION spark_bus.unsubscribe(text, text, boolean) IS
+COMMENT ON FUNCTION spark_bus.unsubscribe(text, text, boolean, text) IS
 'Ends a subscription; a running batch ends first.
 
 consumer, message_type: as they were subscribed.
 discard: drop what is parked or dead for it, and open the keys behind.
+reason: 1 to 1,000 bytes; where something is dropped, recorded with who and how many.
 Returns nothing.
-Errors: SP001 no argument; SP002 no such subscription; SP004 a consumer of another role; SP009 not
+Errors: SP001 no or an invalid argument; SP002 no such subscription; SP004 a consumer of another role; SP009 not
   installed; SP010 messages are parked or dead for it and discard is false.';
 
 CREATE FUNCTION spark_bus.dispatch(max_messages int DEFAULT 1000) RETURNS bigint

@@ -69,14 +69,16 @@ limit_: 1 to 10,000; NULL: 100.
 Returns a row an operation: who, what, to which consumer and message, why, and what it was and became.
 Errors: SP001 limit_ out of range; SP009 not installed.';
 
-CREATE FUNCTION spark_ops.retry_dead_letter(message_id uuid, consumer text, reason text DEFAULT NULL) RETURNS void
+CREATE FUNCTION spark_ops.retry_dead_letter(message_id uuid, consumer text,
+		reason text DEFAULT 'no reason given')
+	RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_retry_dead_letter';
 COMMENT ON FUNCTION spark_ops.retry_dead_letter(uuid, text, text) IS
 'Has a dead letter handled again, its attempts counted from 0.
 
 message_id, consumer: of spark_ops.dead_letters().
-reason: 1 to 1,000 bytes, or NULL; recorded with who. The key opens when it succeeds.
+reason: 1 to 1,000 bytes; recorded with who. The key opens when it succeeds.
 Returns nothing.
 Errors: SP001 invalid argument; SP002 no such consumer or dead letter; SP009 not installed.';
 
@@ -267,16 +269,17 @@ reason: why, not empty; recorded with who.  Does nothing where nothing is paused
 Errors: SP001; SP009; SP010 while the setting spark.outside is off.
 Returns nothing.';
 
-CREATE FUNCTION spark_ops.set_lanes(lanes int) RETURNS void
+CREATE FUNCTION spark_ops.set_lanes(lanes int, reason text DEFAULT 'no reason given') RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'spark_ops_set_lanes';
-COMMENT ON FUNCTION spark_ops.set_lanes(int) IS
+COMMENT ON FUNCTION spark_ops.set_lanes(int, text) IS
 'Changes the number of lanes of the log, while all runs.
 
 lanes: a power of two, 1 to 64. Takes effect at the commit; until then new messages wait. Each consumer
   handles what was emitted before, in all lanes, and then what comes after: no order changes.
+reason: 1 to 1,000 bytes; recorded with who, before and after, where the number is another one.
 Returns nothing.
-Errors: SP001 no such number; SP010 a consumer has not handled all from before the last change;
+Errors: SP001 no such number, or an invalid reason; SP010 a consumer has not handled all from before the last change;
   55P03 a transaction that has emitted messages stays open.';
 
 CREATE FUNCTION spark_ops.resync(consumer text, reason text) RETURNS void

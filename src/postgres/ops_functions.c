@@ -157,6 +157,7 @@ Datum
 spark_ops_set_lanes(PG_FUNCTION_ARGS)
 {
 	int32		lanes = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
+	const char *reason = arg_reason(fcinfo, 1, "reason");
 	int			before;
 
 	if (!is_lane_count(lanes))
@@ -168,6 +169,7 @@ spark_ops_set_lanes(PG_FUNCTION_ARGS)
 	if (before != lanes)
 		record_operation((Operation) {
 			.action = "set_lanes",
+			.reason = reason,
 			.before = psprintf("{\"lanes\": %d}", before),
 			.after = psprintf("{\"lanes\": %d}", lanes),
 		});

@@ -84,20 +84,20 @@ typedef struct Repair
 {
 	Uuid		message_id;
 	const char *consumer;
-	const char *reason;			/* NULL where none is asked for */
+	const char *reason;
 	Uuid		key;
 	const char *payload;		/* as it was */
 	KeyChange	change;
 } Repair;
 
 static Repair
-repair_begin(FunctionCallInfo fcinfo, int reason_argument, bool needs_reason)
+repair_begin(FunctionCallInfo fcinfo, int reason_argument)
 {
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	Repair		repair = {
 		.message_id = arg_uuid(fcinfo, 0, "message_id"),
 		.consumer = arg_text(fcinfo, 1, "consumer"),
-		.reason = PG_ARGISNULL(reason_argument) && !needs_reason ? NULL : arg_reason(fcinfo, reason_argument, "reason"),
+		.reason = arg_reason(fcinfo, reason_argument, "reason"),
 	};
 	Rows		rows;
 	int			lane;
@@ -133,7 +133,7 @@ repair_end(const Repair *repair, const char *action, const char *after)
 Datum
 spark_ops_retry_dead_letter(PG_FUNCTION_ARGS)
 {
-	Repair		repair = repair_begin(fcinfo, 2, false);
+	Repair		repair = repair_begin(fcinfo, 2);
 
 	(void) statement_run(&revive, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id),
 											 param_jsonb(NULL)));
@@ -145,7 +145,7 @@ spark_ops_retry_dead_letter(PG_FUNCTION_ARGS)
 Datum
 spark_ops_drop_dead_letter(PG_FUNCTION_ARGS)
 {
-	Repair		repair = repair_begin(fcinfo, 2, true);
+	Repair		repair = repair_begin(fcinfo, 2);
 
 	(void) statement_run(&remove_dead, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id)));
 	end_key_change(&repair.change, 0, -1);
@@ -158,7 +158,7 @@ Datum
 spark_ops_mend_dead_letter(PG_FUNCTION_ARGS)
 {
 	const char *payload = arg_payload(fcinfo, 2);
-	Repair		repair = repair_begin(fcinfo, 3, true);
+	Repair		repair = repair_begin(fcinfo, 3);
 
 	(void) statement_run(&revive, PARAMETERS(param_text(repair.consumer), param_uuid(repair.message_id),
 											 param_jsonb(payload)));

@@ -17,6 +17,7 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/handler_call.h"
+#include "postgres/operator_log.h"
 #include "postgres/ownership.h"
 #include "postgres/parking.h"
 #include "postgres/pause.h"
@@ -29,6 +30,7 @@
 
 #include "catalog/pg_proc.h"
 #include "utils/acl.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -270,12 +272,27 @@ spark_bus_subscribe(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* What of it is parked or dead goes, and that is put down: its effects will never be. */
 static void
-discard(const char *consumer, const char *type)
+discard(const char *consumer, const char *type, const char *reason)
 {
-	(void) statement_run(&discard_parked, PARAMETERS(param_text(consumer), param_text(type)));
-	(void) statement_run(&discard_dead, PARAMETERS(param_text(consumer), param_text(type)));
+	uint64		parked = statement_run(&discard_parked, PARAMETERS(param_text(consumer), param_text(type)));
+	uint64		dead = statement_run(&discard_dead, PARAMETERS(param_text(consumer), param_text(type)));
+	StringInfoData before;
+
+	if (parked + dead == 0)
+		return;
 	open_keys(consumer);
+	initStringInfo(&before);
+	appendStringInfoString(&before, "{\"type\": ");
+	escape_json(&before, type);
+	appendStringInfo(&before, ", \"parked\": " UINT64_FORMAT ", \"dead\": " UINT64_FORMAT "}", parked, dead);
+	record_operation((Operation) {
+		.action = "discard",
+		.consumer = consumer,
+		.reason = reason,
+		.before = before.data,
+	});
 }
 
 Datum
@@ -284,6 +301,7 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 	const char *consumer = arg_consumer(fcinfo, 0);
 	const char *type = arg_message_type(fcinfo, 1, "message_type");
 	bool		discards = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+	const char *reason = arg_reason(fcinfo, 3, "reason");
 	Oid			caller = GetUserId();
 	Ownership	ownership;
 
@@ -299,7 +317,7 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 	if (statement_run(&delete_subscription, PARAMETERS(param_text(consumer), param_text(type))) == 0)
 		refuse(RESULT_NOT_FOUND, "Consumer %s has not subscribed %s.", consumer, type);
 	if (discards)
-		discard(consumer, type);
+		discard(consumer, type, reason);
 	waiting_is_unknown_at_commit(consumer);
 	if (count_of(&count_subscriptions, PARAMETERS(param_text(consumer))) == 0)
 	{

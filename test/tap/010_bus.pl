@@ -158,7 +158,7 @@ $bus->mend('two');
 $spark->sql("SELECT spark_ops.mend_dead_letter('$dead', 'two', '{\"n\": 100}', 'a typing error')");
 $bus->comes('two', 50, '100,2,3,4', 'B15: mended, it comes before those behind it, over a restart');
 is($spark->sql('SELECT string_agg(concat_ws(\' \', operator, action, consumer, reason, before->>\'n\', after->>\'n\'), \', \' ORDER BY at) FROM spark_common.operator_log'),
-	'postgres retry two 1, postgres mend two a typing error 1 100', 'S42: recorded with who and why, before and after');
+	'postgres retry two no reason given 1, postgres mend two a typing error 1 100', 'S42: recorded with who and why, before and after');
 $bus->status_becomes('two', '0 0 0', 'S42: nothing is left');
 
 $bus->breaks('three', 60);

@@ -126,7 +126,9 @@ $bus->emit('shop.sold', 4, 3);
 $bus->status_becomes('first', '0 2 1', 'B15: two wait behind');
 refused('SP010', "SELECT spark_bus.unsubscribe('first', 'shop.sold')", 'unsubscribe is refused while messages are parked or dead');
 $bus->mend('first');
-$bus->author("SELECT spark_bus.unsubscribe('first', 'shop.sold', discard => true)");
+$bus->author("SELECT spark_bus.unsubscribe('first', 'shop.sold', discard => true, reason => 'the shop is closed')");
+is($spark->sql("SELECT operator, consumer, reason, before FROM spark_common.operator_log WHERE action = 'discard'"),
+	'author|first|the shop is closed|{"dead": 1, "type": "shop.sold", "parked": 1}', 'which is recorded with who and why');
 $bus->comes('first', 4, '2', 'unless they are discarded, and that opens the key to the others');
 $bus->status_becomes('first', '0 0 0', 'nothing is left');
 $bus->emit('shop.sold', 4, 4);

@@ -223,7 +223,7 @@ $counted = $spark->sql('SELECT clock_timestamp()');
 $bus->emit('shop.sold', 340, 1);
 $bus->comes('mill', 340, '1', 'one lane');
 $bus->status_becomes('mill', '0 0 0', 'one lane: all is handled');
-operator('SELECT spark_ops.set_lanes(2)');
+operator("SELECT spark_ops.set_lanes(2, 'a busy week')");
 $bus->emit('shop.sold', 340 + $_, 1) for 1 .. 8;
 $bus->comes('mill', 340 + $_, '1', 'two lanes') for 1, 8;
 $spark->wait_for("SELECT sum(lag_messages) = 0 FROM spark_ops.bus_status() WHERE consumer = 'mill'", 'two lanes: all is handled');
@@ -270,6 +270,8 @@ is(operator("SELECT string_agg(DISTINCT operator, ',') FROM spark_ops.operations
 is(operator("SELECT string_agg(DISTINCT action, ',') FROM spark_ops.operations(10000)"),
 	'pause_consumer,replay,resume_consumer,retry_all,retry_key,set_lanes,unblock_key', 'S42: and what');
 is(operator("SELECT reason, consumer, after->>'messages' FROM spark_ops.operations(10000) WHERE action = 'unblock_key'"), 'the rest is urgent|mill|1', 'S42: and why');
+is(operator("SELECT reason, after->>'lanes' FROM spark_ops.operations(10000) WHERE action = 'set_lanes' ORDER BY at DESC LIMIT 1"), 'a busy week|2', 'S42: also of the lanes');
+is(operator("SELECT count(*) FROM spark_ops.operations(10000) WHERE reason IS NULL"), '0', 'S42: nothing is done without a reason');
 is(operator("SELECT after->>'messages' FROM spark_ops.operations(10000) WHERE reason = 'the book was lost'"), '9', 'S42: and how many messages it was about');
 is(operator('SELECT bool_and(before) FROM (SELECT at <= lag(at) OVER () AS before FROM spark_ops.operations(50)) t'), 't', 'S42: the newest first');
 
