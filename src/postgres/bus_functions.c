@@ -83,15 +83,20 @@ arg_message_type(FunctionCallInfo fcinfo, int number, const char *name)
 	return type;
 }
 
+/*
+ * Types of spark's own contexts are known, and what is none of them would be a
+ * dead letter.  Those of others are what their authors say they are.
+ */
 static void
-check_may_emit(const char *type)
+check_may_emit(const char *type, const MessageType *known)
 {
-	const char *context = pnstrdup(type, strcspn(type, "."));
-
-	if (superuser())
+	if (!belongs_to_spark(type))
 		return;
-	if (belongs_to_spark(type))
-		refuse(RESULT_NOT_ALLOWED, "Messages of context %s are emitted by spark alone.", context);
+	if (!superuser())
+		refuse(RESULT_NOT_ALLOWED, "Messages of context %s are emitted by spark alone.",
+			   pnstrdup(type, strcspn(type, ".")));
+	if (known == NULL)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument type names no message that a context of spark has: %s.", type);
 }
 
 /* When it is due; none where that is now, or was before. */
@@ -125,7 +130,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	Instant		due = arg_deliver_at(fcinfo, 4, clock_now(work));
 	bool		is_delayed = !instant_is_none(due);
 
-	check_may_emit(type);
+	check_may_emit(type, known);
 	PreventCommandIfReadOnly("spark_bus.emit()");
 	if (aggregate_type == NULL)
 		aggregate_type = known != NULL ? known->aggregate_type : pnstrdup(type, strcspn(type, "."));

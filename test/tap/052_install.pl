@@ -76,7 +76,7 @@ is($spark->sql("SELECT string_agg(invariant, ',') FROM spark_ops.verify() WHERE 
 $spark->sql('UPDATE spark_common.installed SET version = 99');
 is($spark->sql("SELECT ok, detail LIKE '%not current: accounting, common; run SELECT%' FROM spark_ops.health() WHERE check_name = 'versions'"), 'f|t', 'health names the tables of another version');
 $spark->sql('UPDATE spark_common.installed SET version = 1');
-$spark->sql("SELECT spark_bus.emit('accounting.open_account', '00000000-0000-7000-8000-000000000001', '{}')");
+$spark->sql("SELECT spark_bus.emit('accounting.deposit', '00000000-0000-7000-8000-000000000001', '{}')");
 is($spark->sql('SELECT spark_bus.dispatch()'), '1', 'its messages are handled');
 $spark->serve('shop');
 $spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark dispatcher' AND datname = 'shop'", 'a worker serves it');
