@@ -12,6 +12,7 @@
 
 #include "postgres/brief_lock.h"
 #include "postgres/consumers.h"
+#include "postgres/detach.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/log.h"
@@ -246,6 +247,16 @@ refuse_stragglers(List *consumers)
 	}
 }
 
+/* One that is detached has no place in any lane, until spark_ops.resync(). */
+static void
+begin_in_lanes(const Listener *listener, int made)
+{
+	if (is_detached(listener->name))
+		return;
+	for (int lane = 0; lane < made; lane++)
+		cursor_create(listener->name, lane);
+}
+
 void
 change_lanes(int lanes)
 {
@@ -272,8 +283,7 @@ change_lanes(int lanes)
 	log_shape_changed();
 	CommandCounterIncrement();
 	foreach(cell, consumers)
-		for (int lane = 0; lane < made; lane++)
-			cursor_create(((const Listener *) lfirst(cell))->name, lane);
+		begin_in_lanes(lfirst(cell), made);
 	wake_everything_at_commit();
 	TEST_POINT("lanes_changed");
 }

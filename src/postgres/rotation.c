@@ -161,7 +161,7 @@ empty_segment(int lane, int segment)
 	const char *reader = reader_of(lane, segment, arena);
 	int			holder;
 
-	if (reader != NULL && !detach_if_gone(reader))
+	if (reader != NULL && !detach_if_gone(reader, lane, segment))
 	{
 		all_delivered[lane][segment].file = 0;
 		return psprintf("consumer %s has not delivered it", reader);
@@ -188,15 +188,28 @@ is_due_to_be_left(int64 size, double age)
 	return size >= (int64) segment_size * 1024 || (size > 0 && age >= segment_age);
 }
 
+/* That consumer, and what is done about it at last. */
+static const char *
+reader_as_holder(const char *reader, int lane, int segment, Arena *arena)
+{
+	Instant		detached = detached_from(reader, lane, segment);
+
+	if (instant_is_none(detached))
+		return arena_printf(arena, "consumer %s has not delivered it", reader);
+	return arena_printf(arena, "consumer %s has not delivered it, and is detached at %s unless it moves",
+						reader, timestamptz_to_str(timestamp_from_instant(detached)));
+}
+
 /* Of a left segment: whose cursor, or whose lock. */
 static const char *
 holder_of(int lane, int segment, Arena *arena)
 {
-	const char *holder = reader_of(lane, segment, arena);
+	const char *reader = reader_of(lane, segment, arena);
+	const char *holder;
 	Rows		rows;
 
-	if (holder != NULL)
-		return arena_printf(arena, "consumer %s has not delivered it", holder);
+	if (reader != NULL)
+		return reader_as_holder(reader, lane, segment, arena);
 	rows = rows_open(segment_statement(&find_locker, lane, segment), NO_PARAMETERS);
 	holder = rows_next(&rows) ? arena_printf(arena, "%s holds a lock on it", row_text(&rows, 1, arena)) : NULL;
 	rows_close(&rows);

@@ -55,8 +55,8 @@ define_settings(void)
 				   &segment_age, 3600, 1, 604800, PGC_SIGHUP, GUC_UNIT_S);
 	define_integer("spark.segment_retention", "Sets how long a segment of the log stays at least after it was left.",
 				   &segment_retention, 600, 0, 604800, PGC_SIGHUP, GUC_UNIT_S);
-	define_integer("spark.subscriber_max_lag", "Sets after what standstill a user's consumer that keeps the log is detached; 0: never.",
-				   &subscriber_max_lag, 0, 0, 31536000, PGC_SIGHUP, GUC_UNIT_S);
+	define_integer("spark.subscriber_max_lag", "Sets after what standstill in a lane a user's consumer that keeps the log is detached; 0: never.",
+				   &subscriber_max_lag, 604800, 0, 31536000, PGC_SIGHUP, GUC_UNIT_S);
 	define_integer("spark.retry_base_delay", "Sets the wait before the first retry of a failed message; it doubles with each.",
 				   &retry_base_delay, 1000, 1, 3600000, PGC_SIGHUP, GUC_UNIT_MS);
 	define_integer("spark.retry_max_delay", "Sets the longest wait between two retries of a failed message.",

@@ -28,6 +28,7 @@ END
 my $in_log = 'SELECT count(*) FROM spark_common.outbox';
 my $written_to = 'SELECT segment FROM spark_common.lane_segment WHERE lane = 0';
 my $last = 0;
+my $lanes = $spark->sql('SELECT spark_ops.lanes()');
 
 # Rings that often, each time in a transaction of its own.
 sub ring
@@ -189,12 +190,79 @@ CREATE FUNCTION lose(m spark_bus.message) RETURNS void LANGUAGE sql AS '';
 SELECT spark_bus.subscribe('gone', 'shop.rung', 'public.lose');
 ALTER FUNCTION lose(spark_bus.message) RENAME TO lost;
 END
-for (1 .. 600)
+# What it has not heard is of just now: before that, there was nothing to hear.
+for (1 .. 20)
 {
 	$spark->sql("$age AND consumer = 'gone'");
 	ring(1, 300);
+	$spark->sql('SELECT spark_ops.rotate()');
+}
+is($spark->sql('SELECT count(*) FROM spark_common.detached'), '0', 'B36 one that had nothing to hear for long has its time from then on');
+
+# As if a consumer had stood still in a lane for so long, with messages there.
+sub stood_still
+{
+	my ($consumer, $lane, $long) = @_;
+	my $then = "clock_timestamp() - interval '$long'";
+	$spark->sql(join(';', "UPDATE spark_common.cursor_log SET at = $then WHERE consumer = '$consumer' AND lane = $lane",
+		map { "UPDATE spark_common.outbox_${lane}_$_ SET created_at = $then" } 0 .. 2));
+	return;
+}
+
+for (1 .. 100)
+{
+	ring(1, 300);
+	stood_still('gone', $_, '2 hours') for 0 .. $lanes - 1;
+	$spark->sql('SELECT spark_ops.rotate()');
 	last if $spark->sql('SELECT count(*) FROM spark_common.detached') > 0;
 }
 is($spark->sql("SELECT string_agg(consumer, ' ') FROM spark_common.detached"), 'gone', 'B36 who stands still by himself is');
+is($spark->sql("SELECT operator IS NOT NULL, reason ~ 'subscriber_max_lag', (before->>'heard_until')::timestamptz < now() - interval '1 hour' FROM spark_ops.operations() WHERE consumer = 'gone'"),
+	't|t|t', 'B36 which is recorded with who and why, and until when it had heard');
+$spark->sql("SELECT spark_bus.unsubscribe('gone', 'shop.rung')");
+
+# ---- B36: one that goes on in other lanes stands still in its own
+$spark->wait_for_success('SELECT spark_ops.set_lanes(' . 2 * $lanes . ')', 'there are more lanes');
+$spark->sql(<<'END');
+CREATE TABLE poison (number int);
+CREATE FUNCTION half_hear(m spark_bus.message) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+	IF EXISTS (SELECT FROM public.poison WHERE number = ((m).payload->>'number')::int) THEN RAISE EXCEPTION 'poison'; END IF;
+END $$;
+SELECT spark_bus.subscribe('half', 'shop.rung', 'public.half_hear', 1, ordering => 'lane');
+END
+$spark->sql('INSERT INTO poison VALUES (' . ($last + 1) . ')');
+ring(1, 300);
+$spark->wait_for("SELECT count(*) = 1 FROM spark_ops.dead_letters(of_consumer => 'half')", 'a dead letter holds up a lane');
+my $lane = $spark->sql("SELECT lane FROM spark_ops.bus_status() WHERE consumer = 'half' AND dead = 1");
+$spark->set('spark.segment_retention', '0');
+sub until_said
+{
+	my ($long, $done) = @_;
+	for (1 .. 60)
+	{
+		ring(1, 300);
+		stood_still('half', $lane, $long);
+		$spark->sql('SELECT spark_ops.rotate()');
+		last if $done->();
+	}
+	return $done->();
+}
+ok(until_said('40 minutes', sub { slurp_file($spark->node->logfile) =~ /spark consumer "half" stands still and keeps lane $lane of the log/ }), 'B36 half of its time before, an alarm is in the log');
+is($spark->sql('SELECT count(*) FROM spark_common.detached'), '0', 'B36 and it is not detached yet');
+$spark->wait_for("UPDATE spark_common.lane_segment SET since = since - interval '1 hour'; SELECT detail ~ 'outbox_${lane}_. cannot be emptied: consumer half has not delivered it, and is detached at 20' FROM spark_ops.health() WHERE check_name = 'rotation' AND NOT ok",
+	'B36 and health says when it will be');
+ok(until_said('2 hours', sub { $spark->sql('SELECT count(*) FROM spark_common.detached') > 0 }), 'B36 then it is, though it goes on in other lanes');
+is($spark->sql("SELECT string_agg(consumer, ' ') FROM spark_common.detached"), 'half', 'B36 and nobody else');
+$spark->wait_for_success('SELECT spark_ops.set_lanes(' . 4 * $lanes . ')', 'the lanes are changed beside one that is detached');
+is($spark->sql("SELECT count(*) FROM spark_common.cursor_log WHERE consumer = 'half'"), '0', 'B36 which brings it back to none of them');
+$spark->sql("SELECT spark_ops.drop_dead_letter(message_id, consumer, 'it was poison') FROM spark_ops.dead_letters()");
+$spark->sql('TRUNCATE poison');
+$spark->sql("SELECT spark_ops.resync('half', 'it is mended')");
+ring(1, 10);
+$spark->wait_until_drained('B36 an operator does, and it hears what comes');
+is($spark->sql("SELECT sum(handled) >= 10 FROM spark_ops.bus_status() WHERE consumer = 'half'"), 't', 'B36 in all lanes');
+$spark->sql('ALTER SYSTEM RESET spark.subscriber_max_lag');
+$spark->sql('SELECT pg_reload_conf()');
+$spark->wait_for("SELECT current_setting('spark.subscriber_max_lag') = '7d'", 'B36 unless it is said otherwise, that is after a week: nobody pins the log for ever');
 $spark->stop;
 done_testing();
