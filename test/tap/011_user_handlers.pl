@@ -344,6 +344,32 @@ $bus->subscribe('loop', 'shop.loop');
 $bus->emit('shop.loop', 306, 1);
 $spark->wait_for("SELECT count(*) = 1 FROM spark_ops.dead_letters() WHERE consumer = 'loop' AND attempts = 1", 'B22: a handler that emits to itself for ever ends in a dead letter');
 is($spark->sql("SELECT max(n) FROM shop.seen WHERE consumer = 'loop'"), '101', 'B22: after a hundred hops');
+
+# While it goes on, others of its consumer have their turn: by its hops, not by a clock.
+my $round = $bus->key(318);
+$spark->set('spark.max_depth', 10000);
+$bus->handler('loop', "IF m.aggregate_id = '$round' THEN PERFORM spark_bus.emit('shop.loop', m.aggregate_id, jsonb_build_object('n', (m.payload->>'n')::int + 1)); END IF;");
+my $hops = "(SELECT coalesce(max(n), 0) FROM shop.seen WHERE consumer = 'loop' AND key = '$round')";
+# Until the worker has heard of the setting.
+for (1 .. 100)
+{
+	$spark->sql("SELECT spark_ops.drop_dead_letter(message_id, consumer, 'tested') FROM spark_ops.dead_letters()");
+	$bus->author("DELETE FROM shop.seen WHERE consumer = 'loop'");
+	$bus->emit('shop.loop', 318, 1);
+	$spark->wait_for("SELECT $hops > 150 OR EXISTS (SELECT FROM spark_ops.dead_letters())");
+	last if $spark->sql("SELECT $hops") > 150;
+}
+$bus->author('CREATE TABLE shop.turns (key uuid, hops int);'
+	. join('', map { 'SELECT ' . $bus->emission('shop.loop', $_, 0) . "; INSERT INTO shop.turns VALUES ('" . $bus->key($_) . "', $hops);" } 800 .. 839));
+$bus->comes('loop', 839, '0', 'B22: others of that consumer come meanwhile');
+$spark->wait_for("SELECT count(*) = 40 FROM shop.seen s JOIN shop.turns t USING (key) WHERE consumer = 'loop'", 'B22: all of them');
+is($spark->sql("SELECT count(*) FROM shop.turns t JOIN shop.seen s ON s.key = t.key AND s.consumer = 'loop'"
+	. " WHERE EXISTS (SELECT FROM shop.seen h WHERE h.consumer = 'loop' AND h.key = '$round' AND h.n >= t.hops + 5 AND h.place < s.place)"),
+	'0', 'B22: each before the loop has gone round five times more');
+$bus->handler('loop');
+$spark->sql('ALTER SYSTEM RESET spark.max_depth');
+$spark->sql('SELECT pg_reload_conf()');
+$spark->wait_for("SELECT sum(lag_messages) = 0 FROM spark_ops.bus_status() WHERE consumer = 'loop'");
 $bus->author("SELECT spark_bus.unsubscribe('loop', 'shop.loop', true)");
 
 # ---- slow

@@ -183,6 +183,41 @@ is($bus->health('paused'), 't|no consumer is paused', 'B18: there again, health 
 dispatch();
 is($bus->seen('sleepy', 14), '1', 'B18: and it is called');
 
+# ---- the figures of retries: one second, doubled up to ten minutes, half of it by chance, twelve attempts
+is($spark->sql("SELECT string_agg(name || ' ' || boot_val, ', ' ORDER BY name) FROM pg_settings WHERE name LIKE 'spark.retry%'"),
+	'spark.retry_base_delay 1000, spark.retry_max_delay 600000', 'S42: the first delay and the longest');
+$spark->set('spark.retry_base_delay', 1000);
+$spark->set('spark.retry_max_delay', 600000);
+$spark->wait_for("SELECT current_setting('spark.retry_max_delay') = '10min'");
+$bus->listen('patient', 'shop.patient');
+$bus->breaks('patient', 16);
+$bus->emit('shop.patient', 16, 1);
+$spark->sql(<<'END');
+CREATE TABLE figures (attempt int, least float8, most float8);
+-- As if the time had come, each time.
+DO $$
+DECLARE
+	before timestamptz;
+BEGIN
+	FOR i IN 1 .. 12 LOOP
+		before := clock_timestamp();
+		PERFORM spark_bus.dispatch();
+		INSERT INTO public.figures SELECT attempts, extract(epoch FROM due - clock_timestamp()), extract(epoch FROM due - before)
+			FROM spark_common.retry WHERE consumer = 'patient';
+		UPDATE spark_common.retry SET due = clock_timestamp() WHERE consumer = 'patient';
+	END LOOP;
+END $$;
+END
+is($spark->sql('SELECT string_agg(attempt::text, $$ $$ ORDER BY attempt) FROM figures'), join(' ', 1 .. 11), 'S42: after each attempt it waits for the next');
+is($spark->sql("SELECT attempts FROM spark_ops.dead_letters(of_consumer => 'patient')"), '12', 'S42: and dies of the twelfth');
+is($spark->sql('SELECT string_agg(format($$%s: %s to %s$$, attempt, least, most), $$, $$) FROM figures WHERE most < 0.5 * least(600, 2 ^ (attempt - 1)) OR least > least(600, 2 ^ (attempt - 1))') =~ s/^$/none/r,
+	'none', 'S42: no delay is out of its bounds');
+is($spark->sql('SELECT sum(most) >= 60 * 13.5 AND sum(least) <= 60 * 27.1 FROM figures'), 't', 'S42: all of them take about 14 to 27 minutes');
+cmp_ok($spark->sql('SELECT count(DISTINCT round((most / least(600, 2 ^ (attempt - 1)))::numeric, 2)) FROM figures'), '>', 1, 'S42: by chance');
+$spark->sql("SELECT spark_ops.drop_dead_letter(message_id, consumer, 'measured') FROM spark_ops.dead_letters()");
+$spark->set($_, 1) for 'spark.retry_base_delay', 'spark.retry_max_delay';
+$spark->wait_for("SELECT current_setting('spark.retry_max_delay') = '1ms'");
+
 # ---- beside each other: two sessions at once
 my @sessions = map { $bus->session } 1 .. 2;
 $sessions[0]->query_safe('BEGIN');
