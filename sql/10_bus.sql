@@ -95,8 +95,8 @@ consumer, message_type: as they were subscribed.
 discard: drop what is parked or dead for it, and open the keys behind.
 reason: 1 to 1,000 bytes; where something is dropped, recorded with who and how many.
 Returns nothing.
-Errors: SP001 no or an invalid argument; SP002 no such subscription; SP004 a consumer of another role; SP009 not
-  installed; SP010 messages are parked or dead for it and discard is false.';
+Errors: SP001 no or an invalid argument; SP002 no such subscription; SP004 a consumer of another role;
+  SP009 not installed; SP010 messages are parked or dead for it and discard is false.';
 
 CREATE FUNCTION spark_bus.dispatch(max_messages int DEFAULT 1000) RETURNS bigint
 	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp

@@ -279,8 +279,8 @@ lanes: a power of two, 1 to 64. Takes effect at the commit; until then new messa
   handles what was emitted before, in all lanes, and then what comes after: no order changes.
 reason: 1 to 1,000 bytes; recorded with who, before and after, where the number is another one.
 Returns nothing.
-Errors: SP001 no such number, or an invalid reason; SP010 a consumer has not handled all from before the last change;
-  55P03 a transaction that has emitted messages stays open.';
+Errors: SP001 no such number, or an invalid reason; SP010 a consumer has not handled all from before the
+  last change; 55P03 a transaction that has emitted messages stays open.';
 
 CREATE FUNCTION spark_ops.resync(consumer text, reason text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
