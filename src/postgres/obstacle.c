@@ -20,7 +20,7 @@
 typedef struct Obstacle
 {
 	Instant		noted_at;
-	char		what[160];		/* empty: nothing */
+	char		what[256];		/* empty: nothing */
 } Obstacle;
 
 typedef struct Shared
