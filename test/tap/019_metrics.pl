@@ -54,10 +54,10 @@ sub metrics
 }
 
 # ---- Before anything has happened
-my $first = metrics('each line is of the format');
+my $first = metrics('X49 each line is of the format');
 my $lanes = $spark->sql('SELECT spark_ops.lanes()');
 is($first->{spark_lanes}, $lanes, 'the lanes');
-is($first->{'spark_health_ok{check="preload"}'}, 1, 'the checks of health');
+is($first->{'spark_health_ok{check="preload"}'}, 1, 'X50 the checks of health');
 is($first->{'spark_blocked_keys{consumer="dashboard"}'}, 0, 'each consumer from the beginning');
 $spark->wait_for("SELECT spark_ops.metrics() ~ '\nspark_node_ready 1\n'", 'the node');
 
@@ -71,16 +71,16 @@ my $second = metrics('each line still is');
 my $sum = sub { my ($sample, $consumer) = @_; my $sum = 0; $sum += $second->{$_} for grep { /^\Q$sample\E\{.*"$consumer"/ } keys %$second; return $sum; };
 is($sum->('spark_handled_messages_total', 'notes'), 4, 'handled');
 cmp_ok($sum->('spark_batches_total', 'notes'), '<=', 4, 'in so many batches');
-is($second->{'spark_handler_seconds_count{consumer="notes"}'}, 4, 'the times of all');
+is($second->{'spark_handler_seconds_count{consumer="notes"}'}, 4, 'X49 the times of all');
 is($second->{'spark_handler_seconds_bucket{consumer="notes",le="+Inf"}'}, 4, 'are in the buckets');
 cmp_ok($second->{'spark_handler_seconds_sum{consumer="notes"}'}, '>=', 0.03, 'and add up');
 cmp_ok($second->{'spark_handler_seconds_bucket{consumer="notes",le="0.025"}'}, '<=', 3, 'the slow one is in a bucket above');
 my @buckets = map { $second->{"spark_handler_seconds_bucket{consumer=\"notes\",le=\"$_\"}"} }
   qw(1e-05 2.5e-05 0.0001 0.00025 0.001 0.0025 0.01 0.025 0.1 0.25 1 2.5 10 +Inf);
-is(join(' ', @buckets), join(' ', sort { $a <=> $b } @buckets), 'buckets hold those below, too');
+is(join(' ', @buckets), join(' ', sort { $a <=> $b } @buckets), 'X49 a histogram: buckets hold those below, too');
 is($spark->sql("SELECT sum(lag_messages), bool_or(rate_per_second > 0), max(batch_size) BETWEEN 1 AND 4,"
 	. " max(handler_seconds) > 0.007, max(handler_seconds_p95) > 0.025, max(paused_why) FROM spark_ops.bus_status() WHERE consumer = 'notes'"),
-	'0|t|t|t|t|', 'bus_status() has rate, batches and times');
+	'0|t|t|t|t|', 'X49 bus_status() has rate, batches and times');
 
 # ---- What waits, failed, pauses; a name that must be quoted
 $bus->author(q{SELECT spark_bus.subscribe('a "odd" \ name', 'shop.sold', 'shop.notes')});
@@ -99,15 +99,15 @@ is($sum->('spark_parked_messages', 'lame'), 1, 'what is parked');
 is($second->{'spark_blocked_keys{consumer="lame"}'}, 1, 'and the key');
 cmp_ok($second->{'spark_failures_total{consumer="lame"}'}, '>=', 1, 'failures');
 is($second->{'spark_consumer_paused{consumer="gone"}'}, 1, 'the pause');
-is($sum->('spark_lag_messages', 'gone'), 1, 'what waits for it');
-cmp_ok($sum->('spark_lag_seconds', 'gone'), '>', 0, 'and for how long');
+is($sum->('spark_lag_messages', 'gone'), 1, 'X49 what waits for it');
+cmp_ok($sum->('spark_lag_seconds', 'gone'), '>', 0, 'X49 and for how long');
 ok(exists $second->{'spark_blocked_keys{consumer="a \"odd\" \\\\ name"}'}, 'names are quoted');
 is($second->{'spark_health_ok{check="paused"}'}, 0, 'and health is not well');
 
 # ---- Many: not counted one by one
 $bus->author("SELECT count(spark_bus.emit('shop.sold', gen_random_uuid(), '{\"n\": 5}')) FROM generate_series(1, 3000)");
 $second = metrics('with thousands that wait');
-cmp_ok($sum->('spark_lag_messages', 'gone'), '>=', 3001, 'all are told');
+is($sum->('spark_lag_messages', 'gone'), 3001, 'X49 all are told');
 cmp_ok($sum->('spark_lag_seconds', 'gone'), '>', 0, 'and their age');
 
 # ---- Who may
