@@ -327,3 +327,7 @@ Returns nothing.
 Errors: SP001 no such role.';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA spark_ops FROM PUBLIC;
+
+-- Who watches the server may watch the bus.
+GRANT USAGE ON SCHEMA spark_ops TO pg_monitor;
+GRANT EXECUTE ON FUNCTION spark_ops.bus_status(), spark_ops.health(), spark_ops.metrics() TO pg_monitor;

@@ -218,6 +218,9 @@ SELECT is_empty($$ SELECT role, label FROM rights WHERE role IN ('contract_anony
 SELECT is_empty($$ SELECT label FROM rights WHERE role = 'contract_stranger' AND may $$, 'a role without a grant may call nothing');
 SELECT is_empty($$ SELECT label FROM rights WHERE role = 'contract_operator' AND nspname = 'spark_ops' AND proname <> 'grant_operator' AND NOT may $$,
 	'an operator may call what is for operators');
+SELECT is((SELECT string_agg(proname::text, ' ' ORDER BY proname) FROM functions WHERE has_schema_privilege('pg_monitor', nspname, 'USAGE')
+	AND has_function_privilege('pg_monitor', oid, 'EXECUTE')), 'bus_status health metrics',
+	'X49 who monitors the server sees the state of the bus, and may do nothing');
 SELECT is_empty($$ SELECT label FROM rights WHERE role = 'contract_author' AND label IN ('spark_bus.emit', 'spark_bus.subscribe', 'spark_bus.unsubscribe', 'spark_bus.dispatch') AND NOT may $$,
 	'an author may emit, subscribe and dispatch');
 SELECT is_empty($$ SELECT label FROM rights WHERE role = 'contract_author' AND nspname IN ('spark_ops', 'spark_simulator') AND may $$, 'and nothing of operators');
