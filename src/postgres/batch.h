@@ -14,72 +14,85 @@
 #include "postgres/server.h"
 
 #include "postgres/cursor.h"
-#include "postgres/handler_call.h"
 #include "postgres/handler_times.h"
-#include "postgres/parking.h"
+#include "postgres/handling.h"
 
-#define MAX_WHY 512
-
-/* One batch: what is asked, and what came of it. */
-typedef struct Batch
+typedef enum BatchMode
 {
-	const char *consumer;
-	int			lane;
-	int			limit;
-	bool		isolated;		/* each message in a subtransaction */
-	Uuid		announced;		/* not nil: this one or none */
-	int			crashes;		/* that the announced one has cost */
-	Arena	   *arena;			/* of this batch */
-	const Listener *listener;	/* as it is subscribed now */
-	Handler    *handlers;	/* of a user's consumer */
-	char		why_not[MAX_WHY];	/* a handler, role or right is missing; else empty */
+	BATCH_TOGETHER,				/* all or none, without subtransactions */
+	BATCH_ONE_BY_ONE,			/* each in a subtransaction; what fails is parked */
+	BATCH_ONLY_BEHIND			/* what waits for others is put behind them, up to the first that does not */
+} BatchMode;
+
+/* What was read of the log for it. */
+typedef struct Reading
+{
 	Cursor		cursor;
+	int64		last;			/* number that may be read; NO_BARRIER: all */
 	LoggedMessage *messages;
 	int			count;
-	const Uuid *shut;			/* keys behind a parked message */
-	size_t		shut_count;
-	int64		last;			/* number that may be read; NO_BARRIER: all */
-	int64		emitted;		/* of what it wants, before anything was read */
+	int64		emitted;		/* before it was read, of what the consumer wants (waiting.h) */
+} Reading;
+
+/* Keys behind a parked or dead message. */
+typedef struct ShutKeys
+{
+	Uuid	   *keys;			/* room for as many again as there are messages */
+	size_t		count;
+} ShutKeys;
+
+/* What came of it. */
+typedef struct BatchOutcome
+{
 	int			done;			/* handled, parked, or put behind */
 	int			handled;
 	HandlerTimes times;			/* of what was handled */
+	int64		passed;			/* the last number that is done with */
 	bool		is_last;		/* the log had no more when it was read */
 	bool		was_cut;		/* it had more than fits in one transaction */
 	bool		is_held;		/* an operator has paused it, or a message holds up the lane */
 	bool		waits_to_enter; /* this lane has nothing more of before a change of lanes */
+} BatchOutcome;
+
+/* One batch: what is asked, and what came of it. */
+typedef struct Batch
+{
+	Served		served;
+	BatchMode	mode;
+	int			limit;			/* messages */
+	Reading		reading;
+	ShutKeys	shut;
+	BatchOutcome outcome;
 } Batch;
 
-typedef struct Retry
-{
-	Batch		batch;			/* of one message */
-	Parked		parked;
-	bool		found;
-	ErrorData  *error;			/* of the handler */
-} Retry;
-
-/* Counts what waits for the consumer in its lane (waiting.h).  Argument: a Batch. */
-extern void run_counting(void *argument);
-
-/*
- * Handles the next messages of the log: together, or where the batch is
- * isolated, each by itself, parking what fails.  Argument: a Batch.
- */
+/* Handles the next messages of the log, in that mode.  Argument: a Batch. */
 extern void run_batch(void *argument);
 
-/* Takes the next parked message that is due, and handles it.  Argument: a Retry. */
-extern void run_retry(void *argument);
-
-/*
- * What comes next for the consumer: a parked message that is due, or the first of
- * the log, in messages; false: none does.  Takes no place, so that somebody else
- * may be quicker.
- */
-extern bool look_ahead(Batch *batch, Parked *parked, bool *is_parked);
+/* Counts what waits for the consumer (waiting.h).  Argument: a Batch, of nothing. */
+extern void run_counting(void *argument);
 
 /*
  * Lets the consumer into the next epoch of the lanes, if all are drained; by
  * itself, as it takes the places of all of them.  Argument: a Batch.
  */
 extern void run_entering(void *argument);
+
+/*
+ * For others that read the log as a batch does.  With the consumer's place
+ * taken: where it stands, and whether it may read; false where it may not.
+ */
+extern bool begin_batch(Batch *batch);
+
+/* Which of the keys of the messages that were read are shut. */
+extern void find_shut(Batch *batch);
+
+/* It has its place behind a message of its key that is parked or dead. */
+extern bool must_wait(const Batch *batch, const Message *message);
+
+/* It could not be handled: the later ones of its key wait, unless its type says otherwise. */
+extern void shut_key_of(Batch *batch, const Message *message);
+
+/* What waits while that message fails. */
+extern MessageOrder order_of(const Served *served, const Message *message);
 
 #endif

@@ -18,21 +18,21 @@
 static void
 end_window(Batch *batch)
 {
-	if (batch->last == NO_BARRIER || !window_crosses_barrier(&batch->cursor))
-		cursor_close(&batch->cursor);
+	if (batch->reading.last == NO_BARRIER || !window_crosses_barrier(&batch->reading.cursor))
+		cursor_close(&batch->reading.cursor);
 	else
-		batch->cursor.pos = Max(batch->cursor.pos, batch->last);
+		batch->reading.cursor.pos = Max(batch->reading.cursor.pos, batch->reading.last);
 }
 
 void
 advance(Batch *batch, int fetched, bool was_open)
 {
-	bool		is_done = batch->count == fetched && fetched < batch->limit;
+	bool		is_done = batch->reading.count == fetched && fetched < batch->limit;
 
-	if (batch->count > 0)
-		batch->cursor.pos = batch->messages[batch->count - 1].seq;
+	if (batch->reading.count > 0)
+		batch->reading.cursor.pos = batch->reading.messages[batch->reading.count - 1].seq;
 	/* Behind a window that was open before, more may have come. */
-	batch->is_last = is_done && !was_open && batch->last == NO_BARRIER;
+	batch->outcome.is_last = is_done && !was_open && batch->reading.last == NO_BARRIER;
 	if (is_done)
 		end_window(batch);
 }
@@ -49,7 +49,7 @@ has_stragglers(const Batch *batch, const LogPosition *before)
 {
 	const uint64_t *xids;
 
-	return snapshot_stragglers(batch->arena, &before->s, before->n, &batch->cursor.from.s, &xids) > 0;
+	return snapshot_stragglers(batch->served.arena, &before->s, before->n, &batch->reading.cursor.from.s, &xids) > 0;
 }
 
 /*
@@ -60,20 +60,20 @@ has_stragglers(const Batch *batch, const LogPosition *before)
 bool
 is_worth_storing(const Batch *batch, int fetched, bool was_open, const LogPosition *before)
 {
-	int64		passed = batch->cursor.from.q - before->q;
+	int64		passed = batch->reading.cursor.from.q - before->q;
 
-	if (batch->count > 0 || batch->last != NO_BARRIER)
+	if (batch->reading.count > 0 || batch->reading.last != NO_BARRIER)
 		return true;
 	if (fetched > 0)
 		return false;
 	return was_open || passed >= IDLE_ADVANCE ||
-		(is_stale(&batch->cursor) && (passed > 0 || has_stragglers(batch, before)));
+		(is_stale(&batch->reading.cursor) && (passed > 0 || has_stragglers(batch, before)));
 }
 
 static int
 fetch_window(Batch *batch)
 {
-	return cursor_fetch(&batch->cursor, batch->listener, batch->last, batch->limit, batch->arena, batch->messages);
+	return cursor_fetch(&batch->reading.cursor, batch->served.listener, batch->reading.last, batch->limit, batch->served.arena, batch->reading.messages);
 }
 
 /*
@@ -83,16 +83,16 @@ fetch_window(Batch *batch)
 int
 fetch_batch(Batch *batch)
 {
-	Cursor	   *cursor = &batch->cursor;
+	Cursor	   *cursor = &batch->reading.cursor;
 	bool		goes_on = cursor->is_open;
 	int			fetched;
 
-	cursor_open(cursor, batch->arena);
-	batch->messages = ARENA_ARRAY(batch->arena, LoggedMessage, batch->limit);
+	cursor_open(cursor, batch->served.arena);
+	batch->reading.messages = ARENA_ARRAY(batch->served.arena, LoggedMessage, batch->limit);
 	fetched = fetch_window(batch);
-	if (fetched > 0 || !goes_on || (batch->last != NO_BARRIER && window_crosses_barrier(cursor)))
+	if (fetched > 0 || !goes_on || (batch->reading.last != NO_BARRIER && window_crosses_barrier(cursor)))
 		return fetched;
 	cursor_close(cursor);
-	cursor_open(cursor, batch->arena);
+	cursor_open(cursor, batch->served.arena);
 	return fetch_window(batch);
 }

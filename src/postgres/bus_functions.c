@@ -14,6 +14,7 @@
 #include "postgres/dispatcher.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
+#include "postgres/failure.h"
 #include "postgres/handler_call.h"
 #include "postgres/http_front.h"
 #include "postgres/installed.h"
@@ -208,6 +209,7 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 	if (current_cause() != NULL)
 		refuse_now("Call it outside of handlers.", "A handler cannot dispatch.");
 	ownership = become_owner();
+	failure_look_again();
 	look_at_all_delayed();
 	do
 	{

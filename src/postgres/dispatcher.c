@@ -2,8 +2,9 @@
  * dispatcher.c
  *		One loop for every consumer: read a batch, handle it, advance.
  *
- * What happens within one transaction stands in batch.c; here is what comes
- * between them: how large the next one is, and what follows a failure.
+ * What happens within one transaction stands in batch.c, retry.c, probe.c and
+ * trial.c; here is what comes between them: which of them is next, and how large,
+ * and what follows a failure (failure.h).
  */
 #include "postgres/dispatcher.h"
 
@@ -12,6 +13,9 @@
 #include "postgres/counters.h"
 #include "postgres/environment.h"
 #include "postgres/failure.h"
+#include "postgres/failure_class.h"
+#include "postgres/probe.h"
+#include "postgres/retry.h"
 #include "postgres/retry_clock.h"
 #include "postgres/settings.h"
 #include "postgres/test_point.h"
@@ -24,14 +28,38 @@
 #define FIRST_LIMIT 100
 #define TURN_MICROSECONDS 200000	/* a worker has more to do than one consumer's lane */
 
-/* One listener's lane, served for a while. */
+/* One turn of a consumer in a lane. */
 typedef struct Turn
 {
 	const Listener *listener;
 	int			lane;
-	bool		in_session;
+	bool		in_session;		/* else in a worker */
 	Instant		end;			/* of a worker's */
+	ErrorData  *shortage;		/* of the environment, which a session is told of */
 } Turn;
+
+/* What comes after an act. */
+typedef enum Step
+{
+	STEP_DONE,					/* a batch is committed */
+	STEP_AGAIN,					/* nothing is done, but it is known how to go on */
+	STEP_REST					/* the turn is over */
+} Step;
+
+static Served
+served_in(const Turn *turn)
+{
+	return (Served) {.consumer = turn->listener->name, .lane = turn->lane, .listener = turn->listener};
+}
+
+/* Asked after each transaction, so that a turn has one at least. */
+static bool
+is_over(const Turn *turn)
+{
+	return !turn->in_session && !instant_before(server_time(), turn->end);
+}
+
+/* ------------------------------------------------------------------ attempts */
 
 /* An act with a memory of its own, gone when it has ended, however that was. */
 typedef struct Enclosed
@@ -53,100 +81,179 @@ act_enclosed(void *argument)
 
 /* Runs act by itself, all or not at all; false and the error where it failed. */
 static bool
-attempt(Act act, void *argument, bool in_session, ErrorData **error)
+attempt(const Turn *turn, Act act, void *argument, ErrorData **error)
 {
 	Enclosed	enclosed = {act, argument, AllocSetContextCreate(CurrentMemoryContext, "spark batch", ALLOCSET_DEFAULT_SIZES)};
 
-	*error = in_session ? try_in_subtransaction(act_enclosed, &enclosed) : try_in_transaction(act_enclosed, &enclosed);
+	*error = turn->in_session ? try_in_subtransaction(act_enclosed, &enclosed) : try_in_transaction(act_enclosed, &enclosed);
 	MemoryContextDelete(enclosed.context);
-	if (*error != NULL && in_session && failure_class(*error) != FAILURE_OF_MESSAGE)
+	if (*error != NULL && failure_class(*error) == FAILURE_CANCELLED)
 		ReThrowError(*error);
 	return *error == NULL;
 }
 
+/*
+ * That error was no message's own.  A session is told where nothing can be done
+ * about it at once.
+ */
+static Step
+taken_back(Turn *turn, ErrorData *error)
+{
+	FailureClass class = failure_class(error);
+
+	if (turn->in_session && class == FAILURE_OF_ENVIRONMENT && turn->shortage == NULL)
+		turn->shortage = error;
+	else if (turn->in_session && class != FAILURE_OF_MESSAGE)
+		ReThrowError(error);
+	failure_wait(turn->listener->name, turn->lane, error);
+	return failure_pause(turn->listener->name, turn->lane) == 0 ? STEP_AGAIN : STEP_REST;
+}
+
 /* What the last batch told of the handlers; false: the consumer waits for them. */
 static bool
-handlers_are_there(const Batch *batch, bool in_session)
+handlers_are_there(const Turn *turn, const Served *served)
 {
-	if (batch->why_not[0] == '\0')
-		failure_found(batch->consumer);
-	else if (!in_session)
-		failure_missing(batch->consumer, batch->why_not);
-	return batch->why_not[0] == '\0';
+	bool		are_there = served->why_not[0] == '\0';
+
+	if (are_there)
+		failure_missing(served->consumer, NULL);
+	else if (!turn->in_session)
+		failure_missing(served->consumer, served->why_not);
+	return are_there;
 }
 
-/* Asked after each transaction, so that a turn has one at least. */
-static bool
-is_over(const Turn *turn)
-{
-	return !turn->in_session && !instant_before(server_time(), turn->end);
-}
+/* ------------------------------------------------------------------- retries */
 
 static int64
-serve_retries(const Turn *turn, int64 most)
+serve_retries(Turn *turn, int64 most)
 {
 	const char *consumer = turn->listener->name;
 	int64		done = 0;
 
-	for (int i = 0; done < most && i < RETRIES_A_TURN && failure_pause(consumer) == 0; i++)
+	for (int i = 0; done < most && i < RETRIES_A_TURN && failure_pause(consumer, turn->lane) == 0; i++)
 	{
-		Retry		retry = {.batch = {.consumer = consumer, .lane = turn->lane, .listener = turn->listener}};
+		Retry		retry = {.served = served_in(turn)};
 		ErrorData  *error;
 
-		if (!attempt(run_retry, &retry, turn->in_session, &error))
+		if (!attempt(turn, run_retry, &retry, &error))
 		{
-			failure_wait(consumer, error);
+			(void) taken_back(turn, error);
 			break;
 		}
-		if (!handlers_are_there(&retry.batch, turn->in_session) || !retry.found)
+		if (!handlers_are_there(turn, &retry.served) || !retry.found)
 			break;
-		count_handled(consumer, turn->lane, retry.batch.handled, &retry.batch.times);
-		done += retry.batch.done;
+		count_handled(consumer, turn->lane, retry.handled, &retry.times);
+		done += retry.done;
 		if (is_over(turn))
 			break;
 	}
 	return done;
 }
 
-/* One batch, together; where that fails, one by one.  False: wait. */
-static bool
-serve_batch(Batch *batch, bool in_session)
+/* ------------------------------------------------------------------- batches */
+
+static Step
+serve_in_mode(Turn *turn, Batch *batch, BatchMode mode, int limit)
 {
 	ErrorData  *error;
 
-	if (failure_is_crowded(batch->consumer))
-		batch->limit = 1;
-	batch->isolated = failure_is_common(batch->consumer);
-	if (!batch->isolated)
+	batch->mode = mode;
+	batch->limit = Min(batch->limit, limit);
+	if (attempt(turn, run_batch, batch, &error))
+		return STEP_DONE;
+	/* A worker tries that again a few times before. */
+	if (turn->in_session && batch->limit > 1 && failure_is_passing(error))
+		return serve_in_mode(turn, batch, mode, 1);
+	return taken_back(turn, error);
+}
+
+/* All together; where that fails, one by one. */
+static Step
+serve_together(Turn *turn, Batch *batch)
+{
+	ErrorData  *error;
+
+	batch->mode = BATCH_TOGETHER;
+	if (attempt(turn, run_batch, batch, &error))
+		return STEP_DONE;
+	if (failure_class(error) == FAILURE_OF_MESSAGE)
+		return serve_in_mode(turn, batch, BATCH_ONE_BY_ONE, ISOLATED_MESSAGES);
+	if (turn->in_session && failure_is_passing(error))
+		return serve_in_mode(turn, batch, BATCH_ONE_BY_ONE, 1);
+	return taken_back(turn, error);
+}
+
+/*
+ * Is one there that does not fail as all others do?  Where there is none to be
+ * tried, the batch takes what only waits.
+ */
+static Step
+look_for_one(Turn *turn, Batch *batch)
+{
+	const char *consumer = turn->listener->name;
+	Probe		probe = {
+		.batch = {.served = served_in(turn), .mode = BATCH_ONE_BY_ONE, .limit = dispatch_batch_size},
+		.place = failure_place(consumer, turn->lane),
+	};
+	ErrorData  *error;
+
+	if (!attempt(turn, run_probe, &probe, &error))
+		return taken_back(turn, error);
+	if (!handlers_are_there(turn, &probe.batch.served))
+		return STEP_REST;
+	if (probe.found)
 	{
-		if (attempt(run_batch, batch, in_session, &error))
-			return true;
-		if (failure_class(error) != FAILURE_OF_MESSAGE)
-		{
-			failure_wait(batch->consumer, error);
-			return false;
-		}
+		failure_found_one(consumer, turn->lane, probe.number, probe.in_vain);
+		return STEP_AGAIN;
 	}
-	batch->limit = batch->isolated ? failure_trials(batch->consumer) : Min(batch->limit, ISOLATED_MESSAGES);
-	batch->isolated = true;
-	if (attempt(run_batch, batch, in_session, &error))
-		return true;
-	failure_wait(batch->consumer, error);
-	return false;
+	if (!failure_found_none(consumer, turn->lane, probe.place, probe.in_vain, probe.at_end))
+		return serve_in_mode(turn, batch, BATCH_ONLY_BEHIND, batch->limit);
+	if (probe.at_end && turn->shortage != NULL)
+		ReThrowError(turn->shortage);
+	return failure_pause(consumer, turn->lane) == 0 ? STEP_AGAIN : STEP_REST;
+}
+
+static Step
+serve_batch(Turn *turn, Batch *batch)
+{
+	switch (failure_stage(batch->served.consumer, batch->served.lane))
+	{
+		case STAGE_TOGETHER:
+			return serve_together(turn, batch);
+		case STAGE_ALONE:
+			return serve_in_mode(turn, batch, BATCH_ONE_BY_ONE, 1);
+		case STAGE_EACH_FOR_ITSELF:
+			return serve_in_mode(turn, batch, BATCH_ONE_BY_ONE, ISOLATED_MESSAGES);
+		case STAGE_PROBE:
+			return look_for_one(turn, batch);
+	}
+	return STEP_REST;
+}
+
+/* It is committed: only now that is remembered. */
+static void
+remember(const Turn *turn, const Batch *batch)
+{
+	const BatchOutcome *outcome = &batch->outcome;
+
+	count_handled(turn->listener->name, turn->lane, outcome->handled, &outcome->times);
+	if (outcome->handled > 0 && batch->mode == BATCH_TOGETHER)
+		failure_forget(turn->listener->name, turn->lane);
+	failure_passed(turn->listener->name, turn->lane, outcome->passed);
 }
 
 /* True where the last lane was drained just now: the new epoch may be read. */
 static bool
-enters(Batch *batch, bool in_session)
+enters(Turn *turn, Batch *batch)
 {
 	ErrorData  *error;
 
-	if (!attempt(run_entering, batch, in_session, &error))
+	if (!attempt(turn, run_entering, batch, &error))
 	{
-		failure_wait(batch->consumer, error);
+		(void) taken_back(turn, error);
 		return false;
 	}
-	return !batch->waits_to_enter;
+	return !batch->outcome.waits_to_enter;
 }
 
 /* What the last batch could bear: a user's consumer is alone in its worker, mostly. */
@@ -158,103 +265,110 @@ first_limit(const Turn *turn)
 	return turn->in_session || turn->listener->context != NULL ? FIRST_LIMIT : last_limit;
 }
 
-static int64
-serve_log(const Turn *turn, int64 most, bool *at_end)
+static int
+next_limit(const Turn *turn, const Batch *batch, int limit)
 {
-	const char *consumer = turn->listener->name;
+	int			next = Min(2 * (batch->outcome.was_cut ? batch->reading.count : limit), dispatch_batch_size);
+
+	if (!turn->in_session)
+		last_limit = next;
+	return next;
+}
+
+static int64
+serve_log(Turn *turn, int64 most, bool *at_end)
+{
 	int64		done = 0;
 	int			limit = Min(first_limit(turn), dispatch_batch_size);
 
-	while (done < most && failure_pause(consumer) == 0)
+	while (done < most && failure_pause(turn->listener->name, turn->lane) == 0)
 	{
-		Batch		batch = {
-			.consumer = consumer,
-			.lane = turn->lane,
-			.listener = turn->listener,
-			.limit = (int) Min(most - done, limit),
-		};
+		Batch		batch = {.served = served_in(turn), .limit = (int) Min(most - done, limit)};
+		Step		step = serve_batch(turn, &batch);
 
-		if (!serve_batch(&batch, turn->in_session) || !handlers_are_there(&batch, turn->in_session))
+		if (step == STEP_AGAIN)
+			continue;
+		if (step == STEP_REST || !handlers_are_there(turn, &batch.served))
 			break;
 		TEST_POINT("batch_committed");
-		count_handled(consumer, turn->lane, batch.handled, &batch.times);
-		if (batch.handled > 0 && !batch.isolated)
-			failure_forget(consumer);
+		remember(turn, &batch);
 		TEST_POINT("remembered");
-		done += batch.done;
-		if (batch.waits_to_enter ? !enters(&batch, turn->in_session) : batch.done == 0)
+		done += batch.outcome.done;
+		if (batch.outcome.waits_to_enter ? !enters(turn, &batch) : batch.outcome.done == 0)
 			break;
-		*at_end = batch.is_last;
+		*at_end = batch.outcome.is_last;
 		/* What was committed since has woken this worker, or comes with the next call. */
 		if (*at_end && !turn->in_session)
 			break;
-		limit = Min(2 * (batch.was_cut ? batch.count : limit), dispatch_batch_size);
-		if (!turn->in_session)
-			last_limit = limit;
+		limit = next_limit(turn, &batch, limit);
 		if (is_over(turn))
 			break;
 	}
 	return done;
 }
 
+/* ---------------------------------------------------------------- with care */
+
 static void
 forget_trial(void *argument)
 {
-	const Batch *batch = argument;
+	const Served *served = argument;
 
-	end_trial(batch->consumer, batch->announced);
+	end_trial(served->consumer, served->announced.id);
 }
 
 /* One message, announced before and then handled; false: wait, or nothing is left. */
 static bool
-serve_with_care(Batch *batch, Trial *trial)
+serve_with_care(Turn *turn, Trial *trial)
 {
 	ErrorData  *error;
 	ErrorData  *ignored;
 
-	if (!attempt(run_announcing, trial, false, &error))
+	if (!attempt(turn, run_announcing, trial, &error))
 	{
 		trial_is_over();
-		failure_wait(batch->consumer, error);
+		(void) taken_back(turn, error);
 		return false;
 	}
-	if (!handlers_are_there(batch, false) || !trial->found)
+	if (!handlers_are_there(turn, &trial->batch.served) || !trial->found)
 		return false;
-	if (!attempt(run_trial, trial, false, &error))
+	if (!attempt(turn, run_trial, trial, &error))
 	{
-		(void) attempt(forget_trial, batch, false, &ignored);
+		(void) attempt(turn, forget_trial, &trial->batch.served, &ignored);
 		trial_is_over();
-		failure_wait(batch->consumer, error);
+		(void) taken_back(turn, error);
 		return false;
 	}
 	trial_is_over();
-	return handlers_are_there(batch, false);
+	return handlers_are_there(turn, trial->is_parked ? &trial->retry.served : &trial->batch.served);
 }
 
 /* Many that fail alike are another case: to find that out, many are tried together. */
 static bool
-is_careful(const Listener *listener, int lane)
+is_careful(const Turn *turn)
 {
-	return must_be_careful(listener->name, lane) && !failure_is_common(listener->name);
+	return !turn->in_session && must_be_careful(turn->listener->name, turn->lane) &&
+		failure_stage(turn->listener->name, turn->lane) != STAGE_PROBE;
 }
 
 static int64
-serve_carefully(const Turn *turn, int64 most)
+serve_carefully(Turn *turn, int64 most)
 {
-	const Listener *listener = turn->listener;
+	const char *consumer = turn->listener->name;
 	int64		done = 0;
 
-	while (done < most && is_careful(listener, turn->lane) && failure_pause(listener->name) == 0)
+	while (done < most && is_careful(turn) && failure_pause(consumer, turn->lane) == 0)
 	{
-		Trial		trial = {.retry.batch = {
-			.consumer = listener->name, .lane = turn->lane, .listener = listener, .limit = 1, .isolated = true}};
-		Batch	   *batch = &trial.retry.batch;
+		Trial		trial = {.batch = {.served = served_in(turn), .mode = BATCH_ONE_BY_ONE, .limit = 1}};
 
-		if (!serve_with_care(batch, &trial))
+		if (!serve_with_care(turn, &trial))
 			break;
-		passed_carefully(listener->name, turn->lane);
-		count_handled(listener->name, turn->lane, batch->handled, &batch->times);
-		done += batch->done;
+		passed_carefully(consumer, turn->lane);
+		if (trial.is_parked)
+			count_handled(consumer, turn->lane, trial.retry.handled, &trial.retry.times);
+		else
+			remember(turn, &trial.batch);
+		done += trial.is_parked ? trial.retry.done : trial.batch.outcome.done;
 		if (is_over(turn))
 			break;
 	}
@@ -263,47 +377,43 @@ serve_carefully(const Turn *turn, int64 most)
 
 /* What waits for it, before the first look and when it has become unknown; false: wait. */
 static bool
-count_what_waits(const Listener *listener, int lane, bool in_session)
+count_what_waits(Turn *turn)
 {
-	Batch		batch = {.consumer = listener->name, .lane = lane, .listener = listener};
+	Batch		batch = {.served = served_in(turn)};
 	ErrorData  *error;
 
-	if (!waiting_must_be_counted(listener->name, lane) || attempt(run_counting, &batch, in_session, &error))
+	if (!waiting_must_be_counted(turn->listener->name, turn->lane) || attempt(turn, run_counting, &batch, &error))
 		return true;
-	failure_wait(listener->name, error);
+	(void) taken_back(turn, error);
 	return false;
 }
 
 int64
 serve(const Listener *listener, int lane, int64 most, bool in_session, bool *at_end)
 {
-	Turn		turn = {listener, lane, in_session, {server_time().microseconds + TURN_MICROSECONDS}};
-	int64		done = 0;
+	Turn		turn = {
+		.listener = listener,
+		.lane = lane,
+		.in_session = in_session,
+		.end = {server_time().microseconds + TURN_MICROSECONDS},
+	};
+	int64		done;
 
 	*at_end = false;
-	if (in_session)
-		failure_look_again(listener->name);
-	else if (failure_pause(listener->name) > 0)
+	if (failure_pause(listener->name, lane) > 0 || !count_what_waits(&turn))
 		return 0;
-	if (!count_what_waits(listener, lane, in_session))
-		return 0;
-	if (!in_session)
-		done = serve_carefully(&turn, most);
-	if (in_session || !is_careful(listener, lane))
-	{
-		if (in_session || retry_may_be_due(listener->name, lane))
-			done += serve_retries(&turn, most - done);
-		done += serve_log(&turn, most - done, at_end);
-	}
-	if (failure_is_common(listener->name) && failure_pause(listener->name) == 0)
-		failure_go_on_waiting(listener->name);
-	return done;
+	done = serve_carefully(&turn, most);
+	if (is_careful(&turn))
+		return done;
+	if (in_session || retry_may_be_due(listener->name, lane))
+		done += serve_retries(&turn, most - done);
+	return done + serve_log(&turn, most - done, at_end);
 }
 
 long
 next_serving(const Listener *listener, int lane, long nap)
 {
-	long		pause = failure_pause(listener->name);
+	long		pause = failure_pause(listener->name, lane);
 	Instant		due;
 	int64		wait;
 

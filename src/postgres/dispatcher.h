@@ -7,7 +7,8 @@
  *
  * Effects and cursor are one transaction, so each message takes effect once.
  * A batch runs without subtransactions; where it fails it is taken back and
- * taken again message by message, and what fails then is parked.
+ * taken again message by message, and what fails then is parked; failure.h tells
+ * what else may follow.
  */
 #ifndef SPARK_POSTGRES_DISPATCHER_H
 #define SPARK_POSTGRES_DISPATCHER_H

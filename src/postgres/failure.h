@@ -1,73 +1,100 @@
 /*
  * failure.h
- *		Whose fault it is when a handler fails, and what follows.
+ *		What the failures of a consumer so far say of it, and when it may go on.
  *
- * A message that fails by itself is parked.  What fails for the environment
- * (disk, memory, connections), for a rival (serialization, deadlock, lock) or
- * for every message alike blames none: the consumer waits and looks again.
+ * A message that fails by itself is parked.  What fails for the environment, for
+ * a rival (failure_class.h) or for every message alike blames none: the consumer
+ * waits, in its lane or in all, and looks again.  Where many have failed alike, it may be the messages,
+ * or the consumer: then one is looked for that does not fail (probe.h).  When it
+ * is found, those before it are blamed, each for itself; until then, none is.
  *
- * What is remembered here is one process's, and only saves work.
+ * The order of calls in one turn of a consumer in a lane (dispatcher.c):
+ *
+ *		failure_pause()			first: above 0, nothing is tried in this turn
+ *		failure_stage()			before each batch: what is to be tried now
+ *
+ *	 in a batch, about one message, before the commit:
+ *		failure_is_excused()	may a failure be its own, or must the batch be taken back?
+ *		failure_note()			it has failed and is parked
+ *		failure_forget()		it has succeeded
+ *
+ *	 after a batch, one of:
+ *		failure_wait()			it was taken back, for that error
+ *		failure_missing()		it was not begun: a handler, role or right is missing
+ *		failure_passed()		it is committed
+ *
+ *	 round a probe:
+ *		failure_place()			where it begins
+ *		failure_is_alike()		within: is that failure one more of the same kind?
+ *		failure_found_one()		after it, one of these two
+ *		failure_found_none()
+ *
+ *	 at any time, where somebody wants a look now:
+ *		failure_look_again()
+ *
+ * What is remembered here is one process's, and only saves work and blame: who
+ * has forgotten it tries once more.
  */
 #ifndef SPARK_POSTGRES_FAILURE_H
 #define SPARK_POSTGRES_FAILURE_H
 
 #include "postgres/server.h"
 
-#include "postgres/consumers.h"
+#include "common/uuid.h"
 
-typedef enum FailureClass
+typedef enum Stage
 {
-	FAILURE_OF_MESSAGE,			/* a counted attempt */
-	FAILURE_TRANSIENT,			/* again at once, not counted */
-	FAILURE_OF_ENVIRONMENT,		/* wait, blame nobody */
-	FAILURE_CANCELLED			/* the session's own statement is to end */
-} FailureClass;
-
-extern FailureClass failure_class(const ErrorData *error);
-
-/* True where no attempt can ever succeed: unknown command, undecodable, too deep. */
-extern bool message_is_hopeless(const Listener *listener, const Message *message, Arena *arena);
-
-/* A message of that key failed; when many keys fail alike, the consumer pauses. */
-extern void failure_note(const char *consumer, Uuid key, const ErrorData *error);
-
-/* A message of it succeeded. */
-extern void failure_forget(const char *consumer);
-
-/* Nothing could be done for that reason: wait a little, longer each time. */
-extern void failure_wait(const char *consumer, const ErrorData *error);
-
-/* Its handler, role or right is missing: look again by itself. */
-extern void failure_missing(const char *consumer, const char *why);
-
-/* They are there. */
-extern void failure_found(const char *consumer);
-
-/* Ends the pause: somebody asks for a look now. */
-extern void failure_look_again(const char *consumer);
-
-/* The same for all consumers of this process. */
-extern void failure_look_again_at_all(void);
+	STAGE_TOGETHER,				/* a batch at once; one by one where that fails */
+	STAGE_ALONE,				/* rivals are in the way: one message a transaction */
+	STAGE_PROBE,				/* all fail alike: look for one that does not */
+	STAGE_EACH_FOR_ITSELF		/* one was found: one by one up to there */
+} Stage;
 
 /* Milliseconds it still has to wait; 0: go on. */
-extern long failure_pause(const char *consumer);
+extern long failure_pause(const char *consumer, int lane);
 
-/* True once many keys have failed alike, until a message succeeds: try, and blame none. */
-extern bool failure_is_common(const char *consumer);
+extern Stage failure_stage(const char *consumer, int lane);
 
-/* How many to try then, to find one that does not fail alike. */
-extern int	failure_trials(const char *consumer);
+/* True where another message is known to succeed, so that this one's failure is its own. */
+extern bool failure_is_excused(const char *consumer, int lane, int64 number);
 
-/* And none did this time: wait longer.  Where there was none to try, nothing follows. */
-extern void failure_go_on_waiting(const char *consumer);
+/* So many keys, failing in a row for one reason, make the consumer pause; those excused do not count. */
+extern void failure_note(const char *consumer, Uuid key, const ErrorData *error);
 
-/* True where that error is the one that all have in common. */
-extern bool failure_explains(const char *consumer, const ErrorData *error);
+extern void failure_forget(const char *consumer, int lane);
 
-/* True after several transient failures in a row: one message a transaction. */
-extern bool failure_is_crowded(const char *consumer);
+/* A little for a rival, else longer each time. */
+extern void failure_wait(const char *consumer, int lane, const ErrorData *error);
 
-/* Deferred constraints of this transaction are checked from now on at once. */
-extern void make_constraints_immediate(void);
+/* NULL: nothing is missing any more. */
+extern void failure_missing(const char *consumer, const char *why);
+
+/* All up to that number is done with. */
+extern void failure_passed(const char *consumer, int lane, int64 number);
+
+/* Up to where a probe has tried others in vain. */
+typedef struct ProbePlace
+{
+	int64		gen;			/* of the cursor that it is beyond; of another one it means nothing */
+	bool		is_behind_window;	/* in the window behind the one that is open */
+	int64		number;
+} ProbePlace;
+
+extern ProbePlace failure_place(const char *consumer, int lane);
+
+extern bool failure_is_alike(const char *consumer, const ErrorData *error);
+
+/* Up to that number, messages fail each for itself; in_vain: others were tried before. */
+extern void failure_found_one(const char *consumer, int lane, int64 number, bool in_vain);
+
+/*
+ * It has come to that place.  At the end of a round the consumer waits, longer
+ * each time; false: nothing was there to be tried in all of it, and so nothing
+ * to wait for.
+ */
+extern bool failure_found_none(const char *consumer, int lane, ProbePlace place, bool in_vain, bool at_end);
+
+/* Ends all pauses of this process; what was short may be there again. */
+extern void failure_look_again(void);
 
 #endif

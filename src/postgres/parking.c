@@ -43,7 +43,7 @@ static Statement insert_parked = {
 
 /* Now is a parameter: compared with a volatile function, the index would be read to its end. */
 static Statement find_due = {
-	.sql = "SELECT lane, seq, attempts, " MESSAGE_COLUMNS
+	.sql = "SELECT lane, seq, attempts, first_failed_at, " MESSAGE_COLUMNS
 	" FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND due <= $3 AND " NOT_PAUSED
 	" ORDER BY due LIMIT 1 FOR UPDATE"};
 
@@ -78,9 +78,6 @@ static Statement set_failed = {
 	" error_detail = $7, error_context = $8, first_failed_at = COALESCE(first_failed_at, pg_catalog.clock_timestamp())"
 	" WHERE consumer = $1 AND id = $2"};
 
-static Statement set_later = {
-	.sql = "UPDATE spark_common.retry SET due = $3 WHERE consumer = $1 AND id = $2"};
-
 /* With skip, nothing waits for it any more. */
 static Statement insert_dead = {
 	.sql = "WITH dead AS (DELETE FROM spark_common.retry WHERE consumer = $1 AND id = $2 RETURNING " PARKED_COLUMNS ")"
@@ -96,17 +93,15 @@ any_shut_key(const char *consumer)
 }
 
 size_t
-shut_keys(const char *consumer, const Uuid *keys, size_t count, Arena *arena, const Uuid **shut)
+shut_keys(const char *consumer, const Uuid *keys, size_t count, Uuid *shut)
 {
-	Uuid	   *found = ARENA_ARRAY(arena, Uuid, count);
-	size_t		found_count = 0;
+	size_t		shut_count = 0;
 	Rows		rows = rows_open(&find_shut_keys, PARAMETERS(param_text(consumer), param_uuids(keys, count)));
 
 	while (rows_next(&rows))
-		found[found_count++] = row_uuid(&rows, 1);
+		shut[shut_count++] = row_uuid(&rows, 1);
 	rows_close(&rows);
-	*shut = found;
-	return found_count;
+	return shut_count;
 }
 
 bool
@@ -147,14 +142,17 @@ end_key_change(const KeyChange *change, int parked, int dead)
 
 /* ------------------------------------------------------------------- parking */
 
-/* From now. */
+/* From now; where attempts are not counted, by the time since the first failure, or none. */
 static Instant
-next_attempt(int attempts)
+next_attempt(int attempts, Blame blame, Instant first_failed_at)
 {
 	Backoff		backoff = {.base = INT64CONST(1000) * retry_base_delay, .longest = INT64CONST(1000) * retry_max_delay};
+	double		chance = pg_prng_double(&pg_global_prng_state);
+	int64		now = server_time().microseconds;
 
-	return (Instant) {server_time().microseconds +
-		backoff_after(backoff, attempts, pg_prng_double(&pg_global_prng_state))};
+	if (blame != BLAME_NONE)
+		return (Instant) {now + backoff_after(backoff, attempts, chance)};
+	return (Instant) {now + backoff_again(backoff, instant_is_none(first_failed_at) ? 0 : now - first_failed_at.microseconds, chance)};
 }
 
 static const char *
@@ -193,13 +191,15 @@ park_behind(const Listener *listener, int lane, int64 seq, const Message *messag
 	waiting_grows_at_commit(consumer_key(listener->name), lane, &by);
 }
 
-/* A line a failed attempt; its context names the message and the trace it is part of. */
+/* A line each time; its context names the message and the trace it is part of. */
 static void
-say_failed(const char *consumer, int attempt, const ErrorData *error)
+say_failed(const char *consumer, int attempt, Blame blame, const ErrorData *error)
 {
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
-			 errmsg("attempt %d of spark consumer \"%s\" failed: %s", attempt, consumer, error->message),
+			 blame == BLAME_NONE
+			 ? errmsg("spark consumer \"%s\" sets a message aside: %s", consumer, error->message)
+			 : errmsg("attempt %d of spark consumer \"%s\" failed: %s", attempt, consumer, error->message),
 			 error->context != NULL ? errcontext("%s", error->context) : 0));
 }
 
@@ -216,17 +216,33 @@ bury(const Listener *listener, const Message *message)
 	return !skips;
 }
 
+static bool
+was_last_attempt(const Listener *listener, const Message *message, int attempts, Blame blame)
+{
+	switch (blame)
+	{
+		case BLAME_NONE:
+			return false;
+		case BLAME_ATTEMPT:
+			return attempts >= listener_max_attempts(listener, message->type_name);
+		case BLAME_FINAL:
+			return true;
+	}
+	return false;
+}
+
 bool
 park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
-			const ErrorData *error, bool final)
+			const ErrorData *error, Blame blame)
 {
 	KeyChange	change = begin_key_change(listener->name, lane, message->aggregate_id);
 	bool		holds = listener_order(listener, message->type_name) != MESSAGE_ORDER_NONE;
-	bool		dies = final || listener_max_attempts(listener, message->type_name) <= 1;
+	int			attempts = blame == BLAME_NONE ? 0 : 1;
+	bool		dies = was_last_attempt(listener, message, attempts, blame);
 
 	note_error(listener->name, error->message);
-	say_failed(listener->name, 1, error);
-	insert(listener, lane, seq, message, 1, next_attempt(1), error);
+	say_failed(listener->name, attempts, blame, error);
+	insert(listener, lane, seq, message, attempts, next_attempt(attempts, blame, INSTANT_NONE), error);
 	if (dies)
 		holds = bury(listener, message) && holds;
 	end_key_change(&change, dies ? 0 : 1, dies ? 1 : 0);
@@ -245,7 +261,8 @@ next_parked(const char *consumer, int lane, Arena *arena, Parked *parked)
 		parked->lane = row_int(&rows, 1);
 		parked->seq = row_bigint(&rows, 2);
 		parked->attempts = row_int(&rows, 3);
-		parked->message = message_of_row(&rows, 4, arena);
+		parked->first_failed_at = row_instant(&rows, 4);
+		parked->message = message_of_row(&rows, 5, arena);
 	}
 	rows_close(&rows);
 	return found;
@@ -284,26 +301,19 @@ unpark(const char *consumer, const Parked *parked)
 }
 
 void
-postpone(const char *consumer, const Parked *parked, const ErrorData *error)
+park_again(const Listener *listener, const Parked *parked, const ErrorData *error, Blame blame)
 {
-	note_error(consumer, error->message);
-	(void) statement_run(&set_later, PARAMETERS(param_text(consumer), param_uuid(parked->message.id),
-												param_instant(next_attempt(parked->attempts))));
-}
-
-void
-park_again(const Listener *listener, const Parked *parked, const ErrorData *error, bool final)
-{
-	int			attempts = parked->attempts + 1;
+	int			attempts = blame == BLAME_NONE ? parked->attempts : parked->attempts + 1;
+	Instant		due = next_attempt(attempts, blame, parked->first_failed_at);
 
 	note_error(listener->name, error->message);
-	say_failed(listener->name, attempts, error);
+	say_failed(listener->name, attempts, blame, error);
 	(void) statement_run(&set_failed,
 						 PARAMETERS(param_text(listener->name), param_uuid(parked->message.id),
-									param_int(attempts), param_instant(next_attempt(attempts)),
+									param_int(attempts), param_instant(due),
 									param_text(error_code(error)), param_text(error->message),
 									param_text(error->detail), param_text(error->context)));
-	if (final || attempts >= listener_max_attempts(listener, parked->message.type_name))
+	if (was_last_attempt(listener, &parked->message, attempts, blame))
 	{
 		KeyChange	change = begin_key_change(listener->name, parked->lane, parked->message.aggregate_id);
 

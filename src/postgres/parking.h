@@ -16,6 +16,7 @@
 
 #include "common/message.h"
 #include "postgres/consumers.h"
+#include "postgres/failure_class.h"
 
 /* A parked message, with what happened to it so far. */
 typedef struct Parked
@@ -24,13 +25,14 @@ typedef struct Parked
 	int64		seq;
 	Message		message;
 	int			attempts;
+	Instant		first_failed_at;	/* none: it has waited behind another */
 } Parked;
 
 /* Whether any key may be: mostly none is, and then nobody asks which. */
 extern bool any_shut_key(const char *consumer);
 
-/* Which of these keys are shut for the consumer: ids in the arena, count returned. */
-extern size_t shut_keys(const char *consumer, const Uuid *keys, size_t count, Arena *arena, const Uuid **shut);
+/* Which of these keys are shut for the consumer: written to shut, which has room for all; how many. */
+extern size_t shut_keys(const char *consumer, const Uuid *keys, size_t count, Uuid *shut);
 
 /* True where a message holds up the whole lane of the consumer. */
 extern bool lane_is_held(const char *consumer, int lane);
@@ -52,11 +54,11 @@ extern void park_behind(const Listener *listener, int lane, int64 seq, const Mes
 
 /*
  * Parks a message that failed at its first attempt; a dead letter where that
- * was its last, or where final says that no attempt can ever succeed.  True
- * where others wait for it.
+ * was its last, or where no attempt can ever succeed.  True where others wait
+ * for it.
  */
 extern bool park_failed(const Listener *listener, int lane, int64 seq, const Message *message,
-						const ErrorData *error, bool final);
+						const ErrorData *error, Blame blame);
 
 /* The parked message of that lane that is due longest, locked; false: none is due. */
 extern bool next_parked(const char *consumer, int lane, Arena *arena, Parked *parked);
@@ -73,10 +75,7 @@ extern void open_keys(const char *consumer);
 /* It was handled: it goes, and the next of its key is due. */
 extern void unpark(const char *consumer, const Parked *parked);
 
-/* It failed as all others do: a later time, and no attempt is counted. */
-extern void postpone(const char *consumer, const Parked *parked, const ErrorData *error);
-
 /* It failed again: a later time, or its death. */
-extern void park_again(const Listener *listener, const Parked *parked, const ErrorData *error, bool final);
+extern void park_again(const Listener *listener, const Parked *parked, const ErrorData *error, Blame blame);
 
 #endif

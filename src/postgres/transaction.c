@@ -25,8 +25,9 @@ static TimeoutId time_limit;
 static bool time_limit_is_registered;
 static volatile sig_atomic_t times_up;
 
-ErrorData *
-try_in_subtransaction(Act act, void *argument)
+/* It is undone also where it is not kept. */
+static ErrorData *
+in_subtransaction(Act act, void *argument, bool keeps)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -37,7 +38,10 @@ try_in_subtransaction(Act act, void *argument)
 	PG_TRY();
 	{
 		act(argument);
-		ReleaseCurrentSubTransaction();
+		if (keeps)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
@@ -50,6 +54,18 @@ try_in_subtransaction(Act act, void *argument)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	return error;
+}
+
+ErrorData *
+try_in_subtransaction(Act act, void *argument)
+{
+	return in_subtransaction(act, argument, true);
+}
+
+ErrorData *
+rehearse_in_subtransaction(Act act, void *argument)
+{
+	return in_subtransaction(act, argument, false);
 }
 
 static void

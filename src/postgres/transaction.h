@@ -15,6 +15,9 @@ typedef void (*Act) (void *argument);
  */
 extern ErrorData *try_in_subtransaction(Act act, void *argument);
 
+/* The same, but it is undone in any case: would it be done? */
+extern ErrorData *rehearse_in_subtransaction(Act act, void *argument);
+
 /*
  * The same in a worker, as a transaction of its own, committed.  The worker
  * ends here where it was asked to, or where the postmaster is gone.

@@ -8,11 +8,13 @@
 #include "postgres/server.h"
 
 #include "postgres/batch.h"
+#include "postgres/retry.h"
 
 typedef struct Trial
 {
-	Retry		retry;			/* its batch is that of a message of the log, too */
-	bool		is_parked;
+	Batch		batch;			/* of a message of the log */
+	Retry		retry;			/* of one that is parked */
+	bool		is_parked;		/* which of the two it is */
 	bool		found;
 } Trial;
 

@@ -278,7 +278,7 @@ is_woken(void)
 	Woken		woken = was_woken();
 
 	if (woken == WOKEN_ANEW)
-		failure_look_again_at_all();
+		failure_look_again();
 	return woken != WOKEN_NOT;
 }
 

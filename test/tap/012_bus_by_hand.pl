@@ -164,12 +164,32 @@ $bus->handler('sleepy');
 $spark->sql("SELECT spark_ops.retry_dead_letter(message_id, consumer) FROM spark_ops.dead_letters()");
 dispatch();
 is($bus->seen('sleepy', 12), '1', 'B16: and it comes at last');
-$bus->handler('sleepy', "RAISE EXCEPTION USING ERRCODE = '40001';");
+$bus->author('CREATE SEQUENCE shop.tries');
+$bus->handler('sleepy', "IF nextval('shop.tries') <= 4 THEN RAISE EXCEPTION USING ERRCODE = '40001'; END IF;");
+my $log = -s $node->logfile;
 $bus->emit('shop.sleep', 13, 1);
-refused('40001', 'SELECT spark_bus.dispatch()', 'B24: a rival is told to the caller');
-is($bus->status('sleepy'), '1 0 0', 'B24: and no attempt counted');
+is(dispatch(), '1', 'B24: where a rival is in the way, it is tried again at once');
+unlike(slurp_file($node->logfile, $log), qr/attempt \d+ of spark consumer "sleepy" failed/, 'B24: and no attempt is counted');
+
+# One that always fails for what is no message's fault holds up its own key alone.
 $bus->handler('sleepy');
-is(dispatch(), '1', 'B24: tried again, it works');
+my %code_of = (16 => '40001', 17 => '40P01', 18 => '55P03', 19 => '53100', 20 => '53200', 21 => '53300', 22 => '58030', 23 => 'XX002');
+$bus->breaks('sleepy', $_, $code_of{$_}) for keys %code_of;
+$bus->author('SELECT ' . join(', ', map { my $key = $_; map { $bus->emission('shop.sleep', $key, $_) } 1 .. 2 } 16 .. 24));
+dispatch() for 1 .. 2;
+is($bus->seen('sleepy', 24), '1,2', 'B19 B24: messages that always fail, of whatever class: other keys are handled in the same calls');
+dispatch_until('sleepy', '0 14 2', 'B19 B24: their own keys wait');
+is($spark->sql("SELECT string_agg(DISTINCT error_code, ' ' ORDER BY error_code) FROM spark_ops.dead_letters() WHERE consumer = 'sleepy'"), '40001 40P01', 'B19 B24: and what is a shortage, or a lock, is never dead');
+$bus->mend('sleepy');
+$spark->sql("SELECT spark_ops.retry_all('sleepy', 'mended')");
+dispatch_until('sleepy', '0 0 0', 'B19 B24: mended, all are handled');
+is($bus->seen('sleepy', $_), '1,2', "B15: in order ($_)") for sort keys %code_of;
+$bus->breaks('sleepy', undef, '53100');
+$bus->emit('shop.sleep', 25, $_) for 1 .. 2;
+refused('53100', 'SELECT spark_bus.dispatch()', 'B19: where all fail for a shortage, the caller is told');
+is($bus->status('sleepy'), '2 0 0', 'B19: and no message is blamed');
+$bus->mend('sleepy');
+is(dispatch(), '2', 'B19: afterwards all are handled');
 
 # A missing handler.
 $bus->author('DROP FUNCTION shop.sleepy');

@@ -148,6 +148,26 @@ $spark->wait_for("SELECT raised_msat = 48000 FROM spark.dashboard()", 'S43: but 
 $spark->sql('ALTER TABLE spark_dashboard.movements DROP CONSTRAINT poison');
 $spark->wait_for("SELECT balance_msat = 48000 FROM spark.dashboard()", 'S43: mended, it shows both', $owner);
 
+# ---- of spark: one dispatcher for several lanes, of which all but one fail
+$spark->set('spark.dispatchers', 1);
+$spark->sql("SELECT spark_ops.pause_consumer('dashboard', 'so that all comes at once')");
+$town->campaign($owner, "Well $_") for 1 .. 80;
+$spark->sql(<<'END');
+CREATE FUNCTION shop.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = 'P0001'; END $$;
+CREATE TABLE shop.wells AS SELECT aggregateid, lane < spark_ops.lanes() - 1 AS fails FROM spark_common.outbox
+	WHERE type = 'crowdfunding.campaign_created' AND payload->>'title' LIKE 'Well %';
+CREATE FUNCTION shop.fails(id uuid) RETURNS boolean LANGUAGE sql AS 'SELECT fails FROM shop.wells WHERE aggregateid = id';
+GRANT SELECT ON shop.wells TO PUBLIC;
+CREATE TRIGGER poison BEFORE INSERT ON spark_dashboard.campaigns FOR EACH ROW WHEN (shop.fails(NEW.campaign_id)) EXECUTE FUNCTION shop.refuse();
+SELECT spark_ops.resume_consumer('dashboard', 'all is there');
+END
+my $shown = "SELECT bool_and(fails <> (campaign_id IS NOT NULL))"
+	. ' FROM shop.wells LEFT JOIN spark_dashboard.campaigns ON campaign_id = aggregateid';
+$spark->wait_for("SELECT NOT ok AND detail ~ 'dashboard: not today' FROM spark_ops.health() WHERE check_name = 'paused'", 'B20: of one dispatcher, all lanes but one fail: the context pauses');
+$spark->wait_for($shown, 'B20: and what is in the other lane is handled');
+$spark->sql('DROP TRIGGER poison ON spark_dashboard.campaigns');
+$spark->wait_for('SELECT count(campaign_id) = 80 FROM shop.wells LEFT JOIN spark_dashboard.campaigns ON campaign_id = aggregateid', 'B20: mended, all is handled');
+
 is($spark->broken_invariants, '', 'every invariant holds');
 $spark->stop;
 done_testing();
