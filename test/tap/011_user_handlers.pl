@@ -303,13 +303,13 @@ $spark->sql("SELECT spark_ops.retry_all('bulk', 'mended')");
 $bus->comes('bulk', $_, '1,2', "B15: mended, both come in order ($_)") for 600, 619;
 $bus->status_becomes('bulk', '0 0 0', 'B15: and nothing is left');
 
-# As many as a window may have: none is blamed until another succeeds.
+# As many as a window may have: none is blamed until another succeeds, in its lane.
 $bus->subscribe('bulk', 'shop.bulk', 1);
 $bus->author('BEGIN; ' . break_keys(1000, 2199) . '; ' . emit_keys(1, 1000, 2199) . '; COMMIT');
 $spark->wait_for("SELECT NOT ok AND detail ~ 'bulk: not today' FROM spark_ops.health() WHERE check_name = 'paused'", 'B20: twelve hundred fail alike: the consumer pauses');
 cmp_ok($spark->sql("SELECT parked + dead FROM spark_ops.bus_status() WHERE consumer = 'bulk'"), '<=', 20, 'B20: and at most 20 are blamed');
-$bus->emit('shop.bulk', 2200, 1);
-$bus->comes('bulk', 2200, '1', 'B14: a good key of a later window comes');
+$bus->author(emit_keys(1, 2200, 2239));
+$spark->wait_for('SELECT 40 = ' . in_batches('bulk', 2200, 2239), 'B14: good keys of a later window come');
 $bus->status_becomes('bulk', '0 0 1200', 'B14: each of the others is dead for itself');
 $spark->wait_for("SELECT ok FROM spark_ops.health() WHERE check_name = 'paused'", 'B20: and the consumer does not pause');
 $bus->mend('bulk');
@@ -343,7 +343,7 @@ for my $code ('40001', '40P01', '55P03')
 my %code_of = (700 => '40001', 701 => '40P01', 702 => '55P03', 703 => '53100', 704 => '53200', 705 => '53300', 706 => '53400', 707 => '58030', 708 => 'XX001');
 $bus->subscribe('bulk', 'shop.bulk', 3);
 $bus->breaks('bulk', $_, $code_of{$_}) for keys %code_of;
-$bus->author('BEGIN; ' . emit_keys(1, 700, 709) . '; ' . emit_keys(2, 700, 709) . '; COMMIT');
+$bus->author('BEGIN; ' . emit_keys(1, 700, 748) . '; ' . emit_keys(2, 700, 748) . '; COMMIT');
 $bus->comes('bulk', 709, '1,2', 'B19 B24: a message that always fails in a class of its own: other keys go on');
 $bus->status_becomes('bulk', '0 16 2', 'B19 B24: the keys of such messages wait');
 for my $key (sort keys %code_of)
@@ -357,16 +357,26 @@ $spark->sql("SELECT spark_ops.retry_all('bulk', 'mended')");
 $bus->comes('bulk', $_, '1,2', "B19 B24: mended, both come in order ($code_of{$_})") for sort keys %code_of;
 $bus->status_becomes('bulk', '0 0 0', 'B19 B24: and nothing is left');
 
+# All of them alike: it is the consumer.
+$bus->breaks('bulk', undef, '40001');
+$bus->author(emit_keys(1, 760, 799));
+$spark->wait_for("SELECT NOT ok AND detail ~ 'bulk: not today' FROM spark_ops.health() WHERE check_name = 'paused'", 'B20 B24: all keys fail for a rival, again and again: the consumer pauses');
+cmp_ok($spark->sql("SELECT sum(parked + dead) FROM spark_ops.bus_status() WHERE consumer = 'bulk'"), '<=', 20, 'B20 B24: and at most 20 are blamed');
+$bus->mend('bulk');
+$spark->wait_for("SELECT sum(lag_messages + parked) = 0 FROM spark_ops.bus_status() WHERE consumer = 'bulk'", 'B20 B24: it goes on by itself');
+$spark->sql("SELECT spark_ops.retry_all('bulk', 'mended')");
+$spark->wait_for('SELECT 40 = ' . in_batches('bulk', 760, 799), 'B20 B24: and all are handled');
+
 # Of a lock that somebody holds for long, the others know nothing.
-$bus->author("INSERT INTO shop.stock VALUES ('" . $bus->key(720) . "', 0)");
+$bus->author("INSERT INTO shop.stock VALUES ('" . $bus->key(750) . "', 0)");
 $bus->handler('bulk', "PERFORM FROM shop.stock WHERE key = m.aggregate_id FOR UPDATE NOWAIT;");
 my $keeper = $bus->session;
-$keeper->query_safe("BEGIN; UPDATE shop.stock SET n = 1 WHERE key = '" . $bus->key(720) . "'");
-$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.bulk', $_, 1) } 720, 721));
-$bus->comes('bulk', 721, '1', 'B24: a row that a user holds locked holds up its key alone');
+$keeper->query_safe("BEGIN; UPDATE shop.stock SET n = 1 WHERE key = '" . $bus->key(750) . "'");
+$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.bulk', $_, 1) } 750, 751));
+$bus->comes('bulk', 751, '1', 'B24: a row that a user holds locked holds up its key alone');
 $bus->status_becomes('bulk', '0 1 0', 'B24: which is set aside');
 $keeper->query_safe('COMMIT');
-$bus->comes('bulk', 720, '1', 'B24: and goes on once he lets go');
+$bus->comes('bulk', 750, '1', 'B24: and goes on once he lets go');
 $keeper->quit;
 
 # ---- a handler that will not be stopped

@@ -175,7 +175,7 @@ unlike(slurp_file($node->logfile, $log), qr/attempt \d+ of spark consumer "sleep
 $bus->handler('sleepy');
 my %code_of = (16 => '40001', 17 => '40P01', 18 => '55P03', 19 => '53100', 20 => '53200', 21 => '53300', 22 => '58030', 23 => 'XX002');
 $bus->breaks('sleepy', $_, $code_of{$_}) for keys %code_of;
-$bus->author('SELECT ' . join(', ', map { my $key = $_; map { $bus->emission('shop.sleep', $key, $_) } 1 .. 2 } 16 .. 24));
+$bus->author('SELECT ' . join(', ', map { my $key = $_; map { $bus->emission('shop.sleep', $key, $_) } 1 .. 2 } 16 .. 64));
 dispatch() for 1 .. 2;
 is($bus->seen('sleepy', 24), '1,2', 'B19 B24: messages that always fail, of whatever class: other keys are handled in the same calls');
 dispatch_until('sleepy', '0 14 2', 'B19 B24: their own keys wait');
