@@ -87,9 +87,8 @@ read_waiting(const Listener *listener, int lane, Arena *arena)
 
 /* False where it is not counted.  Where nothing waits, nothing that comes is older than now. */
 static bool
-counted_waiting(const Listener *listener, int lane, Waiting *waiting)
+counted_waiting(const Listener *listener, int lane, Oid table, Waiting *waiting)
 {
-	Oid			table = table_of_parked();
 	Instant		now = server_time();
 	int64		emitted = traffic_of(listener, lane);
 	CounterSlot *slot = take_counter_slot(consumer_key(listener->name), false);
@@ -118,13 +117,15 @@ counted_waiting(const Listener *listener, int lane, Waiting *waiting)
 static bool
 all_counted(List *listeners, int lanes, Waiting *all)
 {
+	/* Before, as nobody may wait for a catalog while the others wait for him. */
+	Oid			table = table_of_parked();
 	ListCell   *cell;
 	bool		is_counted = is_counting() && !something_is_in_doubt();
 
 	begin_reading_counts();
 	foreach(cell, listeners)
 		for (int lane = 0; lane < lanes && is_counted; lane++)
-			is_counted = counted_waiting(lfirst(cell), lane, all++);
+			is_counted = counted_waiting(lfirst(cell), lane, table, all++);
 	end_with_counts();
 	return is_counted;
 }
@@ -261,7 +262,7 @@ waiting_look(const Listener *listener, int lane)
 
 	settle_doubts();
 	/* It notes, where nothing waits, that nothing older does. */
-	if (counted_waiting(listener, lane, &waiting))
+	if (counted_waiting(listener, lane, table_of_parked(), &waiting))
 		return emitted;
 	slot = take_counter_slot(consumer_key(listener->name), false);
 	if (slot == NULL)
