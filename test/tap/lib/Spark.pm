@@ -19,7 +19,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 60;	# seconds that wait_for() waits
+our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 180;	# seconds that wait_for() waits, on a machine with much else to do
 our $password = 'correct horse battery staple';
 
 # start(%options): name, database, conf (more settings), install (0: no books),

@@ -16,7 +16,7 @@ use IO::Handle;
 use IO::Select;
 use IPC::Open2;
 
-our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 60;
+our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 180;
 
 my $end_of_answer = 'end-of-answer';
 
