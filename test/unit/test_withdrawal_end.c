@@ -6,18 +6,9 @@
 #include "bitcoin_world.h"
 
 #include "bitcoin/schedule.h"
+#include "lightning/node_kinds.h"
 
 #define OUTSIDE_REQUEST "regtest/x/5000000/3600/o"
-
-static const NodeCapabilities of_lnbits = {
-	.failure_rule = FAILURE_IS_WEAK,
-	.not_found_rule = NOT_FOUND_TWICE,
-};
-static const NodeCapabilities of_cln = {
-	.failure_rule = FAILURE_AFTER_EXPIRY,
-	.not_found_rule = NOT_FOUND_AFTER_EXPIRY,
-	.refuses_second_payment = true,
-};
 
 static Withdrawal *
 stored(BitcoinWorld *self, const Withdrawal *withdrawal)
@@ -59,7 +50,7 @@ L26_the_node_is_asked_before_a_hash_is_paid_again(void **state)
 	BitcoinWorld *self = *state;
 	Withdrawal *second = asked_again(self);
 
-	self->standing.capabilities = &of_cln;
+	self->standing.capabilities = &node_capabilities[NODE_KIND_CLN];
 	assert_int_equal(asked_and_told(self, second, PAYMENT_UNAVAILABLE), NODE_LOOKUP_PAYMENT);
 	assert_true(instant_is_none(stored(self, second)->checked_at));
 	assert_int_equal(asked_and_told(self, second, PAYMENT_PENDING), NODE_LOOKUP_PAYMENT);
@@ -75,7 +66,7 @@ L26_a_node_that_pays_twice_must_know_that_the_first_is_dead(void **state)
 	BitcoinWorld *self = *state;
 	Withdrawal *second = asked_again(self);
 
-	self->standing.capabilities = &of_lnbits;
+	self->standing.capabilities = &node_capabilities[NODE_KIND_LNBITS];
 	/* its word is weak until a day after the invoice's end: it is never paid again */
 	assert_int_equal(asked_and_told(self, second, PAYMENT_FAILED), NODE_LOOKUP_PAYMENT);
 	assert_true(instant_is_none(stored(self, second)->checked_at));
@@ -249,7 +240,7 @@ L23_a_weak_failure_holds_the_reserve_for_a_day_more(void **state)
 	BitcoinWorld *self = *state;
 	Withdrawal *withdrawal = unknown_withdrawal(self);
 
-	self->standing.capabilities = &of_lnbits;
+	self->standing.capabilities = &node_capabilities[NODE_KIND_LNBITS];
 	look_up_as(self, withdrawal, PAYMENT_FAILED);
 	assert_int_equal(stored(self, withdrawal)->state, WITHDRAWAL_UNKNOWN);
 	world_wait(&self->world, 3600 + 86400 + 200);
