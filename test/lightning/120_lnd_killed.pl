@@ -150,6 +150,28 @@ ends_as_the_payee_says('the payee was gone', $request, $hash, $id);
 # For a while it would not even try that channel again.
 $nodes->lncli($_, 'resetmc') for qw(first second);
 
+# ---- the channel is closed by force while the payee holds a payment
+($request, $hash, $preimage) = $hub->held('third', 300_000);
+($id) = $hub->withdraw($alice, $request);
+$hub->is_held('third', $hash);
+my ($channel) = @{ $nodes->lncli('first', 'listchannels')->{channels} };
+is(scalar(grep { $_->{hash_lock} eq $hash } @{ $channel->{pending_htlcs} }), 1, 'the payment is under way in a channel');
+$nodes->lncli('first', 'closechannel', '--force', "--chan_point=$channel->{channel_point}");
+$nodes->mine(1);
+$nodes->until('the channel is gone', sub { !@{ $nodes->lncli('first', 'listchannels')->{channels} } });
+$hub->look_now($id);
+is($hub->shown($alice, $id, 'status'), 'pending', 'F9 after a forced close the payment is pending still');
+is($hub->shown($alice, $id, "state IN ('in_flight', 'unknown')"), 't', '... and nobody calls it failed');
+$nodes->lncli('third', 'settleinvoice', $preimage);
+# What the payee has shown comes to us over the chain, or by what its neighbour still tells.
+for (my $deadline = time() + 120; time() < $deadline && $hub->shown($alice, $id, 'status') eq 'pending';)
+{
+	$nodes->mine(1);
+	select(undef, undef, undef, 0.5);
+	$hub->look_now($id);
+}
+spend($id, $hash, 'F9 settled on the chain, it is paid');
+
 balance_is('after all this, all is charged that was paid');
 $hub->finish;
 done_testing();

@@ -5,7 +5,7 @@
 #		that was unknown is known, the money adds up, no hash was paid twice, and
 #		nothing was given back that was paid; the node's own record is the witness.
 #
-#		SPARK_FAULTS			how many payments (360); ./dev campaign takes 10,000
+#		SPARK_FAULTS			how many payments (270); ./dev campaign takes 10,000
 #		SPARK_FAULTS_SEED		the seed of a run, as it was printed; else one by chance
 #		SPARK_FAULTS_WORLDS		only worlds whose name fits this pattern
 #		SPARK_FAULTS_AT_ONCE	so many worlds run beside each other (3)
@@ -21,7 +21,7 @@ use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $payments = $ENV{SPARK_FAULTS} || 360;
+my $payments = $ENV{SPARK_FAULTS} || 270;
 my $seed = $ENV{SPARK_FAULTS_SEED} || (time() ^ ($$ << 8)) & 0x7fffffff;
 my $at_once = $ENV{SPARK_FAULTS_AT_ONCE} || 3;
 my @worlds = map { Campaign::Simulated->new($_) } qw(lnd cln lnbits eclair phoenixd);

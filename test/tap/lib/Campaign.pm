@@ -217,7 +217,8 @@ sub settle
 	}
 	is($self->left, '0', "all that was unknown became known (seed $self->{seed})")
 	  or diag($spark->sql("SELECT state, count(*), min(alarm), min(payment_hash) FROM spark_bitcoin.withdrawals GROUP BY 1; SELECT count(*) $unbooked; SELECT count(*) $uncredited;"
-			. ' SELECT state, count(*) FROM spark_bitcoin.deposits GROUP BY 1; SELECT * FROM spark_ops.node_health() WHERE NOT ok') . "\nunder way: " . $world->under_way);
+			. " SELECT state, count(*) FROM spark_bitcoin.deposits GROUP BY 1; SELECT d, now() FROM spark_bitcoin.deposits d WHERE state = 'intent';"
+			. ' SELECT * FROM spark_ops.node_health() WHERE NOT ok') . "\nunder way: " . $world->under_way);
 	$spark->wait_until_drained;
 	return;
 }
