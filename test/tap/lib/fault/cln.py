@@ -202,9 +202,9 @@ class ClnHandler(Handler):
 
 
 def xpay_begun(params):
-    """What a reply that comes to grief would have been."""
+    """What a reply that comes to grief would have been: with the preimage of what is paid alone."""
     payment = node.pay(params['invstring'], params.get('amount_msat', 0), params['maxfee'])
-    return {'payment_preimage': payment['preimage'] or '00' * 32, 'amount_msat': payment['msat'],
+    return {'payment_preimage': payment['preimage'] if payment['status'] == 'SUCCEEDED' else '00' * 32, 'amount_msat': payment['msat'],
             'amount_sent_msat': payment['msat'] + payment['fee'], 'failed_parts': 0, 'successful_parts': 1}
 
 
