@@ -59,7 +59,7 @@ find_shut(Batch *batch)
 	/* Those of a batch that is handled together are as they are: it is all or none. */
 	if (batch->mode != BATCH_TOGETHER)
 		batch->shut.keys = ARENA_ARRAY(served->arena, Uuid, 2 * count);
-	if (!any_shut_key(served->consumer))
+	if (!has_parked(served->consumer))
 		return;
 	if (batch->shut.keys == NULL)
 		batch->shut.keys = ARENA_ARRAY(served->arena, Uuid, count);

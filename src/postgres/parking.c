@@ -19,20 +19,13 @@
 	", holds, attempts, due, error_code, error_message, error_detail, error_context, first_failed_at"
 
 static Statement find_shut_keys = {
-	.sql = "SELECT DISTINCT aggregateid FROM spark_common.retry"
-	"  WHERE consumer = $1 AND aggregateid = ANY ($2) AND holds <> 'none'"
-	" UNION SELECT aggregateid FROM spark_common.dead_letter"
-	"  WHERE consumer = $1 AND aggregateid = ANY ($2) AND holds <> 'none'"};
-
-static Statement find_key_holder = {
-	.sql = "SELECT FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 AND holds <> 'none'"
-	" UNION ALL SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND aggregateid = $2 AND holds <> 'none' LIMIT 1"};
+	.sql = SHUT_KEYS("consumer = $1 AND aggregateid = ANY ($2)")};
 
 static Statement find_lane_holder = {
 	.sql = "SELECT FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND holds = 'lane'"
 	" UNION ALL SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2 AND holds = 'lane' LIMIT 1"};
 
-static Statement find_any_shut = {
+static Statement find_any_parked = {
 	.sql = "SELECT 1 WHERE EXISTS (SELECT FROM spark_common.retry WHERE consumer = $1)"
 	" OR EXISTS (SELECT FROM spark_common.dead_letter WHERE consumer = $1)"};
 
@@ -87,9 +80,9 @@ static Statement insert_dead = {
 	"  pg_catalog.clock_timestamp() FROM dead"};
 
 bool
-any_shut_key(const char *consumer)
+has_parked(const char *consumer)
 {
-	return statement_run(&find_any_shut, PARAMETERS(param_text(consumer))) > 0;
+	return statement_run(&find_any_parked, PARAMETERS(param_text(consumer))) > 0;
 }
 
 size_t
@@ -119,7 +112,9 @@ lane_is_held(const char *consumer, int lane)
 static bool
 key_is_held(const char *consumer, Uuid key)
 {
-	return statement_run(&find_key_holder, PARAMETERS(param_text(consumer), param_uuid(key))) > 0;
+	Uuid		shut;
+
+	return shut_keys(consumer, &key, 1, &shut) > 0;
 }
 
 KeyChange

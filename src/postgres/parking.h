@@ -28,8 +28,13 @@ typedef struct Parked
 	Instant		first_failed_at;	/* none: it has waited behind another */
 } Parked;
 
-/* Whether any key may be: mostly none is, and then nobody asks which. */
-extern bool any_shut_key(const char *consumer);
+/* The keys that are shut, each once, where that holds of their messages: SQL for those who ask. */
+#define SHUT_KEYS(condition) \
+	"SELECT aggregateid FROM spark_common.retry WHERE holds <> 'none' AND " condition \
+	" UNION SELECT aggregateid FROM spark_common.dead_letter WHERE holds <> 'none' AND " condition
+
+/* Whether any message is parked or dead: mostly none is, and then nobody asks which key is shut. */
+extern bool has_parked(const char *consumer);
 
 /* Which of these keys are shut for the consumer: written to shut, which has room for all; how many. */
 extern size_t shut_keys(const char *consumer, const Uuid *keys, size_t count, Uuid *shut);

@@ -20,6 +20,7 @@
 #include "postgres/errors.h"
 #include "postgres/log.h"
 #include "postgres/operator_log.h"
+#include "postgres/parking.h"
 #include "postgres/pending_counts.h"
 #include "postgres/place.h"
 #include "postgres/relane.h"
@@ -45,10 +46,6 @@ typedef struct Replay
 static Statement hold_off_rotation = {
 	.sql = "LOCK TABLE spark_common.subscription IN ROW EXCLUSIVE MODE"};
 
-static Statement find_failed = {
-	.sql = "SELECT FROM spark_common.retry WHERE consumer = $1"
-	" UNION ALL SELECT FROM spark_common.dead_letter WHERE consumer = $1 LIMIT 1"};
-
 static LaneStatement find_message = {
 	.pattern = "SELECT seq, created_at FROM spark_common.outbox_%1$d WHERE id = $1"};
 
@@ -71,9 +68,6 @@ static LaneStatement find_lowest = {
 static void
 refuse_what_is_no_replay(const Replay *replay)
 {
-	Rows		rows;
-	bool		has_failed;
-
 	if (context_consumer(replay->consumer) != NULL)
 		refuse_now("What a context has not handled is parked or dead: retry that. Subscribe a consumer of your own to hear more.",
 				   "Consumer %s is a context of spark: its messages move and count money, each of them once.",
@@ -82,10 +76,7 @@ refuse_what_is_no_replay(const Replay *replay)
 		refuse_now("Wait until it has, by spark_ops.bus_status(), then call again.",
 				   "Consumer %s has not handled all that was emitted before the last change of lanes.",
 				   replay->consumer);
-	rows = rows_open(&find_failed, PARAMETERS(param_text(replay->consumer)));
-	has_failed = rows_next(&rows);
-	rows_close(&rows);
-	if (has_failed)
+	if (has_parked(replay->consumer))
 		refuse_now("Retry or drop these first: they would come twice.",
 				   "Messages of consumer %s are parked or dead.", replay->consumer);
 }

@@ -14,6 +14,7 @@
 #include "postgres/detach.h"
 #include "postgres/environment.h"
 #include "postgres/in_doubt.h"
+#include "postgres/parking.h"
 #include "postgres/pause.h"
 #include "postgres/pending_counts.h"
 #include "postgres/pressure.h"
@@ -31,10 +32,7 @@
 static Statement read_failed = {
 	.sql = "SELECT (SELECT pg_catalog.count(*) FROM spark_common.retry WHERE consumer = $1 AND lane = $2),"
 	" (SELECT pg_catalog.count(*) FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2),"
-	" (SELECT pg_catalog.count(*) FROM (SELECT aggregateid FROM spark_common.retry"
-	"   WHERE consumer = $1 AND lane = $2 AND holds <> 'none'"
-	"  UNION SELECT aggregateid FROM spark_common.dead_letter"
-	"   WHERE consumer = $1 AND lane = $2 AND holds <> 'none') k)",
+	" (SELECT pg_catalog.count(*) FROM (" SHUT_KEYS("consumer = $1 AND lane = $2") ") k)",
 	.read_only = true};
 
 static Statement read_last_error = {
