@@ -15,6 +15,7 @@
 
 #include "postgres/environment.h"
 #include "postgres/errors.h"
+#include "postgres/message_rows.h"
 #include "postgres/outbox.h"
 #include "postgres/place.h"
 #include "postgres/statement.h"
@@ -45,8 +46,8 @@ static Statement take_due = {
 	.sql = "WITH gone AS (DELETE FROM spark_common.delayed WHERE ctid = ANY (ARRAY("
 	"  SELECT ctid FROM spark_common.delayed WHERE due >= $1 AND due <= $2"
 	"  ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING *)"
-	" SELECT id, aggregatetype, aggregateid, type, payload, schemaversion, correlationid, causationid,"
-	"  traceparent, created_at, due FROM gone ORDER BY due, id"};
+	/* Whatever has caused it, one that has waited is not deep. */
+	" SELECT " MESSAGE_COLUMNS ", due FROM (SELECT *, 0::pg_catalog.int2 AS depth FROM gone) m ORDER BY due, id"};
 
 static Statement find_next = {
 	.sql = "SELECT due FROM spark_common.delayed WHERE due >= $1 ORDER BY due LIMIT 1"};
@@ -111,23 +112,6 @@ take_due_rows(Instant from, Instant now, int64 most)
 	return rows;
 }
 
-static Message
-message_of(const Rows *rows, Arena *arena)
-{
-	return (Message) {
-		.id = row_uuid(rows, 1),
-		.aggregate_type = row_text(rows, 2, arena),
-		.aggregate_id = row_uuid(rows, 3),
-		.type_name = row_text(rows, 4, arena),
-		.payload_json = row_text(rows, 5, arena),
-		.schema_version = row_int(rows, 6),
-		.correlation_id = row_uuid(rows, 7),
-		.causation_id = row_uuid(rows, 8),
-		.traceparent = row_text(rows, 9, arena),
-		.created_at = row_instant(rows, 10),
-	};
-}
-
 int64
 move_due(int64 most)
 {
@@ -145,8 +129,8 @@ move_due(int64 most)
 	rows = take_due_rows(whole ? (Instant) {1} : instant_plus_seconds(taken_up_to, -BEHIND_SECONDS), now, most);
 	while (rows_next(&rows))
 	{
-		messages[count++] = message_of(&rows, arena);
-		last = row_instant(&rows, 11);
+		messages[count++] = message_of_row(&rows, 1, arena);
+		last = row_instant(&rows, 12);
 	}
 	rows_close(&rows);
 	if (count > 0)

@@ -13,6 +13,8 @@
 #include "postgres/handler_call.h"
 
 #include "postgres/environment.h"
+#include "postgres/log_row.h"
+#include "postgres/message_rows.h"
 #include "postgres/settings.h"
 #include "postgres/transaction.h"
 
@@ -96,23 +98,12 @@ static Datum
 message_datum(const Message *message)
 {
 	TupleDesc	description = lookup_rowtype_tupdesc(message_row_type(), -1);
+	Datum		values[LOG_COLUMNS];
+	bool		nulls[LOG_COLUMNS];
 	Datum		row;
-	Datum		values[10];
-	bool		nulls[10] = {false};
 
-	values[0] = uuid_datum(message->id);
-	values[1] = CStringGetTextDatum(message->type_name);
-	values[2] = CStringGetTextDatum(message->aggregate_type);
-	values[3] = uuid_datum(message->aggregate_id);
-	values[4] = DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json));
-	values[5] = Int32GetDatum(message->schema_version);
-	values[6] = uuid_datum(message->correlation_id);
-	values[7] = uuid_datum(message->causation_id);
-	nulls[7] = uuid_is_nil(message->causation_id);
-	nulls[8] = message->traceparent == NULL;
-	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(message->traceparent);
-	values[9] = TimestampTzGetDatum(timestamp_from_instant(message->created_at));
-	row = HeapTupleGetDatum(heap_form_tuple(description, values, nulls));
+	message_columns(message, DirectFunctionCall1(jsonb_in, CStringGetDatum(message->payload_json)), values, nulls);
+	row = message_value(description, values, nulls);
 	ReleaseTupleDesc(description);
 	return row;
 }

@@ -27,6 +27,32 @@ message_of_row(const Rows *rows, int first, Arena *arena)
 	};
 }
 
+static void
+put(Datum *values, bool *nulls, LogColumn column, Datum value)
+{
+	values[column] = value;
+	nulls[column] = false;
+}
+
+void
+message_columns(const Message *message, Datum payload, Datum *values, bool *nulls)
+{
+	memset(nulls, true, LOG_COLUMNS * sizeof(bool));
+	put(values, nulls, LOG_ID, uuid_datum(message->id));
+	put(values, nulls, LOG_AGGREGATE_TYPE, CStringGetTextDatum(message->aggregate_type));
+	put(values, nulls, LOG_AGGREGATE_ID, uuid_datum(message->aggregate_id));
+	put(values, nulls, LOG_TYPE, CStringGetTextDatum(message->type_name));
+	put(values, nulls, LOG_PAYLOAD, payload);
+	put(values, nulls, LOG_SCHEMA_VERSION, Int32GetDatum(message->schema_version));
+	put(values, nulls, LOG_CORRELATION_ID, uuid_datum(message->correlation_id));
+	if (!uuid_is_nil(message->causation_id))
+		put(values, nulls, LOG_CAUSATION_ID, uuid_datum(message->causation_id));
+	if (message->traceparent != NULL)
+		put(values, nulls, LOG_TRACEPARENT, CStringGetTextDatum(message->traceparent));
+	put(values, nulls, LOG_DEPTH, Int16GetDatum((int16) message->depth));
+	put(values, nulls, LOG_CREATED_AT, TimestampTzGetDatum(timestamp_from_instant(message->created_at)));
+}
+
 Datum
 message_value(TupleDesc description, const Datum *values, const bool *nulls)
 {

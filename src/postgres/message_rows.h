@@ -17,7 +17,13 @@
 /* The place of the payload in a value of type spark_bus.message. */
 #define MESSAGE_PAYLOAD 5
 
-/* A row of the log (log_row.h) as a value of that type, whose description is given. */
+/*
+ * Its columns in a row of the log (log_row.h), with that payload, a jsonb; those
+ * that a message does not have are null.
+ */
+extern void message_columns(const Message *message, Datum payload, Datum *values, bool *nulls);
+
+/* A row of the log as a value of that type, whose description is given. */
 extern Datum message_value(TupleDesc description, const Datum *values, const bool *nulls);
 
 /* The message in a row of the log; names and payload are left to the caller. */

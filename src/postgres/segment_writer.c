@@ -5,9 +5,9 @@
 #include "postgres/segment_writer.h"
 
 #include "postgres/consumers.h"
-#include "postgres/environment.h"
 #include "postgres/log.h"
 #include "postgres/log_row.h"
+#include "postgres/message_rows.h"
 
 #include "access/table.h"
 #include "commands/sequence.h"
@@ -53,36 +53,19 @@ put(TupleTableSlot *slot, LogColumn column, Datum value)
 	slot->tts_isnull[column] = false;
 }
 
-static void
-put_text_or_null(TupleTableSlot *slot, LogColumn column, const char *text)
-{
-	if (text != NULL)
-		put(slot, column, CStringGetTextDatum(text));
-}
-
 void
 segment_append(SegmentWriter *writer, const Message *message, Datum payload)
 {
 	TupleTableSlot *slot = writer->slot;
 	MemoryContext caller = MemoryContextSwitchTo(GetPerTupleMemoryContext(writer->state));
+	const char *destination = message_destination(message);
 
 	ExecClearTuple(slot);
-	memset(slot->tts_isnull, true, LOG_COLUMNS * sizeof(bool));
+	message_columns(message, payload, slot->tts_values, slot->tts_isnull);
 	put(slot, LOG_SEQ, Int64GetDatum(nextval_internal(writer->numbers, false)));
 	put(slot, LOG_XID, FullTransactionIdGetDatum(GetTopFullTransactionId()));
-	put(slot, LOG_ID, uuid_datum(message->id));
-	put(slot, LOG_AGGREGATE_TYPE, CStringGetTextDatum(message->aggregate_type));
-	put(slot, LOG_AGGREGATE_ID, uuid_datum(message->aggregate_id));
-	put(slot, LOG_TYPE, CStringGetTextDatum(message->type_name));
-	put(slot, LOG_PAYLOAD, payload);
-	put(slot, LOG_SCHEMA_VERSION, Int32GetDatum(message->schema_version));
-	put(slot, LOG_CORRELATION_ID, uuid_datum(message->correlation_id));
-	if (!uuid_is_nil(message->causation_id))
-		put(slot, LOG_CAUSATION_ID, uuid_datum(message->causation_id));
-	put_text_or_null(slot, LOG_TRACEPARENT, message->traceparent);
-	put_text_or_null(slot, LOG_DESTINATION, message_destination(message));
-	put(slot, LOG_DEPTH, Int16GetDatum((int16) message->depth));
-	put(slot, LOG_CREATED_AT, TimestampTzGetDatum(timestamp_from_instant(message->created_at)));
+	if (destination != NULL)
+		put(slot, LOG_DESTINATION, CStringGetTextDatum(destination));
 	ExecStoreVirtualTuple(slot);
 	MemoryContextSwitchTo(writer->state->es_query_cxt);
 	ExecSimpleRelationInsert(writer->target, writer->state, slot);
