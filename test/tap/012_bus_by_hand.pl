@@ -144,9 +144,11 @@ $bus->handler('ring', "PERFORM spark_bus.emit('shop.ring', m.aggregate_id, '{\"n
 $bus->subscribe('ring', 'shop.ring');
 $bus->author('SELECT ' . join(', ', map { $bus->emission('shop.ring', $_, 1) } 200 .. 219));
 dispatch() for 1 .. 3;
+my $before = $spark->sql('SELECT max(place) FROM shop.seen');
 $bus->emit('shop.ring', 220, 3);
 dispatch();
 is($bus->seen('ring', 220), '3', 'B22: among twenty that go in a circle, another has its turn at once');
+cmp_ok($spark->sql("SELECT max(place) - $before FROM shop.seen WHERE key = '" . $bus->key(220) . "'"), '<=', 2 * 20, 'B22: after two rounds of the twenty at most');
 is($spark->sql("SELECT count(*) < 200 FROM shop.seen WHERE consumer = 'ring'"), 't', 'B22: before they have gone round often');
 dispatch_until('ring', '0 0 20', 'B22: each of the twenty ends in a dead letter');
 is($spark->sql("SELECT string_agg(DISTINCT c::text, ' ') FROM (SELECT count(*) AS c FROM shop.seen WHERE consumer = 'ring' AND n < 3 GROUP BY key) t"), '101', 'B22: after a hundred hops');
