@@ -41,15 +41,16 @@ $bus->status_becomes($_, '0 0 0') for qw(plain other);
 
 # ---- B16: beside a handler of 60 s
 $bus->handler('slow', "IF m.payload->>'n' = '1' THEN PERFORM pg_sleep(60); END IF;");
-$bus->subscribe('slow', 'shop.slow', 2);
+$bus->subscribe('slow', 'shop.slow');
 $bus->emit('shop.slow', 4, 1);
 $spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark consumer' AND wait_event = 'PgSleep'");
 my $beside = p99('plain', 5);
 cmp_ok($beside, '<=', 2 * $quiet + 1, "B16 p99 beside a handler of 60 s ($quiet, $beside ms)");
 is($bus->status('slow'), '1 0 0', 'B16 which has not ended meanwhile');
 $spark->wait_for("SELECT count(*) = 1 FROM spark_common.retry WHERE consumer = 'slow' AND attempts = 1 AND error_code = '57014'", 'B16 its limit ends it, and that is an attempt');
-is($spark->sql("SELECT r.first_failed_at - o.created_at BETWEEN interval '30 s' AND interval '33 s' FROM spark_common.retry r JOIN spark_common.outbox o USING (id)"),
-	't', 'B16 after spark.handler_timeout, which is 30 s');
+my $ended = $spark->sql("SELECT round(extract(epoch FROM r.first_failed_at - o.created_at)) FROM spark_common.retry r JOIN spark_common.outbox o USING (id)");
+cmp_ok($ended, '>=', 30, "B16 after spark.handler_timeout, which is 30 s ($ended s)");
+cmp_ok($ended, '<=', 75, 'B16 which it may take twice: in its batch, and then alone');
 $bus->handler('slow');
 $bus->comes('slow', 4, '1', 'B16 mended, it is handled');
 
