@@ -19,6 +19,7 @@
 #include "postgres/pending_counts.h"
 #include "postgres/place.h"
 #include "postgres/pressure.h"
+#include "postgres/rotation.h"
 #include "postgres/statement.h"
 #include "postgres/test_point.h"
 #include "postgres/wakeup.h"
@@ -50,10 +51,6 @@ static Statement move_dead = {
 static Statement insert_epoch = {
 	.sql = "INSERT INTO spark_common.lane_epoch (epoch, lanes, made, barrier, switched_by, at)"
 	" VALUES ($1, $2, $3, $4, pg_catalog.pg_current_xact_id(), pg_catalog.clock_timestamp())"};
-
-/* Rotation must not judge a segment while a cursor comes that it cannot see yet. */
-static Statement hold_off_rotation = {
-	.sql = "LOCK TABLE spark_common.subscription IN ROW EXCLUSIVE MODE"};
 
 static LaneStatement raise_number = {
 	.pattern = "SELECT pg_catalog.setval('spark_common.outbox_%1$d_seq', $1)"};
@@ -174,7 +171,7 @@ begin_in_epoch(const char *consumer)
 	Cursor		cursor;
 	bool		is_new = !cursor_load(consumer, 0, context_arena(CurrentMemoryContext), &cursor);
 
-	(void) statement_run(&hold_off_rotation, NO_PARAMETERS);
+	hold_off_rotation();
 	for (int lane = 0; lane < shape->made; lane++)
 		cursor_create(consumer, lane);
 	if (is_new)

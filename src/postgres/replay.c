@@ -24,6 +24,7 @@
 #include "postgres/pending_counts.h"
 #include "postgres/place.h"
 #include "postgres/relane.h"
+#include "postgres/rotation.h"
 #include "postgres/statement.h"
 #include "postgres/wakeup.h"
 
@@ -43,8 +44,6 @@ typedef struct Replay
 	Arena	   *arena;
 } Replay;
 
-static Statement hold_off_rotation = {
-	.sql = "LOCK TABLE spark_common.subscription IN ROW EXCLUSIVE MODE"};
 
 static LaneStatement find_message = {
 	.pattern = "SELECT seq, created_at FROM spark_common.outbox_%1$d WHERE id = $1"};
@@ -214,7 +213,7 @@ spark_ops_replay(PG_FUNCTION_ARGS)
 	bus_required();
 	consumer_required(replay.consumer);
 	take_all_places(replay.consumer);
-	(void) statement_run(&hold_off_rotation, NO_PARAMETERS);
+	hold_off_rotation();
 	replay.listener = listener_of(replay.consumer, replay.arena);
 	refuse_what_is_no_replay(&replay);
 	if (!PG_ARGISNULL(3))

@@ -70,6 +70,9 @@ static SegmentStatement find_locker = {
 	"  AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()"
 	" ORDER BY l.pid IS NOT NULL, a.xact_start LIMIT 1"};
 
+static Statement lock_cursors = {
+	.sql = "LOCK TABLE spark_common.subscription IN ROW EXCLUSIVE MODE"};
+
 static SegmentStatement empty = {
 	.pattern = "TRUNCATE spark_common.outbox_%1$d_%2$d"};
 
@@ -256,6 +259,12 @@ rotation_obstacle(Arena *arena)
 		if (!noted_obstacle(lane, arena, &obstacle))
 			obstacle = find_obstacle(lane, arena);
 	return obstacle;
+}
+
+void
+hold_off_rotation(void)
+{
+	(void) statement_run(&lock_cursors, NO_PARAMETERS);
 }
 
 Rotation

@@ -29,6 +29,12 @@ typedef struct Rotation
 extern Rotation rotate_lane(int lane);
 
 /*
+ * No segment is emptied until the caller's transaction ends: for a cursor comes,
+ * or goes back, that rotation cannot see yet.
+ */
+extern void hold_off_rotation(void);
+
+/*
  * What keeps a segment that was left from being emptied, though its retention
  * has ended a minute ago; NULL: nothing does.  Reads only.
  */
