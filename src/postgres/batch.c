@@ -149,13 +149,24 @@ handle_or_queue(Batch *batch, UnitOfWork *work, int place, int *run)
 	batch->outcome.handled++;
 }
 
-static void
-handle_together(Batch *batch)
+/* When a batch that begins now ends: after the message that is handled then. */
+static Instant
+end_of(const Batch *batch)
 {
+	Instant		end = {server_time().microseconds + BATCH_MICROSECONDS};
+	Instant		until = batch->served.until;
+
+	return !instant_is_none(until) && instant_before(until, end) ? until : end;
+}
+
+static void
+handle_together(void *argument)
+{
+	Batch	   *batch = argument;
 	BatchOutcome *outcome = &batch->outcome;
 	UnitOfWork *work = unit_of_work_new(batch->served.arena, server_ports(), NULL);
-	Instant		now = server_time();
-	Instant		end = {now.microseconds + BATCH_MICROSECONDS};
+	Instant		end = end_of(batch);
+	Instant		now;
 	int			run = 0;		/* of calls that goes on; 0: none */
 
 	if (batch->served.listener->context != NULL)
@@ -275,6 +286,8 @@ handle_or_park(Batch *batch, int place)
 static void
 handle_one_by_one(Batch *batch)
 {
+	Instant		end = end_of(batch);
+
 	for (int i = 0; i < batch->reading.count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -287,7 +300,7 @@ handle_one_by_one(Batch *batch)
 		}
 		batch->outcome.done++;
 		/* Before a hundred are blamed for one reason. */
-		if (failure_pause(batch->served.consumer, batch->served.lane) > 0)
+		if (failure_pause(batch->served.consumer, batch->served.lane) > 0 || instant_before(end, server_time()))
 			cut(batch, i + 1);
 	}
 }
@@ -337,7 +350,7 @@ handle_what_was_read(Batch *batch)
 	cut(batch, bearable_count(&batch->reading));
 	find_shut(batch);
 	if (batch->mode == BATCH_TOGETHER)
-		handle_together(batch);
+		act_for(&batch->served, handle_together, batch);
 	else
 		handle_one_by_one(batch);
 }
@@ -365,33 +378,45 @@ note_waiting(const Batch *batch)
 		waiting_is_over(served->consumer, served->lane, reading->emitted);
 }
 
-void
-run_batch(void *argument)
+/* False where nothing was done, not even with the cursor. */
+static bool
+handle_window(Batch *batch)
 {
-	Batch	   *batch = argument;
 	Reading    *reading = &batch->reading;
 	bool		was_open;
+	bool		is_stored;
 	LogPosition before;
 	int			fetched;
 
-	take_place(batch->served.consumer, batch->served.lane);
 	if (!begin_batch(batch))
-		return;
+		return false;
 	before = reading->cursor.from;
 	was_open = reading->cursor.is_open;
 	fetched = reading->count = fetch_batch(batch);
 	TEST_POINT("fetched");
 	if (fetched > 0 && !is_expected(&batch->served, &reading->messages[0].message))
-		return;
+		return false;
 	if (fetched > 0)
 		handle_what_was_read(batch);
 	batch->outcome.passed = passed(reading, fetched);
 	advance(batch, fetched, was_open);
-	if (is_worth_storing(batch, fetched, was_open, &before))
+	is_stored = is_worth_storing(batch, fetched, was_open, &before);
+	if (is_stored)
 		cursor_store(&reading->cursor);
 	pressure_note_position(&reading->cursor);
 	note_waiting(batch);
 	batch->outcome.waits_to_enter = reading->last != NO_BARRIER && lane_is_drained(&reading->cursor);
+	return is_stored;
+}
+
+void
+run_batch(void *argument)
+{
+	Batch	   *batch = argument;
+
+	take_place(batch->served.consumer, batch->served.lane);
+	if (!handle_window(batch))
+		leave_place(batch->served.consumer, batch->served.lane);
 }
 
 void
@@ -417,4 +442,6 @@ run_entering(void *argument)
 	Batch	   *batch = argument;
 
 	batch->outcome.waits_to_enter = !enter_epoch(batch->served.consumer);
+	if (batch->outcome.waits_to_enter)
+		leave_all_places(batch->served.consumer);
 }

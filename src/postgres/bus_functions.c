@@ -192,13 +192,30 @@ read_committed_required(const char *function)
 				 errhint("Call it in a transaction of its own, without SET TRANSACTION ISOLATION LEVEL.")));
 }
 
+/* Once round all consumers and lanes; how many messages were handled. */
+static int64
+serve_everybody(int64 most)
+{
+	int64		done = 0;
+	ListCell   *cell;
+
+	foreach(cell, listeners(context_arena(CurrentMemoryContext)))
+		for (int lane = 0; lane < log_shape()->made && done < most; lane++)
+		{
+			Turn		turn = {.listener = lfirst(cell), .lane = lane, .in_session = true, .most = most - done};
+
+			serve(&turn);
+			done += turn.done;
+		}
+	return done;
+}
+
 Datum
 spark_bus_dispatch(PG_FUNCTION_ARGS)
 {
 	int32		most = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
 	int64		done = 0;
 	int64		round;
-	bool		at_end;
 	Ownership	ownership;
 
 	if (most < 1)
@@ -213,12 +230,8 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 	look_at_all_delayed();
 	do
 	{
-		ListCell   *cell;
-
 		round = move_due(Min(most - done, DUE_AT_ONCE));
-		foreach(cell, listeners(context_arena(CurrentMemoryContext)))
-			for (int lane = 0; lane < log_shape()->made; lane++)
-				round += serve(lfirst(cell), lane, most - done - round, true, &at_end);
+		round += serve_everybody(most - done - round);
 		done += round;
 	} while (round > 0 && done < most);
 	become_caller(ownership);

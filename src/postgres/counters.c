@@ -237,6 +237,26 @@ note_paused(const char *consumer, const char *why)
 }
 
 void
+note_in_the_way(const char *consumer, int lane, const char *who)
+{
+	char		clipped[sizeof(((ConsumerCounters *) NULL)->in_the_way)];
+	Instant		now = server_time();
+	CounterSlot *slot;
+
+	copy_clipped(clipped, sizeof(clipped), who != NULL ? who : "");
+	slot = take_counter_slot(consumer_key(consumer), true);
+	if (slot == NULL)
+		return;
+	if (who != NULL || slot->counters.lane_of_it == lane)
+	{
+		strcpy(slot->counters.in_the_way, clipped);
+		slot->counters.lane_of_it = lane;
+		slot->counters.seen_at = now;
+	}
+	let_counter_slot_go();
+}
+
+void
 note_shared(const char *consumer, bool is_shared)
 {
 	CounterSlot *slot = take_counter_slot(consumer_key(consumer), true);

@@ -28,6 +28,9 @@ typedef struct ConsumerCounters
 	char		paused[256];	/* why it waits; empty: it does not */
 	char		stopped[256];	/* who has paused it, or that it is detached; empty: nobody */
 	bool		shared;			/* a user's without a worker of its own */
+	char		in_the_way[256];	/* who keeps it from one lane, in which and when seen; empty: nobody */
+	int			lane_of_it;
+	Instant		seen_at;
 } ConsumerCounters;
 
 /* What waits for it in a lane, as it was counted and has changed since. */
@@ -62,6 +65,7 @@ extern void count_handled(const char *consumer, int lane, int64 handled, const H
 extern void add_handled(uint64 consumer, int lane, int64 handled, const HandlerTimes *times, Instant now);
 extern void note_error(const char *consumer, const char *message);
 extern void note_paused(const char *consumer, const char *why);	/* NULL: it goes on */
+extern void note_in_the_way(const char *consumer, int lane, const char *who);	/* NULL: nobody any more */
 extern void note_shared(const char *consumer, bool is_shared);
 extern ConsumerCounters consumer_counters(const char *consumer);
 

@@ -7,6 +7,10 @@
  * database's workers.  Each consumer of a user has a worker of its own, so that
  * a slow handler delays nobody else; where no worker slot is left, the first
  * dispatcher does its work too.
+ *
+ * Who shares a worker gets a share of each turn, and gives way: to others where
+ * a lock is not to be had (give_way.h), and, without being a context, to all
+ * that donations need.
  */
 #include "postgres/dispatch_task.h"
 
@@ -27,6 +31,9 @@
 #include "storage/lock.h"
 
 #define MESSAGES_A_TURN 5000
+#define CONTEXT_SHARE 50000		/* microseconds a turn, of a context in a lane */
+#define CONSUMER_SHARE 200000	/* of a lane, in a worker that one consumer has for itself */
+#define OTHERS_SHARE 5000		/* of all together that have no worker of their own */
 #define ROTATION_SECONDS 5
 
 static char consumer_name[NAMEDATALEN];
@@ -76,38 +83,43 @@ ask_for_wait(void *argument)
 	waiting->wait = next_serving(waiting->listener, waiting->lane, waiting->wait);
 }
 
+static Instant
+in_microseconds(int64 microseconds)
+{
+	return (Instant) {server_time().microseconds + microseconds};
+}
+
+static int64
+microseconds_since(Instant instant)
+{
+	return server_time().microseconds - instant.microseconds;
+}
+
+/* A function, as Min() would take one of its arguments twice. */
+static long
+sooner(long wait, long other)
+{
+	return wait < other ? wait : other;
+}
+
 /* Serves one lane of one; 0 where it may have more, else how long it can wait. */
 static long
-serve_lane(const Listener *listener, int lane)
+serve_lane(Turn *turn)
 {
-	Waiting		waiting = {listener, lane, dispatch_naptime};
-	bool		at_end;
-	int64		done;
+	Waiting		waiting = {turn->listener, turn->lane, dispatch_naptime};
 
 	move_in_passing();
-	done = serve(listener, lane, MESSAGES_A_TURN, false, &at_end);
+	turn->most = MESSAGES_A_TURN;
+	serve(turn);
 	/* A session's advisory locks outlive its transactions: no handler's may. */
 	LockReleaseSession(USER_LOCKMETHOD);
-	if (done > 0 && !at_end)
+	if (turn->done > 0 && !turn->at_end)
 	{
-		retry_clock_forget(listener->name, lane);
+		retry_clock_forget(turn->listener->name, turn->lane);
 		return 0;
 	}
 	worker_transaction(ask_for_wait, &waiting);
 	return waiting.wait;
-}
-
-/* Beginning with another one each time, as one that fails may end the turn. */
-static long
-serve_all_lanes(const Listener *listener, int lanes)
-{
-	static int	turn;
-	long		wait = dispatch_naptime;
-
-	turn = (turn + 1) % MAX_LANES;
-	for (int i = 0; i < lanes; i++)
-		wait = Min(wait, serve_lane(listener, (turn + i) % lanes));
-	return wait;
 }
 
 /* -------------------------------------------------------------- dispatcher */
@@ -226,14 +238,69 @@ listen_for(const Loading *loading, const List *without_worker)
 	note_interest(&interest);
 }
 
+/* The contexts, in the lanes of this worker. */
+static long
+serve_contexts(const Loading *loading, const bool *mine)
+{
+	long		wait = dispatch_naptime;
+	ListCell   *cell;
+
+	foreach(cell, loading->listeners)
+	{
+		const Listener *listener = lfirst(cell);
+
+		for (int lane = 0; lane < loading->lanes && listener->context != NULL; lane++)
+		{
+			Turn		turn = {.listener = listener, .lane = lane, .gives_way = true, .until = in_microseconds(CONTEXT_SHARE)};
+
+			if (mine[lane])
+				wait = sooner(wait, serve_lane(&turn));
+		}
+	}
+	return wait;
+}
+
+/*
+ * Consumers of users that have no worker of their own, one after the other in
+ * each lane.  When they have had their share of the turn, the next one begins in
+ * the next turn; one that fails may end the turn, too.
+ */
+static long
+serve_others(List *others, int lanes)
+{
+	static int	next;
+	int			places = list_length(others) * lanes;
+	int			first = next;
+	int64		left = OTHERS_SHARE;
+	long		wait = dispatch_naptime;
+
+	for (int i = 0; i < places && left > 0; i++)
+	{
+		int			place = (first + i) % places;
+		Instant		begun = server_time();
+		Turn		turn = {
+			.listener = list_nth(others, place / lanes),
+			.lane = place % lanes,
+			.gives_way = true,
+			.until = in_microseconds(left),
+		};
+
+		next = place + 1;
+		wait = sooner(wait, serve_lane(&turn));
+		/* A look at what is empty is no share: there may be many to look at. */
+		if (turn.done > 0)
+			left -= microseconds_since(begun);
+	}
+	return left > 0 ? wait : 0;
+}
+
 static long
 dispatcher_turn(void)
 {
 	Loading		loading = loaded();
 	long		wait = dispatch_naptime;
 	bool		mine[MAX_LANES] = {false};
-	List	   *without_worker;
-	ListCell   *cell;
+	List	   *others;
 
 	/* There were more lanes, or more dispatchers, when it was started. */
 	if (dispatcher_number > 0 && dispatcher_number >= dispatcher_count(loading.lanes))
@@ -241,21 +308,12 @@ dispatcher_turn(void)
 	if (loading.lanes > 0)
 		choose_lanes(mine, loading.lanes);
 	rotate_lanes(mine, loading.lanes);
-	without_worker = dispatcher_number == 0 ? tend_others(&loading) : NIL;
-	listen_for(&loading, without_worker);
+	others = dispatcher_number == 0 ? tend_others(&loading) : NIL;
+	listen_for(&loading, others);
 	if (dispatcher_number == 0 && loading.lanes > 0)
 		move_now();
-	foreach(cell, without_worker)
-		wait = Min(wait, serve_all_lanes(lfirst(cell), loading.lanes));
-	foreach(cell, loading.listeners)
-	{
-		const Listener *listener = lfirst(cell);
-
-		for (int lane = 0; lane < loading.lanes && listener->context != NULL; lane++)
-			if (mine[lane])
-				wait = Min(wait, serve_lane(listener, lane));
-	}
-	return dispatcher_number == 0 && loading.lanes > 0 ? Min(wait, until_next_due(dispatch_naptime)) : wait;
+	wait = sooner(serve_contexts(&loading, mine), serve_others(others, loading.lanes));
+	return dispatcher_number == 0 && loading.lanes > 0 ? sooner(wait, until_next_due(dispatch_naptime)) : wait;
 }
 
 void
@@ -273,6 +331,23 @@ set_consumer_name(const char *name)
 {
 	strlcpy(consumer_name, name, NAMEDATALEN);
 	leave_late_delayed();
+}
+
+/* Beginning with another one each time, as one that fails may end the turn. */
+static long
+serve_all_lanes(const Listener *listener, int lanes)
+{
+	static int	first;
+	long		wait = dispatch_naptime;
+
+	first = (first + 1) % MAX_LANES;
+	for (int i = 0; i < lanes; i++)
+	{
+		Turn		turn = {.listener = listener, .lane = (first + i) % lanes, .until = in_microseconds(CONSUMER_SHARE)};
+
+		wait = sooner(wait, serve_lane(&turn));
+	}
+	return wait;
 }
 
 static long

@@ -14,6 +14,8 @@
 #include "postgres/environment.h"
 #include "postgres/failure.h"
 #include "postgres/failure_class.h"
+#include "postgres/give_way.h"
+#include "postgres/log.h"
 #include "postgres/probe.h"
 #include "postgres/retry.h"
 #include "postgres/retry_clock.h"
@@ -22,21 +24,11 @@
 #include "postgres/transaction.h"
 #include "postgres/trial.h"
 #include "postgres/waiting.h"
+#include "postgres/worker_slots.h"
 
 #define ISOLATED_MESSAGES 32
 #define RETRIES_A_TURN 100
 #define FIRST_LIMIT 100
-#define TURN_MICROSECONDS 200000	/* a worker has more to do than one consumer's lane */
-
-/* One turn of a consumer in a lane. */
-typedef struct Turn
-{
-	const Listener *listener;
-	int			lane;
-	bool		in_session;		/* else in a worker */
-	Instant		end;			/* of a worker's */
-	ErrorData  *shortage;		/* of the environment, which a session is told of */
-} Turn;
 
 /* What comes after an act. */
 typedef enum Step
@@ -49,14 +41,31 @@ typedef enum Step
 static Served
 served_in(const Turn *turn)
 {
-	return (Served) {.consumer = turn->listener->name, .lane = turn->lane, .listener = turn->listener};
+	return (Served) {
+		.consumer = turn->listener->name,
+		.lane = turn->lane,
+		.listener = turn->listener,
+		.gives_way = turn->gives_way,
+		.until = turn->until,
+	};
 }
 
-/* Asked after each transaction, so that a turn has one at least. */
-static bool
-is_over(const Turn *turn)
+/* Milliseconds in which nothing of that lane is tried. */
+static long
+pause_of(const Listener *listener, int lane)
 {
-	return !turn->in_session && !instant_before(server_time(), turn->end);
+	long		failing = failure_pause(listener->name, lane);
+
+	return Max(failing, pause_after_giving_way(listener->name, lane));
+}
+
+/* More may be handled, and nothing keeps the consumer from it. */
+static bool
+goes_on(const Turn *turn)
+{
+	return turn->done < turn->most &&
+		(instant_is_none(turn->until) || instant_before(server_time(), turn->until)) &&
+		pause_of(turn->listener, turn->lane) == 0;
 }
 
 /* ------------------------------------------------------------------ attempts */
@@ -67,6 +76,7 @@ typedef struct Enclosed
 	Act			act;
 	void	   *argument;
 	MemoryContext context;
+	bool		gives_way;
 } Enclosed;
 
 static void
@@ -75,6 +85,12 @@ act_enclosed(void *argument)
 	Enclosed   *enclosed = argument;
 	MemoryContext outside = MemoryContextSwitchTo(enclosed->context);
 
+	if (enclosed->gives_way)
+	{
+		/* For who changes the lanes, all wait. */
+		(void) log_shape_for_writing();
+		give_way();
+	}
 	enclosed->act(enclosed->argument);
 	MemoryContextSwitchTo(outside);
 }
@@ -83,12 +99,19 @@ act_enclosed(void *argument)
 static bool
 attempt(const Turn *turn, Act act, void *argument, ErrorData **error)
 {
-	Enclosed	enclosed = {act, argument, AllocSetContextCreate(CurrentMemoryContext, "spark batch", ALLOCSET_DEFAULT_SIZES)};
+	Enclosed	enclosed = {
+		.act = act,
+		.argument = argument,
+		.context = AllocSetContextCreate(CurrentMemoryContext, "spark batch", ALLOCSET_DEFAULT_SIZES),
+		.gives_way = turn->gives_way,
+	};
 
 	*error = turn->in_session ? try_in_subtransaction(act_enclosed, &enclosed) : try_in_transaction(act_enclosed, &enclosed);
 	MemoryContextDelete(enclosed.context);
 	if (*error != NULL && failure_class(*error) == FAILURE_CANCELLED)
 		ReThrowError(*error);
+	if (turn->gives_way)
+		gave_way(turn->listener->name, turn->lane, *error);
 	return *error == NULL;
 }
 
@@ -106,7 +129,7 @@ taken_back(Turn *turn, ErrorData *error)
 	else if (turn->in_session && class != FAILURE_OF_MESSAGE)
 		ReThrowError(error);
 	failure_wait(turn->listener->name, turn->lane, error);
-	return failure_pause(turn->listener->name, turn->lane) == 0 ? STEP_AGAIN : STEP_REST;
+	return pause_of(turn->listener, turn->lane) == 0 ? STEP_AGAIN : STEP_REST;
 }
 
 /* What the last batch told of the handlers; false: the consumer waits for them. */
@@ -124,13 +147,12 @@ handlers_are_there(const Turn *turn, const Served *served)
 
 /* ------------------------------------------------------------------- retries */
 
-static int64
-serve_retries(Turn *turn, int64 most)
+static void
+serve_retries(Turn *turn)
 {
 	const char *consumer = turn->listener->name;
-	int64		done = 0;
 
-	for (int i = 0; done < most && i < RETRIES_A_TURN && failure_pause(consumer, turn->lane) == 0; i++)
+	for (int i = 0; i < RETRIES_A_TURN && goes_on(turn); i++)
 	{
 		Retry		retry = {.served = served_in(turn)};
 		ErrorData  *error;
@@ -143,11 +165,8 @@ serve_retries(Turn *turn, int64 most)
 		if (!handlers_are_there(turn, &retry.served) || !retry.found)
 			break;
 		count_handled(consumer, turn->lane, retry.handled, &retry.times);
-		done += retry.done;
-		if (is_over(turn))
-			break;
+		turn->done += retry.done;
 	}
-	return done;
 }
 
 /* ------------------------------------------------------------------- batches */
@@ -240,6 +259,8 @@ remember(const Turn *turn, const Batch *batch)
 	if (outcome->handled > 0 && batch->mode == BATCH_TOGETHER)
 		failure_forget(turn->listener->name, turn->lane);
 	failure_passed(turn->listener->name, turn->lane, outcome->passed);
+	if (had_its_way(turn->listener->name, turn->lane))
+		failure_rivals_gone(turn->listener->name, turn->lane);
 }
 
 /* True where the last lane was drained just now: the new epoch may be read. */
@@ -275,15 +296,14 @@ next_limit(const Turn *turn, const Batch *batch, int limit)
 	return next;
 }
 
-static int64
-serve_log(Turn *turn, int64 most, bool *at_end)
+static void
+serve_log(Turn *turn)
 {
-	int64		done = 0;
 	int			limit = Min(first_limit(turn), dispatch_batch_size);
 
-	while (done < most && failure_pause(turn->listener->name, turn->lane) == 0)
+	while (goes_on(turn))
 	{
-		Batch		batch = {.served = served_in(turn), .limit = (int) Min(most - done, limit)};
+		Batch		batch = {.served = served_in(turn), .limit = (int) Min(turn->most - turn->done, limit)};
 		Step		step = serve_batch(turn, &batch);
 
 		if (step == STEP_AGAIN)
@@ -293,18 +313,15 @@ serve_log(Turn *turn, int64 most, bool *at_end)
 		TEST_POINT("batch_committed");
 		remember(turn, &batch);
 		TEST_POINT("remembered");
-		done += batch.outcome.done;
+		turn->done += batch.outcome.done;
 		if (batch.outcome.waits_to_enter ? !enters(turn, &batch) : batch.outcome.done == 0)
 			break;
-		*at_end = batch.outcome.is_last;
+		turn->at_end = batch.outcome.is_last;
 		/* What was committed since has woken this worker, or comes with the next call. */
-		if (*at_end && !turn->in_session)
+		if (turn->at_end && !turn->in_session)
 			break;
 		limit = next_limit(turn, &batch, limit);
-		if (is_over(turn))
-			break;
 	}
-	return done;
 }
 
 /* ---------------------------------------------------------------- with care */
@@ -323,8 +340,11 @@ serve_with_care(Turn *turn, Trial *trial)
 {
 	ErrorData  *error;
 	ErrorData  *ignored;
+	Turn		patient = *turn;
 
-	if (!attempt(turn, run_announcing, trial, &error))
+	/* Whom a suspect waits for, or who waits for one, has to wait. */
+	patient.gives_way = false;
+	if (!attempt(&patient, run_announcing, trial, &error))
 	{
 		trial_is_over();
 		(void) taken_back(turn, error);
@@ -334,7 +354,7 @@ serve_with_care(Turn *turn, Trial *trial)
 		return false;
 	if (!attempt(turn, run_trial, trial, &error))
 	{
-		(void) attempt(turn, forget_trial, &trial->batch.served, &ignored);
+		(void) attempt(&patient, forget_trial, &trial->batch.served, &ignored);
 		trial_is_over();
 		(void) taken_back(turn, error);
 		return false;
@@ -351,13 +371,12 @@ is_careful(const Turn *turn)
 		failure_stage(turn->listener->name, turn->lane) != STAGE_PROBE;
 }
 
-static int64
-serve_carefully(Turn *turn, int64 most)
+static void
+serve_carefully(Turn *turn)
 {
 	const char *consumer = turn->listener->name;
-	int64		done = 0;
 
-	while (done < most && is_careful(turn) && failure_pause(consumer, turn->lane) == 0)
+	while (is_careful(turn) && goes_on(turn))
 	{
 		Trial		trial = {.batch = {.served = served_in(turn), .mode = BATCH_ONE_BY_ONE, .limit = 1}};
 
@@ -368,11 +387,8 @@ serve_carefully(Turn *turn, int64 most)
 			count_handled(consumer, turn->lane, trial.retry.handled, &trial.retry.times);
 		else
 			remember(turn, &trial.batch);
-		done += trial.is_parked ? trial.retry.done : trial.batch.outcome.done;
-		if (is_over(turn))
-			break;
+		turn->done += trial.is_parked ? trial.retry.done : trial.batch.outcome.done;
 	}
-	return done;
 }
 
 /* What waits for it, before the first look and when it has become unknown; false: wait. */
@@ -382,38 +398,35 @@ count_what_waits(Turn *turn)
 	Batch		batch = {.served = served_in(turn)};
 	ErrorData  *error;
 
+	/* It takes the place to the end of the transaction: a session leaves it to the workers, if there are some. */
+	if (turn->in_session && worker_pid(WORKER_DISPATCHER, "") != 0)
+		return true;
 	if (!waiting_must_be_counted(turn->listener->name, turn->lane) || attempt(turn, run_counting, &batch, &error))
 		return true;
 	(void) taken_back(turn, error);
 	return false;
 }
 
-int64
-serve(const Listener *listener, int lane, int64 most, bool in_session, bool *at_end)
+void
+serve(Turn *turn)
 {
-	Turn		turn = {
-		.listener = listener,
-		.lane = lane,
-		.in_session = in_session,
-		.end = {server_time().microseconds + TURN_MICROSECONDS},
-	};
-	int64		done;
-
-	*at_end = false;
-	if (failure_pause(listener->name, lane) > 0 || !count_what_waits(&turn))
-		return 0;
-	done = serve_carefully(&turn, most);
-	if (is_careful(&turn))
-		return done;
-	if (in_session || retry_may_be_due(listener->name, lane))
-		done += serve_retries(&turn, most - done);
-	return done + serve_log(&turn, most - done, at_end);
+	turn->done = 0;
+	turn->at_end = false;
+	turn->shortage = NULL;
+	if (pause_of(turn->listener, turn->lane) > 0 || !count_what_waits(turn))
+		return;
+	serve_carefully(turn);
+	if (is_careful(turn))
+		return;
+	if (turn->in_session || retry_may_be_due(turn->listener->name, turn->lane))
+		serve_retries(turn);
+	serve_log(turn);
 }
 
 long
 next_serving(const Listener *listener, int lane, long nap)
 {
-	long		pause = failure_pause(listener->name, lane);
+	long		pause = pause_of(listener, lane);
 	Instant		due;
 	int64		wait;
 

@@ -15,16 +15,25 @@
 
 #include "postgres/server.h"
 
+#include "common/clock.h"
 #include "postgres/consumers.h"
 
-/*
- * Handles what is ready for that listener in that lane, at most `most` messages:
- * retries that are due first, then the log.  In a worker each batch is a transaction of its
- * own, and none begins when a fifth of a second has passed; in a session, each is a
- * subtransaction of the caller's.  Returns how many were
- * handled or parked; at_end where the log had no more when it was read last.
- */
-extern int64 serve(const Listener *listener, int lane, int64 most, bool in_session, bool *at_end);
+/* A while in which one lane is served for one listener, and what came of it. */
+typedef struct Turn
+{
+	const Listener *listener;
+	int			lane;
+	bool		in_session;		/* each batch is a subtransaction of the caller's, else a transaction */
+	bool		gives_way;		/* others wait for this worker: see give_way.h */
+	int64		most;			/* messages */
+	Instant		until;			/* then no further message begins; none: whatever time it takes */
+	int64		done;			/* out: messages that were handled or parked */
+	bool		at_end;			/* out: the log had no more when it was read last */
+	ErrorData  *shortage;		/* of the environment, which a session is told of */
+} Turn;
+
+/* Handles what is ready: retries that are due first, then the log. */
+extern void serve(Turn *turn);
 
 /* Milliseconds until that lane is to be served again for it at the latest, at most nap. */
 extern long next_serving(const Listener *listener, int lane, long nap);

@@ -254,6 +254,17 @@ failure_wait(const char *consumer, int lane, const ErrorData *error)
 }
 
 void
+failure_rivals_gone(const char *consumer, int lane)
+{
+	Memory	   *memory = memory_of(consumer);
+
+	memory->lanes[lane].rivals = 0;
+	/* What many keys have failed of is not over. */
+	if (!suspicion_is_founded(&memory->suspicion))
+		forget_pauses(memory);
+}
+
+void
 failure_missing(const char *consumer, const char *why)
 {
 	Memory	   *memory = memory_of(consumer);

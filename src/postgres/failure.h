@@ -69,6 +69,9 @@ extern void failure_wait(const char *consumer, int lane, const ErrorData *error)
 /* NULL: nothing is missing any more. */
 extern void failure_missing(const char *consumer, const char *why);
 
+/* Who was in its way there has gone. */
+extern void failure_rivals_gone(const char *consumer, int lane);
+
 /* All up to that number is done with. */
 extern void failure_passed(const char *consumer, int lane, int64 number);
 

@@ -171,15 +171,32 @@ make_constraints_immediate(void)
 	AfterTriggerSetState(&all);
 }
 
-/* One message by itself: handled and written, or undone by the caller. */
+void
+act_for(const Served *served, Act act, void *argument)
+{
+	if (served->gives_way && served->listener->context != NULL)
+		act_in_time(act, argument, handler_timeout, TIME_LIMIT_MESSAGE);
+	else
+		act(argument);
+}
+
 static void
-handle_alone(void *argument)
+handle_and_complete(void *argument)
 {
 	Handling   *handling = argument;
 
 	handling->work = unit_of_work_new(handling->served->arena, server_ports(), handling->message);
 	handle(handling);
 	complete(handling->served, handling->work);
+}
+
+/* One message by itself: handled and written, or undone by the caller. */
+static void
+handle_alone(void *argument)
+{
+	Handling   *handling = argument;
+
+	act_for(handling->served, handle_and_complete, handling);
 	make_constraints_immediate();
 }
 
@@ -200,7 +217,7 @@ try_message(const Served *served, Message *message, bool patiently)
 	/* One that crashes the server is not even tried. */
 	if (has_crashed_enough(served))
 		return error_of_crashes(served->announced.crashes);
-	for (int i = 0; i < (patiently ? TIMES_AT_ONCE : 1); i++)
+	for (int i = 0; i < (patiently && !served->gives_way ? TIMES_AT_ONCE : 1); i++)
 	{
 		if (i > 0)
 			wait_a_moment();

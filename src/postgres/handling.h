@@ -12,6 +12,7 @@
 
 #include "postgres/consumers.h"
 #include "postgres/handler_call.h"
+#include "postgres/transaction.h"
 
 #define MAX_WHY 512
 
@@ -28,6 +29,8 @@ typedef struct Served
 	const char *consumer;
 	int			lane;
 	Announced	announced;
+	bool		gives_way;		/* others wait for its worker (give_way.h): then contexts have their time, too */
+	Instant		until;			/* then no further message begins; none: whatever time it takes */
 	Arena	   *arena;			/* of this transaction */
 	const Listener *listener;	/* as it is subscribed now */
 	Handler    *handlers;		/* of a user's consumer */
@@ -58,6 +61,12 @@ typedef struct Handling
 
 /* Calls the handler; an error must end the transaction, or subtransaction. */
 extern void handle(Handling *handling);
+
+/*
+ * Does what calls handlers.  Those of users have their time each; those of a
+ * context have it together, and only where others wait for them.
+ */
+extern void act_for(const Served *served, Act act, void *argument);
 
 /* Writes what the handlers of a context have left in its unit of work. */
 extern void complete(const Served *served, UnitOfWork *work);

@@ -26,6 +26,7 @@
 PG_FUNCTION_INFO_V1(spark_ops_health);
 
 #define MAX_PROBES 8
+#define SEEN_FOR 10				/* seconds */
 
 typedef struct NamedProbe
 {
@@ -173,6 +174,14 @@ put_prepared(Answer *answer, Arena *arena)
 		: psprintf("prepared transactions wait to be ended: %s", gids));
 }
 
+/* The worker that said so looks again each second, if it lives. */
+static bool
+is_kept_off(const ConsumerCounters *counters)
+{
+	return counters->in_the_way[0] != '\0' &&
+		instant_before(server_time(), instant_plus_seconds(counters->seen_at, SEEN_FOR));
+}
+
 /* What is missing is looked up; the rest the workers have told. */
 const char *
 why_paused(const Listener *listener)
@@ -184,7 +193,9 @@ why_paused(const Listener *listener)
 		return why;
 	if (listener->context == NULL && find_handlers(listener, &why) == NULL)
 		return why;
-	return counters.paused[0] != '\0' ? pstrdup(counters.paused) : NULL;
+	if (counters.paused[0] != '\0')
+		return pstrdup(counters.paused);
+	return is_kept_off(&counters) ? pstrdup(counters.in_the_way) : NULL;
 }
 
 static void

@@ -8,17 +8,26 @@
 #include "postgres/twin.h"
 
 #include "common/hashfn.h"
-#include "storage/lock.h"
+
+uint32
+place_number(const char *consumer)
+{
+	return DatumGetUInt32(hash_any((const unsigned char *) consumer, (int) strlen(consumer)));
+}
 
 static LOCKTAG
 tag_of(const char *consumer, int lane)
 {
 	LOCKTAG		tag;
-	uint32		hash = DatumGetUInt32(hash_any((const unsigned char *) consumer, (int) strlen(consumer)));
 
-	/* The fourth field keeps clear of the advisory locks of users, which have 1 and 2. */
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, hash, (uint32) lane, 3);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, place_number(consumer), (uint32) lane, PLACE_KIND);
 	return tag;
+}
+
+bool
+is_place(const LOCKTAG *tag)
+{
+	return tag->locktag_type == LOCKTAG_ADVISORY && tag->locktag_field4 == PLACE_KIND;
 }
 
 void
@@ -33,12 +42,30 @@ take_place(const char *consumer, int lane)
 }
 
 void
+leave_place(const char *consumer, int lane)
+{
+	LOCKTAG		tag = tag_of(consumer, lane);
+
+	if (!TWIN(no_place))
+		(void) LockRelease(&tag, ExclusiveLock, false);
+}
+
+void
 take_all_places(const char *consumer)
 {
 	int			made = log_shape_for_writing()->made;
 
 	for (int lane = 0; lane < made; lane++)
 		take_place(consumer, lane);
+}
+
+void
+leave_all_places(const char *consumer)
+{
+	int			made = log_shape()->made;
+
+	for (int lane = 0; lane < made; lane++)
+		leave_place(consumer, lane);
 }
 
 bool
@@ -61,7 +88,7 @@ tag_of_mover(void)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, 4);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, MOVER_KIND);
 	return tag;
 }
 

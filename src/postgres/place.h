@@ -7,6 +7,8 @@
 
 #include "postgres/server.h"
 
+#include "storage/lock.h"
+
 /*
  * The lanes stay as they are from here to the end of the transaction, too.
  *
@@ -16,8 +18,12 @@
  */
 extern void take_place(const char *consumer, int lane);
 
+/* Nothing was done with it: whoever waits need not wait for the end of the transaction. */
+extern void leave_place(const char *consumer, int lane);
+
 /* The same for all lanes, in their order; with none of them taken before. */
 extern void take_all_places(const char *consumer);
+extern void leave_all_places(const char *consumer);
 
 /* The same without waiting; false where one is taken: the others are kept to the end, too. */
 extern bool take_all_places_if_free(const char *consumer);
@@ -29,5 +35,15 @@ extern bool take_all_places_if_free(const char *consumer);
  */
 extern bool take_place_of_mover(void);
 extern void give_back_place_of_mover(void);
+
+/*
+ * How places look in pg_locks: advisory locks with that objsubid, which keeps
+ * clear of those of users (1 and 2), the consumer's number as classid and the
+ * lane as objid.
+ */
+#define PLACE_KIND 3
+#define MOVER_KIND 5			/* of the mover's; 4 is a trial's (careful.c) */
+extern uint32 place_number(const char *consumer);
+extern bool is_place(const LOCKTAG *tag);
 
 #endif

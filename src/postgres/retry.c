@@ -56,7 +56,10 @@ run_retry(void *argument)
 		next_parked(served->consumer, served->lane, served->arena, &retry->parked) &&
 		is_expected(served, &retry->parked.message);
 	if (!retry->found)
+	{
+		leave_place(served->consumer, served->lane);
 		return;
+	}
 	begun = server_time();
 	error = try_message(served, &retry->parked.message, true);
 	if (error == NULL)

@@ -64,6 +64,15 @@
 #define begin_index_scan(table, index, snapshot, keys) index_beginscan(table, index, snapshot, keys, 0)
 #endif
 
+/* 17 numbers processes by their place in shared memory. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/procarray.h"
+#define process_of_transaction(virtual) ProcNumberGetProc((virtual).procNumber)
+#else
+#include "storage/sinvaladt.h"
+#define process_of_transaction(virtual) BackendIdGetProc((virtual).backendId)
+#endif
+
 /* 18 marks what never returns by a word before the declaration. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()

@@ -207,3 +207,21 @@ time_limit_end(void)
 	times_up = 0;
 	return was_up;
 }
+
+void
+act_in_time(Act act, void *argument, int milliseconds, const char *message)
+{
+	time_limit_begin(milliseconds);
+	PG_TRY();
+	{
+		act(argument);
+		(void) time_limit_end();
+	}
+	PG_CATCH();
+	{
+		if (time_limit_end() && geterrcode() == ERRCODE_QUERY_CANCELED)
+			errmsg("%s", message);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}

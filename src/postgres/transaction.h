@@ -39,6 +39,9 @@ extern bool extension_is_gone(int sqlerrcode);
 extern void time_limit_begin(int milliseconds);
 extern bool time_limit_end(void);
 
+/* Does act within that time; else 57014 with that message. */
+extern void act_in_time(Act act, void *argument, int milliseconds, const char *message);
+
 /* The last call has not ended, however often it was cancelled. */
 extern bool time_limit_is_exhausted(void);
 

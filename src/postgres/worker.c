@@ -16,6 +16,7 @@
 #include "postgres/environment.h"
 #include "postgres/extension.h"
 #include "postgres/failure.h"
+#include "postgres/give_way.h"
 #include "postgres/installed.h"
 #include "postgres/outside.h"
 #include "postgres/rebase.h"
@@ -333,6 +334,7 @@ spark_worker_main(Datum argument)
 	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof(start));
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	note_locks_not_given();
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(start.database, InvalidOid, 0);
 	debug_query_string = MyBgworkerEntry->bgw_type;

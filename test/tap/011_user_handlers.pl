@@ -10,6 +10,7 @@ use Test::More;
 
 use Bus;
 use Spark;
+use Town;
 
 my $spark = Spark->start(conf => join("\n",
 	'spark.retry_base_delay = 100',
@@ -511,5 +512,23 @@ $bus->listen($_, 'shop.sold') for qw(one two three);
 $bus->emit('shop.sold', 1, 1);
 $bus->comes($_, 1, '1', "without worker slots consumers share the dispatcher ($_)") for qw(one two three);
 $narrow->wait_for("SELECT NOT ok AND detail ~ 'max_worker_processes.*(one|two|three)' FROM spark_ops.health() WHERE check_name = 'worker'", 'and health says so');
+
+# They come last, and one after the other; what they are slow with is left when the rest is done.
+my $town = Town->new($narrow);
+my ($owner, $donor) = ($town->person('owner'), $town->person('donor', 100));
+my $well = $town->campaign($owner, 'A well');
+$narrow->wait_until_drained;
+my @sharing = split(/,/, ($narrow->sql("SELECT detail FROM spark_ops.health() WHERE check_name = 'worker'") =~ /of their own are (.*)/)[0] =~ s/ //gr);
+cmp_ok(scalar(@sharing), '>=', 2, 'B16: two consumers or more share the dispatcher');
+$bus->handler($_, 'PERFORM pg_sleep(0.1);') for @sharing;
+$bus->author("SELECT count(spark_bus.emit('shop.sold', '" . $bus->key(2) . "', jsonb_build_object('n', n))) FROM generate_series(1, 600) n");
+$narrow->wait_for("SELECT count(*) > 0 FROM shop.seen WHERE consumer = '$_' AND key = '" . $bus->key(2) . "'", "B16: each has its turn ($_)") for @sharing;
+$town->comes($donor, donation => $town->donate($donor, $well, 1, 'meanwhile'), 'confirmed', 'B16: slow consumers without a worker hold up no donation');
+$narrow->sql("SELECT spark_bus.emit('shop.bell', '" . $bus->key(3) . "', '{}', deliver_at => clock_timestamp() + interval '10 ms')");
+$narrow->wait_for('SELECT count(*) = 0 FROM spark_common.delayed', 'B16: nor what is delayed');
+is($narrow->sql("SELECT bool_and(seen < 600) FROM (SELECT count(*) AS seen FROM shop.seen WHERE consumer IN ('"
+		. join("', '", @sharing) . "') AND key = '" . $bus->key(2) . "' GROUP BY consumer) s"), 't', 'B16: they are at it still');
+$bus->handler($_) for @sharing;
+$bus->comes($_, 2, join(',', 1 .. 600), "B16: and come to their end, in order ($_)") for @sharing;
 $narrow->stop;
 done_testing();
