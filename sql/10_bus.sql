@@ -107,6 +107,7 @@ COMMENT ON FUNCTION spark_bus.dispatch(int) IS
 max_messages: from 1.
 For tests, and for databases without the worker. What the caller''s own transaction or these handlers
   emit comes with a call after its commit. A node is called by the worker only.
+A consumer of which a message was handled waits for the end of the caller''s transaction: end it soon.
 Returns how many messages were handled or parked; 0: nothing was ready.
 Errors: SP001 max_messages; SP009 not installed; SP010 within a handler; 25001 above READ COMMITTED;
   25006 in a read-only transaction.';

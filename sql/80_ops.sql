@@ -228,8 +228,8 @@ COMMENT ON FUNCTION spark_ops.health() IS
 'Tells what is wrong and what to do about it.
 
 Works before spark.install(), too. Of the bus, it reads shared memory alone, as bus_status() does.
-Returns a row a check: preload, worker, node, node_simulated, unknown_payments, throttle, backlog,
-  snapshot, prepared, paused, blocked, rotation, versions.
+Returns a row a check: preload, worker, node, node_simulated, unknown_payments, reconciliation,
+  solvency, breaker, throttle, locks, backlog, snapshot, prepared, paused, blocked, rotation, versions.
 No errors.';
 
 CREATE FUNCTION spark_ops.metrics() RETURNS text

@@ -13,6 +13,7 @@
 #include "postgres/health.h"
 #include "postgres/in_doubt.h"
 #include "postgres/launcher.h"
+#include "postgres/lock_health.h"
 #include "postgres/obstacle.h"
 #include "postgres/oldest_snapshot.h"
 #include "postgres/outside.h"
@@ -123,6 +124,7 @@ wire(void)
 	set_lightning_task(&bitcoin_lightning_task);
 	add_resumption(doubt_unsent_payments);
 	add_health_probe("throttle", throttle_probe);
+	add_health_probe("locks", lock_probe);
 }
 
 static void
