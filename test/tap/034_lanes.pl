@@ -1,0 +1,204 @@
+# 034_lanes.pl
+#		The heart of the bus over four lanes, and who serves them: dispatchers that
+#		come and go by a reload, and what happens to the others where one consumer
+#		cannot go on, as somebody holds a lock.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use Bus;
+use Spark;
+use Town;
+
+my $spark = Spark->start(conf => join("\n",
+	'spark.retry_base_delay = 100',
+	'spark.retry_max_delay = 1000'));
+my $node = $spark->node;
+$spark->sql('SELECT spark_ops.set_lanes(4)');
+my $bus = Bus->new($spark);
+my $town = Town->new($spark);
+
+# ---- who serves which lane
+$spark->sql(<<'END');
+CREATE TABLE opened (account uuid, pid int);
+CREATE FUNCTION note_opening() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO public.opened VALUES (NEW.account_id, pg_backend_pid());
+	RETURN NULL;
+END $$;
+CREATE TRIGGER note_opening AFTER INSERT ON spark_accounting.accounts FOR EACH ROW EXECUTE FUNCTION note_opening();
+-- One more account in each of many keys.
+CREATE FUNCTION open_many(first int) RETURNS bigint LANGUAGE sql AS $$
+	SELECT count(spark_bus.emit('auth.signed_up', id, jsonb_build_object('account_id', id, 'username', 'number ' || n), 'account'))
+	FROM generate_series(first, first + 39) n, LATERAL (SELECT format('00000000-0000-7000-8000-%s', lpad(n::text, 12, '0'))::uuid) AS k (id)
+$$;
+CREATE VIEW serving AS SELECT lane, pid FROM opened JOIN spark_common.outbox ON aggregateid = account
+	WHERE type = 'auth.signed_up' GROUP BY lane, pid;
+END
+my $dispatchers = "SELECT count(*) = %d FROM pg_stat_activity WHERE backend_type = 'spark dispatcher'";
+my $first = 1;
+
+# Everybody is served again: which lanes each process had, as '{0,2} {1,3}'.
+sub lanes_by_process
+{
+	$spark->sql('TRUNCATE opened');
+	$spark->sql("SELECT open_many($first)");
+	$first += 40;
+	$spark->wait_for('SELECT count(*) = 40 FROM opened');
+	return $spark->sql("SELECT string_agg(lanes::text, ' ' ORDER BY lanes) FROM (SELECT array_agg(lane ORDER BY lane) AS lanes FROM serving GROUP BY pid) p");
+}
+
+$spark->wait_for(sprintf($dispatchers, 4), 'four lanes have four dispatchers');
+is(lanes_by_process(), '{0} {1} {2} {3}', 'one each');
+my $one_of_them = $spark->sql('SELECT pid FROM serving WHERE lane = 2');
+$spark->sql("SELECT pg_terminate_backend($one_of_them)");
+is(lanes_by_process(), '{0} {1} {2} {3}', 'one that has died is replaced');
+for ([ 2, '{0,2} {1,3}' ], [ 1, '{0,1,2,3}' ], [ 3, '{0,3} {1} {2}' ], [ 4, '{0} {1} {2} {3}' ], [ 64, '{0} {1} {2} {3}' ])
+{
+	my ($count, $lanes) = @$_;
+	$spark->set('spark.dispatchers', $count);
+	$spark->wait_for(sprintf($dispatchers, $count > 4 ? 4 : $count), "spark.dispatchers = $count counts after a reload");
+	is(lanes_by_process(), $lanes, 'each lane has one owner, and no owner more than his share');
+}
+is($spark->sql('SELECT count(*), count(DISTINCT account_id) FROM spark_accounting.accounts WHERE account_id::text LIKE \'00000000-0000-7000-8000-%\''),
+	($first - 1) . '|' . ($first - 1), 'all were served once');
+
+# ---- order, savepoints, strangers
+$bus->listen($_, 'shop.sold', 3) for qw(one two);
+my @keys = 1 .. 12;
+for my $round (1 .. 3)
+{
+	$bus->author("SELECT shop.change('" . $bus->key($_) . "')") for @keys;
+	$bus->author('BEGIN; ' . join('', map { "SELECT shop.change('" . $bus->key($_) . "');" } reverse @keys) . ' COMMIT');
+}
+for my $consumer (qw(one two))
+{
+	$bus->comes($consumer, $_, '1,2,3,4,5,6', "B1: in order within a key: $consumer, $_") for @keys;
+}
+is($spark->sql("SELECT count(DISTINCT lane) FROM spark_common.outbox WHERE type = 'shop.sold'"), '4', 'B1: through all lanes');
+my $older = $bus->session;
+$older->query_safe('BEGIN; SELECT pg_current_xact_id(); SAVEPOINT a;' . join('', map { "SELECT shop.change('" . $bus->key($_) . "');" } 21 .. 28)
+	. 'ROLLBACK TO a');
+$bus->author("SELECT shop.change('" . $bus->key($_) . "')") for 21 .. 28;
+$bus->comes('one', $_, '1', "B5: an open transaction delays nobody: $_") for 21 .. 28;
+$older->query_safe(join('', map { "SELECT shop.change('" . $bus->key($_) . "');" } 21 .. 28) . 'COMMIT');
+$bus->comes('one', $_, '1,2', "B2: the later change of the older transaction comes second, what a savepoint took back never: $_") for 21 .. 28;
+$older->quit;
+
+# ---- poison, in each lane
+$bus->breaks('two', $_) for 31 .. 34;
+$bus->author('SELECT ' . join(', ', map { my $n = $_; map { $bus->emission('shop.sold', $_, $n) } 31 .. 42 } 1 .. 2));
+$bus->comes('two', $_, '1,2', "B14: other keys go on: $_") for 35 .. 42;
+$bus->status_becomes('two', '0 4 4', 'B14: each failed key waits by itself');
+$bus->mend('two');
+$spark->sql('SELECT spark_ops.retry_dead_letter(message_id, consumer) FROM spark_ops.dead_letters()');
+$bus->comes('two', $_, '1,2', "B15: mended, all come in order: $_") for 31 .. 34;
+
+# ---- delayed ones, a crash, segments
+$bus->author("SELECT spark_bus.emit('shop.sold', '" . $bus->key($_) . "', '{\"n\": 1}', deliver_at => clock_timestamp() + interval '300 ms')") for 51 .. 58;
+$bus->author("SELECT shop.change('" . $bus->key($_) . "')") for 61 .. 68;
+$node->restart('immediate');
+$bus->comes('one', $_, '1', "B25: over a crash, what was delayed: $_") for 51 .. 58;
+$bus->comes('one', $_, '1', "B25: over a crash, what was not: $_") for 61 .. 68;
+$spark->sql("ALTER SYSTEM SET spark.segment_retention = 0; ALTER SYSTEM SET spark.segment_age = '1s'");
+$node->reload;
+$spark->wait_for("SELECT sum(pg_relation_size(oid)) = 0 FROM pg_class WHERE relnamespace = 'spark_common'::regnamespace AND relkind = 'r' AND relname ~ '^outbox_'",
+	'B35: every lane is emptied when all was delivered');
+$bus->author("SELECT shop.change('" . $bus->key($_) . "')") for 61 .. 68;
+$bus->comes('one', $_, '1,2', "B1: and goes on: $_") for 61 .. 68;
+$spark->sql('ALTER SYSTEM RESET spark.segment_retention; ALTER SYSTEM RESET spark.segment_age');
+$node->reload;
+
+# ---- donations over four lanes
+my $owner = $town->person('owner');
+my $donor = $town->person('donor', 1_000);
+my $well = $town->campaign($owner, 'A well');
+$town->comes($donor, donation => $_, 'confirmed', 'S45: a donation is confirmed') for map { $town->donate($donor, $well, $_, "donation $_") } 1 .. 4;
+$town->books_are_right('S45: four lanes');
+
+# ---- a stranger's lock on a table of one context: the others share its worker
+$spark->set('spark.dispatchers', 1);
+$spark->wait_for(sprintf($dispatchers, 1));
+$spark->sql('TRUNCATE opened');
+
+# Who sees what while accounting cannot go on; and afterwards, how it ended.
+sub goes_on_without_accounting
+{
+	my ($name, $what, $detail) = @_;
+	my $stranger = $node->background_psql('postgres', on_error_stop => 1);
+	my $pid = $stranger->query_safe('SELECT pg_backend_pid()');
+
+	$spark->wait_until_drained;
+	my $before = $town->balance($owner) =~ s/\|.*//r;
+	$stranger->query_safe("BEGIN; $what");
+	my @donations = map { $town->donate($donor, $well, 1, "$name $_") } 1 .. 8;
+	my $guest = $spark->sign_up("guest $name");
+	$spark->wait_for("SELECT username = 'guest $name' FROM spark.dashboard()", "B16: $name: a sign-up is shown", $guest);
+	$town->campaign($guest, 'Of a guest');
+	$spark->wait_for('SELECT campaign_count = 1 FROM spark.dashboard()', "B16: $name: and a campaign", $guest);
+	$spark->wait_for("SELECT NOT ok AND detail ~ 'accounting: process $pid holds $detail' FROM spark_ops.health() WHERE check_name = 'paused'",
+		"B45: $name: health names the process");
+	is($spark->sql("SELECT bool_and(paused_why ~ 'process $pid holds $detail') FROM spark_ops.bus_status() WHERE consumer = 'accounting'"), 't',
+		"B45: $name: and so does bus_status()");
+	is($spark->as($donor, "SELECT count(*) FROM spark.donations('$well', 500) WHERE status = 'pending'"), '8', "B16: $name: the donations wait all the while");
+	$stranger->query_safe('ROLLBACK');
+	$stranger->quit;
+	$town->comes($donor, donation => $_, 'confirmed', "B16: $name: afterwards each is confirmed") for @donations;
+	$spark->wait_until_drained;
+	is($town->balance($owner), ($before + 8_000) . '|0', "B16: $name: and booked once");
+	my $ids = "'" . join("', '", @donations) . "'";
+	my $order = "(SELECT string_agg(aggregateid::text, ' ' ORDER BY lane, seq) FROM spark_common.outbox WHERE type = '%s' AND aggregateid IN ($ids))";
+	is($spark->sql('SELECT ' . sprintf($order, 'accounting.request_transfer') . ' = ' . sprintf($order, 'accounting.transfer_succeeded')), 't',
+		"B16: $name: in the order in which they were asked for");
+	is($spark->sql("SELECT count(*) FROM opened WHERE account = '" . $town->id($guest) . "'"), '1', "B16: $name: the account of the guest is opened once");
+	like($bus->health('paused'), qr/^t\|/, "B45: $name: health is content");
+	return;
+}
+goes_on_without_accounting('a table', 'LOCK TABLE spark_accounting.accounts IN ACCESS EXCLUSIVE MODE', 'a lock on spark_accounting.accounts');
+$town->books_are_right('B16: a table');
+
+# ---- a session's open transaction that has dispatched
+my $places = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 3 AND pid = ";
+my $session = $bus->session;
+my $pid = $session->query_safe('SELECT pg_backend_pid()');
+is($session->query_safe('BEGIN; SELECT spark_bus.dispatch(1)'), '0', 'B27: a session finds nothing to dispatch');
+is($spark->sql($places . $pid), '0', 'B27: so it keeps nobody waiting');
+my $bird = $spark->sign_up('early bird');
+$spark->wait_for("SELECT username = 'early bird' FROM spark.dashboard()", 'B16: and all goes on', $bird);
+$session->query_safe('COMMIT');
+
+$spark->wait_until_drained;
+$spark->serve('');
+$bus->emit('shop.sold', 71, 1);
+is($session->query_safe('BEGIN; SELECT spark_bus.dispatch(1)'), '1', 'B27: it handles one message');
+is($spark->sql($places . $pid), '1', 'B27: and keeps the place of its consumer in its lane alone');
+$spark->serve('postgres');
+my $second = $spark->sign_up('second bird');
+$spark->wait_for("SELECT username = 'second bird' FROM spark.dashboard()", 'B16: workers serve the others', $second);
+$spark->wait_for("SELECT NOT ok AND detail ~ 'process $pid keeps consumer (one|two) waiting in lane \\d: its transaction, open for \\d+ s, has handled messages'"
+	. ' AND detail ~ \'spark consumer (one|two) has waited \\d+ s for a lock that process ' . $pid . " holds' FROM spark_ops.health() WHERE check_name = 'locks'",
+	'B45: health names the process that keeps a place, and who waits');
+$session->query_safe('COMMIT');
+$bus->comes($_, 71, '1', "B27: afterwards it has come once: $_") for qw(one two);
+$spark->wait_for("SELECT ok FROM spark_ops.health() WHERE check_name = 'locks'", 'B45: and health is content');
+
+$spark->serve('');
+$spark->sign_up('late bird');
+is($session->query_safe('BEGIN; SELECT spark_bus.dispatch(1)'), '1', 'B27: it handles a message of a context');
+$spark->serve('postgres');
+$spark->wait_for("SELECT NOT ok AND detail ~ 'accounting: process $pid holds its place' FROM spark_ops.health() WHERE check_name = 'paused'",
+	'B45: the context pauses, and health says for whom');
+$bus->emit('shop.sold', 72, 1);
+$bus->comes('one', 72, '1', 'B16: others go on');
+my $owl = $spark->sign_up('owl');
+$spark->wait_for("SELECT username = 'owl' FROM spark.dashboard()", 'B16: so do the contexts beside it', $owl);
+$session->query_safe('COMMIT');
+$session->quit;
+$spark->wait_until_drained('B27: afterwards all is served');
+is($spark->sql("SELECT count(*) = count(DISTINCT account) FROM opened"), 't', 'B27: once');
+$town->books_are_right('B27: a session that dispatches');
+
+$spark->stop;
+done_testing();
