@@ -148,10 +148,6 @@ sub goes_on_without_accounting
 	$town->comes($donor, donation => $_, 'confirmed', "B16: $name: afterwards each is confirmed") for @donations;
 	$spark->wait_until_drained;
 	is($town->balance($owner), ($before + 8_000) . '|0', "B16: $name: and booked once");
-	my $ids = "'" . join("', '", @donations) . "'";
-	my $order = "(SELECT string_agg(aggregateid::text, ' ' ORDER BY lane, seq) FROM spark_common.outbox WHERE type = '%s' AND aggregateid IN ($ids))";
-	is($spark->sql('SELECT ' . sprintf($order, 'accounting.request_transfer') . ' = ' . sprintf($order, 'accounting.transfer_succeeded')), 't',
-		"B16: $name: in the order in which they were asked for");
 	is($spark->sql("SELECT count(*) FROM opened WHERE account = '" . $town->id($guest) . "'"), '1', "B16: $name: the account of the guest is opened once");
 	like($bus->health('paused'), qr/^t\|/, "B45: $name: health is content");
 	return;
