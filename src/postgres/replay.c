@@ -44,7 +44,6 @@ typedef struct Replay
 	Arena	   *arena;
 } Replay;
 
-
 static LaneStatement find_message = {
 	.pattern = "SELECT seq, created_at FROM spark_common.outbox_%1$d WHERE id = $1"};
 
