@@ -23,7 +23,7 @@ WERROR ?= -Werror
 
 # ---- what belongs to the extension
 
-SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))
 TABLES := $(sort $(wildcard sql/tables/*/*.sql))
 SCRIPTS_IN := $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 SCRIPT = sql/$(EXTENSION)--$(EXTVERSION).sql
@@ -33,7 +33,7 @@ DATA = $(filter-out $(SCRIPT),$(wildcard sql/$(EXTENSION)--*--*.sql))
 DATA_built = $(SCRIPT)
 
 # A library is linked where a source includes it.
-uses = $(shell grep -lsE '^\#include <$(1)' $(SOURCES) $(wildcard src/*/*.h) /dev/null)
+uses = $(shell grep -lsE '^\#include <$(1)' $(SOURCES) $(wildcard src/*/*.h src/*/*/*.h) /dev/null)
 LIBRARIES := $(if $(call uses,secp256k1),-lsecp256k1) $(if $(call uses,sodium),-lsodium) \
 	$(if $(call uses,curl/),-lcurl) $(if $(call uses,jansson),-ljansson) \
 	$(if $(call uses,openssl/),-lssl -lcrypto)
@@ -152,7 +152,7 @@ arrows: pure-objects
 -include $(wildcard build/unit/*/*.d build/unit/*/*/*.d)
 
 # ---- the library with points at which a test can hold it (src/postgres/test_point.h),
-# and with broken twins of the batch rule (src/postgres/twin.h)
+# and with broken twins of the batch rule (src/postgres/bus/twin.h)
 
 POINTED := $(shell grep -lwE 'TEST_POINT|COMMIT_POINT|TWIN|SPARK_TEST_POINTS' $(SOURCES))
 POINTED_OBJS = $(POINTED:src/%.c=build/points/%.o)
@@ -172,7 +172,7 @@ build/points/names: $(SOURCES)
 
 points: build/points/spark.so build/points/names
 
--include $(wildcard build/points/*/*.d)
+-include $(wildcard build/points/*/*.d build/points/*/*/*.d)
 
 # ---- fuzzing
 

@@ -32,7 +32,7 @@ sub ok
 
 my @documents = sort grep { -f } glob('*.md docs/*.md docs/*/*.md bench/*.md test/*.md');
 my $sql = join('', map { slurp($_) } glob('sql/[0-9][0-9]_*.sql'));
-my $sources = join('', map { slurp($_) } glob('src/*.c src/*/*.c src/*/*.h'));
+my $sources = join('', map { slurp($_) } glob('src/*.c src/*/*.c src/*/*.h src/*/*/*.c src/*/*/*.h'));
 my %functions = map { lc($_) => 1 } $sql =~ /CREATE (?:OR REPLACE )?FUNCTION\s+(spark\w*\.\w+)/gi;
 my %settings = map { $_ => 1 } $sources =~ /"(spark\.\w+)"/g;
 

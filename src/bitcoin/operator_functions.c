@@ -23,10 +23,10 @@
 #include "postgres/command.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
-#include "postgres/operator_log.h"
+#include "postgres/operators/operator_log.h"
 #include "postgres/outside.h"
-#include "postgres/wakeup.h"
-#include "postgres/wishes.h"
+#include "postgres/workers/wakeup.h"
+#include "postgres/workers/wishes.h"
 
 #include "miscadmin.h"
 #include "pgstat.h"

@@ -13,7 +13,7 @@
 
 #include "bitcoin/handlers.h"
 
-#include "postgres/worker.h"
+#include "postgres/workers/worker.h"
 
 extern const Bitcoin bitcoin;
 extern const Consumer bitcoin_consumer;

@@ -20,7 +20,7 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/transaction.h"
-#include "postgres/wishes.h"
+#include "postgres/workers/wishes.h"
 
 #define RETRY_SECONDS 60		/* after one that could not be finished */
 #define MOST_LOOK_SECONDS 300	/* that it waits for look-ups */

@@ -17,7 +17,7 @@
 #include "postgres/command.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
-#include "postgres/worker.h"
+#include "postgres/workers/worker.h"
 
 #include "utils/jsonb.h"
 

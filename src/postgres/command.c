@@ -12,7 +12,7 @@
 #include "postgres/errors.h"
 #include "postgres/http_front.h"
 #include "postgres/installed.h"
-#include "postgres/pressure.h"
+#include "postgres/counts/pressure.h"
 
 #define MAX_ATTEMPTS 5
 

@@ -4,7 +4,7 @@
  */
 #include "postgres/environment.h"
 
-#include "postgres/outbox.h"
+#include "postgres/bus/outbox.h"
 
 #include "datatype/timestamp.h"
 

@@ -7,7 +7,7 @@
  */
 #include "postgres/server.h"
 
-#include "postgres/bus_functions.h"
+#include "postgres/bus/bus_functions.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/statement.h"

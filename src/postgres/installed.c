@@ -8,7 +8,7 @@
 #include "postgres/installed.h"
 
 #include "postgres/extension.h"
-#include "postgres/rebase.h"
+#include "postgres/bus/rebase.h"
 #include "postgres/statement.h"
 #include "postgres/tables.h"
 

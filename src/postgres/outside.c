@@ -8,13 +8,13 @@
 #include "postgres/outside.h"
 
 #include "postgres/arguments.h"
-#include "postgres/bus_functions.h"
+#include "postgres/bus/bus_functions.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
-#include "postgres/operator_log.h"
+#include "postgres/operators/operator_log.h"
 #include "postgres/settings.h"
 #include "postgres/statement.h"
-#include "postgres/wakeup.h"
+#include "postgres/workers/wakeup.h"
 
 #include "access/xlog.h"
 #include "miscadmin.h"

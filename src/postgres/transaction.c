@@ -6,7 +6,7 @@
 
 #include "postgres/installed.h"
 #include "postgres/test_point.h"
-#include "postgres/worker.h"
+#include "postgres/workers/worker.h"
 
 #include "pgstat.h"
 #include "postmaster/bgworker.h"

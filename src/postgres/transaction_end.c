@@ -9,11 +9,11 @@
 #include "postgres/transaction_end.h"
 
 #include "postgres/errors.h"
-#include "postgres/in_doubt.h"
-#include "postgres/pending_counts.h"
+#include "postgres/counts/in_doubt.h"
+#include "postgres/counts/pending_counts.h"
 #include "postgres/test_point.h"
-#include "postgres/traffic.h"
-#include "postgres/wakeup.h"
+#include "postgres/counts/traffic.h"
+#include "postgres/workers/wakeup.h"
 
 static void
 on_commit(void)

@@ -2,7 +2,7 @@
 #		The property test of the bus, tested: rules that look as good as the batch
 #		rule, and are not, must fail it.
 #
-# The library here has broken twins (src/postgres/twin.h), of which SPARK_TWIN
+# The library here has broken twins (src/postgres/bus/twin.h), of which SPARK_TWIN
 # names one; two more are made by SQL.  Each runs random schedules until the
 # oracle finds a message lost, doubled or out of order, for a minute at most.  The
 # rule itself runs through the same ones, and some more.

@@ -1,0 +1,49 @@
+/*
+ * careful.h
+ *		After a crash: which handler was it?
+ *
+ * A handler that crashes the server would do so again, for ever.  So after a
+ * crash each consumer is careful in each lane for as long as its last batch may
+ * have been: one message a transaction, and before each a row that says so,
+ * committed.  The row goes with the message's outcome; one that a crash has left
+ * makes its message a suspect.  A suspect is tried while no other is, and after
+ * spark.crash_attempts such crashes it is a dead letter, its handler not called.
+ *
+ * Careful are workers alone: what a session dispatches is its own transaction.
+ */
+#ifndef SPARK_POSTGRES_BUS_CAREFUL_H
+#define SPARK_POSTGRES_BUS_CAREFUL_H
+
+#include "postgres/server.h"
+
+#include "common/uuid.h"
+
+/* To be called once each time shared memory is made, that is after a crash, too. */
+extern void careful_startup(void);
+
+/* True from a crash of the server until that consumer has passed the place of it in that lane. */
+extern bool must_be_careful(const char *consumer, int lane);
+
+/* One message more has passed. */
+extern void passed_carefully(const char *consumer, int lane);
+
+/* None is left of those that were there: in a transaction. */
+extern void end_of_care(const char *consumer, int lane);
+
+/*
+ * Says that the message is going to be handled, and returns how many crashes
+ * that has cost before.  A suspect waits until no other message is handled
+ * carefully, and all others wait for it, until trial_is_over().
+ */
+extern int	begin_trial(const char *consumer, int lane, Uuid id);
+
+/* It has an outcome: goes with the transaction of it. */
+extern void end_trial(const char *consumer, Uuid id);
+
+/* Lets the others go on: after that transaction. */
+extern void trial_is_over(void);
+
+/* What a message dies of whose trials have cost so many crashes. */
+extern ErrorData *error_of_crashes(int crashes);
+
+#endif

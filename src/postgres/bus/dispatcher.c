@@ -1,0 +1,444 @@
+/*
+ * dispatcher.c
+ *		One loop for every consumer: read a batch, handle it, advance.
+ *
+ * What happens within one transaction stands in batch.c, retry.c, probe.c and
+ * trial.c; here is what comes between them: which of them is next, and how large,
+ * and what follows a failure (failure.h).
+ */
+#include "postgres/bus/dispatcher.h"
+
+#include "postgres/bus/batch.h"
+#include "postgres/bus/careful.h"
+#include "postgres/counts/counters.h"
+#include "postgres/environment.h"
+#include "postgres/bus/failure.h"
+#include "postgres/bus/failure_class.h"
+#include "postgres/bus/give_way.h"
+#include "postgres/bus/log.h"
+#include "postgres/bus/probe.h"
+#include "postgres/bus/retry.h"
+#include "postgres/bus/retry_clock.h"
+#include "postgres/settings.h"
+#include "postgres/test_point.h"
+#include "postgres/transaction.h"
+#include "postgres/bus/trial.h"
+#include "postgres/counts/waiting.h"
+#include "postgres/workers/worker_slots.h"
+
+#define ISOLATED_MESSAGES 32
+#define RETRIES_A_TURN 100
+#define FIRST_LIMIT 100
+
+/* What comes after an act. */
+typedef enum Step
+{
+	STEP_DONE,					/* a batch is committed */
+	STEP_AGAIN,					/* nothing is done, but it is known how to go on */
+	STEP_REST					/* the turn is over */
+} Step;
+
+static Served
+served_in(const Turn *turn)
+{
+	return (Served) {
+		.consumer = turn->listener->name,
+		.lane = turn->lane,
+		.listener = turn->listener,
+		.gives_way = turn->gives_way,
+		.until = turn->until,
+	};
+}
+
+/* Milliseconds in which nothing of that lane is tried. */
+static long
+pause_of(const Listener *listener, int lane)
+{
+	long		failing = failure_pause(listener->name, lane);
+
+	return Max(failing, pause_after_giving_way(listener->name, lane));
+}
+
+/* More may be handled, and nothing keeps the consumer from it. */
+static bool
+goes_on(const Turn *turn)
+{
+	return turn->done < turn->most &&
+		(instant_is_none(turn->until) || instant_before(server_time(), turn->until)) &&
+		pause_of(turn->listener, turn->lane) == 0;
+}
+
+/* ------------------------------------------------------------------ attempts */
+
+/* An act with a memory of its own, gone when it has ended, however that was. */
+typedef struct Enclosed
+{
+	Act			act;
+	void	   *argument;
+	MemoryContext context;
+	bool		gives_way;
+} Enclosed;
+
+static void
+act_enclosed(void *argument)
+{
+	Enclosed   *enclosed = argument;
+	MemoryContext outside = MemoryContextSwitchTo(enclosed->context);
+
+	if (enclosed->gives_way)
+	{
+		/* For who changes the lanes, all wait. */
+		(void) log_shape_for_writing();
+		give_way();
+	}
+	enclosed->act(enclosed->argument);
+	MemoryContextSwitchTo(outside);
+}
+
+/* Runs act by itself, all or not at all; false and the error where it failed. */
+static bool
+attempt(const Turn *turn, Act act, void *argument, ErrorData **error)
+{
+	Enclosed	enclosed = {
+		.act = act,
+		.argument = argument,
+		.context = AllocSetContextCreate(CurrentMemoryContext, "spark batch", ALLOCSET_DEFAULT_SIZES),
+		.gives_way = turn->gives_way,
+	};
+
+	*error = turn->in_session ? try_in_subtransaction(act_enclosed, &enclosed) : try_in_transaction(act_enclosed, &enclosed);
+	MemoryContextDelete(enclosed.context);
+	if (*error != NULL && failure_class(*error) == FAILURE_CANCELLED)
+		ReThrowError(*error);
+	if (turn->gives_way)
+		gave_way(turn->listener->name, turn->lane, *error);
+	return *error == NULL;
+}
+
+/*
+ * That error was no message's own.  A session is told where nothing can be done
+ * about it at once.
+ */
+static Step
+taken_back(Turn *turn, ErrorData *error)
+{
+	FailureClass class = failure_class(error);
+
+	if (turn->in_session && class == FAILURE_OF_ENVIRONMENT && turn->shortage == NULL)
+		turn->shortage = error;
+	else if (turn->in_session && class != FAILURE_OF_MESSAGE)
+		ReThrowError(error);
+	failure_wait(turn->listener->name, turn->lane, error);
+	return pause_of(turn->listener, turn->lane) == 0 ? STEP_AGAIN : STEP_REST;
+}
+
+/* What the last batch told of the handlers; false: the consumer waits for them. */
+static bool
+handlers_are_there(const Turn *turn, const Served *served)
+{
+	bool		are_there = served->why_not[0] == '\0';
+
+	if (are_there)
+		failure_missing(served->consumer, NULL);
+	else if (!turn->in_session)
+		failure_missing(served->consumer, served->why_not);
+	return are_there;
+}
+
+/* ------------------------------------------------------------------- retries */
+
+static void
+serve_retries(Turn *turn)
+{
+	const char *consumer = turn->listener->name;
+
+	for (int i = 0; i < RETRIES_A_TURN && goes_on(turn); i++)
+	{
+		Retry		retry = {.served = served_in(turn)};
+		ErrorData  *error;
+
+		if (!attempt(turn, run_retry, &retry, &error))
+		{
+			(void) taken_back(turn, error);
+			break;
+		}
+		if (!handlers_are_there(turn, &retry.served) || !retry.found)
+			break;
+		count_handled(consumer, turn->lane, retry.handled, &retry.times);
+		turn->done += retry.done;
+	}
+}
+
+/* ------------------------------------------------------------------- batches */
+
+static Step
+serve_in_mode(Turn *turn, Batch *batch, BatchMode mode, int limit)
+{
+	ErrorData  *error;
+
+	batch->mode = mode;
+	batch->limit = Min(batch->limit, limit);
+	if (attempt(turn, run_batch, batch, &error))
+		return STEP_DONE;
+	/* A worker tries that again a few times before. */
+	if (turn->in_session && batch->limit > 1 && failure_is_passing(error))
+		return serve_in_mode(turn, batch, mode, 1);
+	return taken_back(turn, error);
+}
+
+/* All together; where that fails, one by one. */
+static Step
+serve_together(Turn *turn, Batch *batch)
+{
+	ErrorData  *error;
+
+	batch->mode = BATCH_TOGETHER;
+	if (attempt(turn, run_batch, batch, &error))
+		return STEP_DONE;
+	if (failure_class(error) == FAILURE_OF_MESSAGE)
+		return serve_in_mode(turn, batch, BATCH_ONE_BY_ONE, ISOLATED_MESSAGES);
+	if (turn->in_session && failure_is_passing(error))
+		return serve_in_mode(turn, batch, BATCH_ONE_BY_ONE, 1);
+	return taken_back(turn, error);
+}
+
+/*
+ * Is one there that does not fail as all others do?  Where there is none to be
+ * tried, the batch takes what only waits.
+ */
+static Step
+look_for_one(Turn *turn, Batch *batch)
+{
+	const char *consumer = turn->listener->name;
+	Probe		probe = {
+		.batch = {.served = served_in(turn), .mode = BATCH_ONE_BY_ONE, .limit = dispatch_batch_size},
+		.place = failure_place(consumer, turn->lane),
+	};
+	ErrorData  *error;
+
+	if (!attempt(turn, run_probe, &probe, &error))
+		return taken_back(turn, error);
+	if (!handlers_are_there(turn, &probe.batch.served))
+		return STEP_REST;
+	if (probe.found)
+	{
+		failure_found_one(consumer, turn->lane, probe.number, probe.in_vain);
+		return STEP_AGAIN;
+	}
+	if (!failure_found_none(consumer, turn->lane, probe.place, probe.in_vain, probe.at_end))
+		return serve_in_mode(turn, batch, BATCH_ONLY_BEHIND, batch->limit);
+	if (probe.at_end && turn->shortage != NULL)
+		ReThrowError(turn->shortage);
+	return failure_pause(consumer, turn->lane) == 0 ? STEP_AGAIN : STEP_REST;
+}
+
+static Step
+serve_batch(Turn *turn, Batch *batch)
+{
+	switch (failure_stage(batch->served.consumer, batch->served.lane))
+	{
+		case STAGE_TOGETHER:
+			return serve_together(turn, batch);
+		case STAGE_ALONE:
+			return serve_in_mode(turn, batch, BATCH_ONE_BY_ONE, 1);
+		case STAGE_EACH_FOR_ITSELF:
+			return serve_in_mode(turn, batch, BATCH_ONE_BY_ONE, ISOLATED_MESSAGES);
+		case STAGE_PROBE:
+			return look_for_one(turn, batch);
+	}
+	return STEP_REST;
+}
+
+/* It is committed: only now that is remembered. */
+static void
+remember(const Turn *turn, const Batch *batch)
+{
+	const BatchOutcome *outcome = &batch->outcome;
+
+	count_handled(turn->listener->name, turn->lane, outcome->handled, &outcome->times);
+	if (outcome->handled > 0 && batch->mode == BATCH_TOGETHER)
+		failure_forget(turn->listener->name, turn->lane);
+	failure_passed(turn->listener->name, turn->lane, outcome->passed);
+	if (had_its_way(turn->listener->name, turn->lane))
+		failure_rivals_gone(turn->listener->name, turn->lane);
+}
+
+/* True where the last lane was drained just now: the new epoch may be read. */
+static bool
+enters(Turn *turn, Batch *batch)
+{
+	ErrorData  *error;
+
+	if (!attempt(turn, run_entering, batch, &error))
+	{
+		(void) taken_back(turn, error);
+		return false;
+	}
+	return !batch->outcome.waits_to_enter;
+}
+
+/* What the last batch could bear: a user's consumer is alone in its worker, mostly. */
+static int	last_limit = FIRST_LIMIT;
+
+static int
+first_limit(const Turn *turn)
+{
+	return turn->in_session || turn->listener->context != NULL ? FIRST_LIMIT : last_limit;
+}
+
+static int
+next_limit(const Turn *turn, const Batch *batch, int limit)
+{
+	int			next = Min(2 * (batch->outcome.was_cut ? batch->reading.count : limit), dispatch_batch_size);
+
+	if (!turn->in_session)
+		last_limit = next;
+	return next;
+}
+
+static void
+serve_log(Turn *turn)
+{
+	int			limit = Min(first_limit(turn), dispatch_batch_size);
+
+	while (goes_on(turn))
+	{
+		Batch		batch = {.served = served_in(turn), .limit = (int) Min(turn->most - turn->done, limit)};
+		Step		step = serve_batch(turn, &batch);
+
+		if (step == STEP_AGAIN)
+			continue;
+		if (step == STEP_REST || !handlers_are_there(turn, &batch.served))
+			break;
+		TEST_POINT("batch_committed");
+		remember(turn, &batch);
+		TEST_POINT("remembered");
+		turn->done += batch.outcome.done;
+		if (batch.outcome.waits_to_enter ? !enters(turn, &batch) : batch.outcome.done == 0)
+			break;
+		turn->at_end = batch.outcome.is_last;
+		/* What was committed since has woken this worker, or comes with the next call. */
+		if (turn->at_end && !turn->in_session)
+			break;
+		limit = next_limit(turn, &batch, limit);
+	}
+}
+
+/* ---------------------------------------------------------------- with care */
+
+static void
+forget_trial(void *argument)
+{
+	const Served *served = argument;
+
+	end_trial(served->consumer, served->announced.id);
+}
+
+/* One message, announced before and then handled; false: wait, or nothing is left. */
+static bool
+serve_with_care(Turn *turn, Trial *trial)
+{
+	ErrorData  *error;
+	ErrorData  *ignored;
+	Turn		patient = *turn;
+
+	/* Whom a suspect waits for, or who waits for one, has to wait. */
+	patient.gives_way = false;
+	if (!attempt(&patient, run_announcing, trial, &error))
+	{
+		trial_is_over();
+		(void) taken_back(turn, error);
+		return false;
+	}
+	if (!handlers_are_there(turn, &trial->batch.served) || !trial->found)
+		return false;
+	if (!attempt(turn, run_trial, trial, &error))
+	{
+		(void) attempt(&patient, forget_trial, &trial->batch.served, &ignored);
+		trial_is_over();
+		(void) taken_back(turn, error);
+		return false;
+	}
+	trial_is_over();
+	return handlers_are_there(turn, trial->is_parked ? &trial->retry.served : &trial->batch.served);
+}
+
+/* Many that fail alike are another case: to find that out, many are tried together. */
+static bool
+is_careful(const Turn *turn)
+{
+	return !turn->in_session && must_be_careful(turn->listener->name, turn->lane) &&
+		failure_stage(turn->listener->name, turn->lane) != STAGE_PROBE;
+}
+
+static void
+serve_carefully(Turn *turn)
+{
+	const char *consumer = turn->listener->name;
+
+	while (is_careful(turn) && goes_on(turn))
+	{
+		Trial		trial = {.batch = {.served = served_in(turn), .mode = BATCH_ONE_BY_ONE, .limit = 1}};
+
+		if (!serve_with_care(turn, &trial))
+			break;
+		passed_carefully(consumer, turn->lane);
+		if (trial.is_parked)
+			count_handled(consumer, turn->lane, trial.retry.handled, &trial.retry.times);
+		else
+			remember(turn, &trial.batch);
+		turn->done += trial.is_parked ? trial.retry.done : trial.batch.outcome.done;
+	}
+}
+
+/* What waits for it, before the first look and when it has become unknown; false: wait. */
+static bool
+count_what_waits(Turn *turn)
+{
+	Batch		batch = {.served = served_in(turn)};
+	ErrorData  *error;
+
+	/* It takes the place to the end of the transaction: a session leaves it to the workers, if there are some. */
+	if (turn->in_session && worker_pid(WORKER_DISPATCHER, "") != 0)
+		return true;
+	if (!waiting_must_be_counted(turn->listener->name, turn->lane) || attempt(turn, run_counting, &batch, &error))
+		return true;
+	(void) taken_back(turn, error);
+	return false;
+}
+
+void
+serve(Turn *turn)
+{
+	turn->done = 0;
+	turn->at_end = false;
+	turn->shortage = NULL;
+	if (pause_of(turn->listener, turn->lane) > 0 || !count_what_waits(turn))
+		return;
+	serve_carefully(turn);
+	if (is_careful(turn))
+		return;
+	if (turn->in_session || retry_may_be_due(turn->listener->name, turn->lane))
+		serve_retries(turn);
+	serve_log(turn);
+}
+
+long
+next_serving(const Listener *listener, int lane, long nap)
+{
+	long		pause = pause_of(listener, lane);
+	Instant		due;
+	int64		wait;
+
+	if (pause > 0)
+	{
+		retry_clock_forget(listener->name, lane);
+		return Min(pause, nap);
+	}
+	due = next_parked_at(listener->name, lane);
+	retry_clock_set(listener->name, lane, due);
+	if (instant_is_none(due))
+		return nap;
+	wait = (due.microseconds - server_time().microseconds) / 1000 + 1;
+	return Max(0, Min(wait, nap));
+}

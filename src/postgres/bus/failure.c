@@ -1,0 +1,330 @@
+/*
+ * failure.c
+ *		What the failures of a consumer so far say of it, and when it may go on.
+ */
+#include "postgres/bus/failure.h"
+
+#include "postgres/counts/counters.h"
+#include "postgres/environment.h"
+#include "postgres/bus/failure_class.h"
+
+#include "common/lane.h"
+#include "common/suspicion.h"
+
+#include "common/pg_prng.h"
+#include "postmaster/bgworker.h"
+
+#define RIVALS_AT_ONCE 5		/* batches in a row */
+#define RIVALS_SAID 20
+#define SHORTAGES_BORNE 2		/* batches in a row, before others are tried */
+#define PROBE_REST 1000			/* ms between the probes of one round */
+#define LONGEST_WAIT 30000		/* ms */
+#define MAX_REMEMBERED 1024
+
+/* Of one lane. */
+typedef struct LaneMemory
+{
+	int64		excused;		/* up to that number each fails for itself; 0: none is known to */
+	bool		shortage_was_own;	/* the last one was of single messages */
+
+	/* From here on all is forgotten with a success. */
+	bool		is_short;		/* a batch has failed for the environment */
+	int			rivals;			/* batches in a row that failed for one */
+	int			waits;			/* in a row */
+	Instant		until;			/* no work before */
+	ProbePlace	place;
+	bool		in_vain;		/* some were tried so, in this round of probes */
+} LaneMemory;
+
+typedef struct Memory
+{
+	char		consumer[NAMEDATALEN];
+	LaneMemory *lanes;			/* MAX_LANES */
+	Suspicion	suspicion;
+	bool		is_missing;		/* a handler, role or right is */
+	int			waits;			/* in a row, in all lanes */
+	Instant		until;			/* no work before, in any of them */
+	bool		said;			/* a pause is in the log */
+} Memory;
+
+static Memory memories[MAX_REMEMBERED];
+static int	memory_count;
+
+static Memory *
+memory_of(const char *consumer)
+{
+	Memory	   *memory;
+	LaneMemory *lanes;
+
+	for (int i = 0; i < memory_count; i++)
+		if (strncmp(memories[i].consumer, consumer, NAMEDATALEN - 1) == 0)
+			return &memories[i];
+	if (memory_count == MAX_REMEMBERED)
+		memory_count = 0;		/* forgetting costs work, nothing else */
+	memory = &memories[memory_count];
+	lanes = memory->lanes;
+	if (lanes == NULL)
+		lanes = MemoryContextAlloc(TopMemoryContext, MAX_LANES * sizeof(LaneMemory));
+	memset(lanes, 0, MAX_LANES * sizeof(LaneMemory));
+	*memory = (Memory) {.lanes = lanes};
+	strlcpy(memory->consumer, consumer, NAMEDATALEN);
+	memory_count++;
+	return memory;
+}
+
+static LaneMemory *
+lane_memory_of(const char *consumer, int lane)
+{
+	return &memory_of(consumer)->lanes[lane];
+}
+
+/* ------------------------------------------------------------------ pauses */
+
+static Instant
+after(int64 milliseconds)
+{
+	return (Instant) {server_time().microseconds + milliseconds * 1000};
+}
+
+/* 1 s, doubled with each wait in a row. */
+static Instant
+after_growing_wait(int *waits)
+{
+	int64		wait = INT64CONST(1000) << Min(*waits, 5);
+
+	++*waits;
+	return after(Min(LONGEST_WAIT, wait));
+}
+
+static void
+say_paused(Memory *memory, const char *why)
+{
+	note_paused(memory->consumer, why);
+	if (!memory->said)
+		ereport(LOG,
+				(errmsg("spark consumer \"%s\" pauses: %s", memory->consumer, why),
+				 errhint("It looks again by itself; mend the cause.")));
+	memory->said = true;
+}
+
+static void
+pause_in_all_lanes(Memory *memory, const char *why)
+{
+	memory->until = after_growing_wait(&memory->waits);
+	say_paused(memory, why);
+}
+
+static int64
+milliseconds_until(Instant instant)
+{
+	int64		left = instant.microseconds - server_time().microseconds;
+
+	return left > 0 ? left / 1000 + 1 : 0;
+}
+
+long
+failure_pause(const char *consumer, int lane)
+{
+	const Memory *memory = memory_of(consumer);
+
+	return (long) Max(milliseconds_until(memory->until), milliseconds_until(memory->lanes[lane].until));
+}
+
+void
+failure_look_again(void)
+{
+	for (int i = 0; i < memory_count; i++)
+	{
+		memories[i].until = INSTANT_NONE;
+		for (int lane = 0; lane < MAX_LANES; lane++)
+		{
+			memories[i].lanes[lane].until = INSTANT_NONE;
+			memories[i].lanes[lane].is_short = false;
+		}
+	}
+}
+
+/* ------------------------------------------------------------------- stages */
+
+/* There nobody waits and looks again: what a worker does in time is done at once. */
+static bool
+is_session(void)
+{
+	return MyBgworkerEntry == NULL;
+}
+
+static bool
+bears_no_more_shortages(const LaneMemory *memory)
+{
+	return memory->waits >= SHORTAGES_BORNE || memory->shortage_was_own || is_session();
+}
+
+Stage
+failure_stage(const char *consumer, int lane)
+{
+	const Memory *memory = memory_of(consumer);
+	const LaneMemory *of_lane = &memory->lanes[lane];
+
+	if (suspicion_is_founded(&memory->suspicion) || (of_lane->is_short && bears_no_more_shortages(of_lane)))
+		return STAGE_PROBE;
+	if (of_lane->rivals >= RIVALS_AT_ONCE)
+		return STAGE_ALONE;
+	return of_lane->excused > 0 ? STAGE_EACH_FOR_ITSELF : STAGE_TOGETHER;
+}
+
+/* ------------------------------------------------------- about one message */
+
+bool
+failure_is_excused(const char *consumer, int lane, int64 number)
+{
+	return number <= lane_memory_of(consumer, lane)->excused;
+}
+
+void
+failure_note(const char *consumer, Uuid key, const ErrorData *error)
+{
+	Memory	   *memory = memory_of(consumer);
+
+	suspicion_note(&memory->suspicion, error->sqlerrcode, key);
+	if (suspicion_is_founded(&memory->suspicion))
+		pause_in_all_lanes(memory, error->message);
+}
+
+static bool
+is_short_in_any_lane(const Memory *memory)
+{
+	for (int lane = 0; lane < MAX_LANES; lane++)
+		if (memory->lanes[lane].is_short)
+			return true;
+	return false;
+}
+
+/* What is said of a pause is taken back, also where another session has said it. */
+static void
+forget_pauses(Memory *memory)
+{
+	suspicion_forget(&memory->suspicion);
+	memory->is_missing = memory->said = false;
+	memory->waits = 0;
+	memory->until = INSTANT_NONE;
+	if (!is_short_in_any_lane(memory))
+		note_paused(memory->consumer, NULL);
+}
+
+void
+failure_forget(const char *consumer, int lane)
+{
+	Memory	   *memory = memory_of(consumer);
+	LaneMemory *of_lane = &memory->lanes[lane];
+
+	*of_lane = (LaneMemory) {.excused = of_lane->excused, .shortage_was_own = of_lane->shortage_was_own};
+	forget_pauses(memory);
+}
+
+/* ------------------------------------------------------------ after a batch */
+
+/* At once, with a little chance so that two rivals part; slower when that goes on. */
+static void
+wait_for_rival(LaneMemory *memory)
+{
+	double		longest = ++memory->rivals <= RIVALS_AT_ONCE ? 20 : 500;
+
+	memory->until = after((int64) (longest * pg_prng_double(&pg_global_prng_state)));
+}
+
+void
+failure_wait(const char *consumer, int lane, const ErrorData *error)
+{
+	Memory	   *memory = memory_of(consumer);
+	LaneMemory *of_lane = &memory->lanes[lane];
+
+	note_error(consumer, error->message);
+	if (failure_is_passing(error))
+	{
+		wait_for_rival(of_lane);
+		if (of_lane->rivals == RIVALS_SAID)
+			say_paused(memory, error->message);
+		return;
+	}
+	of_lane->is_short = failure_class(error) == FAILURE_OF_ENVIRONMENT;
+	if (of_lane->is_short && bears_no_more_shortages(of_lane))
+		return;
+	of_lane->until = after_growing_wait(&of_lane->waits);
+	say_paused(memory, error->message);
+}
+
+void
+failure_rivals_gone(const char *consumer, int lane)
+{
+	Memory	   *memory = memory_of(consumer);
+
+	memory->lanes[lane].rivals = 0;
+	/* What many keys have failed of is not over. */
+	if (!suspicion_is_founded(&memory->suspicion))
+		forget_pauses(memory);
+}
+
+void
+failure_missing(const char *consumer, const char *why)
+{
+	Memory	   *memory = memory_of(consumer);
+
+	if (why != NULL)
+	{
+		pause_in_all_lanes(memory, why);
+		memory->is_missing = true;
+	}
+	else if (memory->is_missing)
+		forget_pauses(memory);
+}
+
+void
+failure_passed(const char *consumer, int lane, int64 number)
+{
+	LaneMemory *memory = lane_memory_of(consumer, lane);
+
+	if (memory->excused <= number)
+		memory->excused = 0;
+}
+
+/* ------------------------------------------------------------ round a probe */
+
+ProbePlace
+failure_place(const char *consumer, int lane)
+{
+	return lane_memory_of(consumer, lane)->place;
+}
+
+/* A shortage proves nothing of the others, whichever it is. */
+bool
+failure_is_alike(const char *consumer, const ErrorData *error)
+{
+	return failure_class(error) == FAILURE_OF_ENVIRONMENT ||
+		suspicion_explains(&memory_of(consumer)->suspicion, error->sqlerrcode);
+}
+
+void
+failure_found_one(const char *consumer, int lane, int64 number, bool in_vain)
+{
+	LaneMemory *memory = lane_memory_of(consumer, lane);
+
+	memory->shortage_was_own = memory->is_short && (in_vain || memory->in_vain);
+	memory->excused = number;
+	failure_forget(consumer, lane);
+}
+
+bool
+failure_found_none(const char *consumer, int lane, ProbePlace place, bool in_vain, bool at_end)
+{
+	LaneMemory *memory = lane_memory_of(consumer, lane);
+	bool		any_in_vain = memory->in_vain || in_vain;
+
+	memory->place = at_end ? (ProbePlace) {0} : place;
+	memory->in_vain = any_in_vain && !at_end;
+	memory->shortage_was_own = false;
+	if (at_end && any_in_vain)
+		memory->until = after_growing_wait(&memory->waits);
+	else if (!at_end && !is_session())
+		memory->until = after(PROBE_REST);
+	return !at_end || any_in_vain;
+}

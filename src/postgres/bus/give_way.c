@@ -1,0 +1,219 @@
+/*
+ * give_way.c
+ *		A transaction of a worker that others wait for.
+ *
+ * The server ends a wait by a signal to the waiting process itself, which at
+ * that moment still knows for what it waits; afterwards nothing tells.  So the
+ * worker's handler of that signal takes a note first.
+ */
+#include "postgres/bus/give_way.h"
+
+#include "postgres/counts/counters.h"
+#include "postgres/environment.h"
+#include "postgres/bus/place.h"
+#include "postgres/transaction.h"
+
+#include "common/pg_prng.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/lsyscache.h"
+
+#define LOCK_WAIT "100ms"
+#define MAX_PAUSES 256
+#define SAID_AFTER 3			/* seconds */
+
+/* What was waited for last, written by the signal's handler. */
+static LOCKTAG missed;
+static LOCKMODE missed_mode;
+static volatile sig_atomic_t is_missed;
+
+static void
+on_cancel(SIGNAL_ARGS)
+{
+	const LOCK *lock = MyProc != NULL ? MyProc->waitLock : NULL;
+
+	if (lock != NULL)
+	{
+		missed = lock->tag;
+		missed_mode = MyProc->waitLockMode;
+		is_missed = true;
+	}
+	StatementCancelHandler(postgres_signal_arg);
+}
+
+void
+note_locks_not_given(void)
+{
+	pqsignal(SIGINT, on_cancel);
+}
+
+void
+give_way(void)
+{
+	is_missed = false;
+	(void) set_config_option("lock_timeout", LOCK_WAIT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/* The process that holds it still, in a way that keeps us off; 0: none, or a prepared transaction does. */
+static int
+holder_of(const LOCKTAG *tag, LOCKMODE mode)
+{
+	int			count;
+	const VirtualTransactionId *holders = GetLockConflicts(tag, mode, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		const PGPROC *process = process_of_transaction(holders[i]);
+
+		if (process != NULL && process->pid != 0)
+			return process->pid;
+	}
+	return 0;
+}
+
+static const char *
+name_of_relation(Oid relation)
+{
+	const char *name = get_rel_name(relation);
+	const char *schema = name != NULL ? get_namespace_name(get_rel_namespace(relation)) : NULL;
+
+	return schema != NULL ? psprintf("%s.%s", schema, name) : "a table";
+}
+
+static const char *
+words_for(const LOCKTAG *tag)
+{
+	switch (tag->locktag_type)
+	{
+		case LOCKTAG_RELATION:
+			return psprintf("a lock on %s", name_of_relation(tag->locktag_field2));
+		case LOCKTAG_TUPLE:
+			return psprintf("a row of %s", name_of_relation(tag->locktag_field2));
+		case LOCKTAG_TRANSACTION:
+			return "a row";
+		case LOCKTAG_ADVISORY:
+			return is_place(tag) ? "its place, as a transaction does that has called spark_bus.dispatch()" : "an advisory lock";
+		default:
+			return "a lock";
+	}
+}
+
+typedef struct Naming
+{
+	MemoryContext context;
+	const char *message;
+} Naming;
+
+static void
+name_holder(void *argument)
+{
+	Naming	   *naming = argument;
+	int			pid = holder_of(&missed, missed_mode);
+	const char *who = pid != 0 ? psprintf("process %d holds", pid) : "somebody holds, or waits for,";
+
+	naming->message = MemoryContextStrdup(naming->context, psprintf("%s %s", who, words_for(&missed)));
+}
+
+/* Who holds what was not given; what the server has said of it. */
+static const char *
+who_was_in_the_way(void)
+{
+	Naming		naming = {.context = CurrentMemoryContext};
+
+	return try_in_plain_transaction(name_holder, &naming) == NULL ? naming.message : "a lock is held";
+}
+
+/* ------------------------------------------------------------------ pauses */
+
+/* Who pauses where. */
+typedef struct Pause
+{
+	char		consumer[NAMEDATALEN];	/* empty: free */
+	int			lane;
+	int			times;			/* in a row */
+	Instant		since;
+	Instant		until;
+} Pause;
+
+static Pause pauses[MAX_PAUSES];
+static int	pause_count;		/* that are not free */
+
+/* NULL: it does not pause. */
+static Pause *
+pause_in(const char *consumer, int lane)
+{
+	for (int i = 0; i < MAX_PAUSES && pause_count > 0; i++)
+		if (pauses[i].lane == lane && strncmp(pauses[i].consumer, consumer, NAMEDATALEN - 1) == 0)
+			return &pauses[i];
+	return NULL;
+}
+
+/* NULL: there are too many; then it is tried without one. */
+static Pause *
+new_pause(const char *consumer, int lane)
+{
+	for (int i = 0; i < MAX_PAUSES; i++)
+		if (pauses[i].consumer[0] == '\0')
+		{
+			pauses[i] = (Pause) {.lane = lane, .since = server_time()};
+			strlcpy(pauses[i].consumer, consumer, NAMEDATALEN);
+			pause_count++;
+			return &pauses[i];
+		}
+	return NULL;
+}
+
+/* A tenth of a second at first, doubled up to one second, less a chance. */
+static int64
+next_pause(const Pause *pause)
+{
+	int64		longest = Min(INT64CONST(1000), INT64CONST(100) << Min(pause->times, 4));
+
+	return (int64) ((0.5 + 0.5 * pg_prng_double(&pg_global_prng_state)) * (double) longest);
+}
+
+void
+gave_way(const char *consumer, int lane, ErrorData *error)
+{
+	Pause	   *pause;
+	const char *who;
+
+	if (!is_missed)
+		return;
+	who = who_was_in_the_way();
+	if (error != NULL && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		error->message = unconstify(char *, who);
+	pause = pause_in(consumer, lane);
+	if (pause == NULL)
+		pause = new_pause(consumer, lane);
+	if (pause == NULL)
+		return;
+	pause->until = (Instant) {server_time().microseconds + 1000 * next_pause(pause)};
+	pause->times++;
+	if (instant_before(instant_plus_seconds(pause->since, SAID_AFTER), server_time()))
+		note_in_the_way(consumer, lane, who);
+}
+
+long
+pause_after_giving_way(const char *consumer, int lane)
+{
+	const Pause *pause = pause_in(consumer, lane);
+	int64		left = pause != NULL ? pause->until.microseconds - server_time().microseconds : 0;
+
+	return left > 0 ? (long) (left / 1000 + 1) : 0;
+}
+
+bool
+had_its_way(const char *consumer, int lane)
+{
+	Pause	   *pause = pause_in(consumer, lane);
+
+	if (pause == NULL || is_missed)
+		return false;
+	memset(pause, 0, sizeof(*pause));
+	pause_count--;
+	note_in_the_way(consumer, lane, NULL);
+	return true;
+}

@@ -1,0 +1,36 @@
+/*
+ * give_way.h
+ *		A transaction of a worker that others wait for.
+ *
+ * The contexts share a dispatcher.  A lock that a stranger holds on what belongs
+ * to one of them must not hold up the rest, so such a transaction waits for no
+ * lock for long: it fails (55P03), and is tried again after a pause that grows;
+ * meanwhile the worker serves the others, and other lanes.
+ *
+ * What is remembered here is one process's, and only saves waiting.
+ */
+#ifndef SPARK_POSTGRES_BUS_GIVE_WAY_H
+#define SPARK_POSTGRES_BUS_GIVE_WAY_H
+
+#include "postgres/server.h"
+
+/* Once in a worker, before signals come in: it takes note of the lock that it did not get. */
+extern void note_locks_not_given(void);
+
+/* From here to the end of the transaction. */
+extern void give_way(void);
+
+/*
+ * That transaction is over, by that error or committed (NULL).  Where it did not
+ * get a lock, the consumer pauses in that lane, and the message of the error says
+ * from here on which process held what.  To be called outside of transactions.
+ */
+extern void gave_way(const char *consumer, int lane, ErrorData *error);
+
+/* Milliseconds that it still pauses there; 0: go on. */
+extern long pause_after_giving_way(const char *consumer, int lane);
+
+/* It was served there, with all locks; true where it had given way before. */
+extern bool had_its_way(const char *consumer, int lane);
+
+#endif

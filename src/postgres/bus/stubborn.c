@@ -1,0 +1,159 @@
+/*
+ * stubborn.c
+ *		Handlers that catch their cancelling and go on.
+ *
+ * Who locks what: one spinlock over a few notes; whether there are any is read
+ * without it, as mostly there are none.
+ */
+#include "postgres/bus/stubborn.h"
+
+#include "postgres/bus/handler_call.h"
+#include "postgres/transaction.h"
+
+#include "port/atomics.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+
+#define MAX_NOTES 64
+
+typedef struct Note
+{
+	Oid			database;		/* InvalidOid: no note */
+	char		consumer[NAMEDATALEN];
+	Uuid		id;
+} Note;
+
+typedef struct Shared
+{
+	slock_t		lock;			/* guards the notes */
+	int			next;			/* to be written; the oldest goes */
+	Note		notes[MAX_NOTES];
+	pg_atomic_uint32 some;		/* 0: there are no notes */
+} Shared;
+
+static Shared *shared;
+static bool exit_is_watched;
+static Note watched;			/* of this process: whose handler was called last */
+
+void
+stubborn_shmem_request(void)
+{
+	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+}
+
+void
+stubborn_shmem_startup(void)
+{
+	bool		found;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("spark stubborn handlers", sizeof(Shared), &found);
+	if (!found)
+	{
+		memset(shared, 0, sizeof(Shared));
+		SpinLockInit(&shared->lock);
+		pg_atomic_init_u32(&shared->some, 0);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+static bool
+is_same(const Note *note, const Note *other)
+{
+	return note->database == other->database && uuid_equal(note->id, other->id) &&
+		strcmp(note->consumer, other->consumer) == 0;
+}
+
+static Note
+note_of(const char *consumer, Uuid id)
+{
+	Note		note = {.database = MyDatabaseId, .id = id};
+
+	strlcpy(note.consumer, consumer, NAMEDATALEN);
+	return note;
+}
+
+/* Its place; call with the lock held; NULL: there is none. */
+static Note *
+find_note(const Note *wanted)
+{
+	for (int i = 0; i < MAX_NOTES; i++)
+		if (is_same(&shared->notes[i], wanted))
+			return &shared->notes[i];
+	return NULL;
+}
+
+static void
+leave_note(int code, Datum argument)
+{
+	Note	   *place;
+
+	(void) code;
+	(void) argument;
+	if (!time_limit_is_exhausted() || !OidIsValid(watched.database))
+		return;
+	SpinLockAcquire(&shared->lock);
+	place = find_note(&watched);
+	if (place == NULL)
+	{
+		place = &shared->notes[shared->next];
+		shared->next = (shared->next + 1) % MAX_NOTES;
+		*place = watched;
+		pg_atomic_write_u32(&shared->some, 1);
+	}
+	SpinLockRelease(&shared->lock);
+}
+
+static bool
+is_noted(const Note *note)
+{
+	bool		noted;
+
+	if (pg_atomic_read_u32(&shared->some) == 0)
+		return false;
+	SpinLockAcquire(&shared->lock);
+	noted = find_note(note) != NULL;
+	SpinLockRelease(&shared->lock);
+	return noted;
+}
+
+void
+stubborn_watch(const char *consumer, Uuid id)
+{
+	if (shared == NULL)
+		return;
+	watched = note_of(consumer, id);
+	if (is_noted(&watched))
+	{
+		watched.database = InvalidOid;
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg(TIME_LIMIT_MESSAGE),
+				 errdetail("It caught its cancelling and went on, so its worker was ended.")));
+	}
+	if (!exit_is_watched && MyBgworkerEntry != NULL)
+		before_shmem_exit(leave_note, (Datum) 0);
+	exit_is_watched = true;
+}
+
+void
+stubborn_forget(const char *consumer, Uuid id)
+{
+	Note		note = note_of(consumer, id);
+	Note	   *place;
+	bool		some = false;
+
+	if (shared == NULL || pg_atomic_read_u32(&shared->some) == 0)
+		return;
+	SpinLockAcquire(&shared->lock);
+	place = find_note(&note);
+	if (place != NULL)
+		memset(place, 0, sizeof(*place));
+	for (int i = 0; i < MAX_NOTES; i++)
+		some = some || OidIsValid(shared->notes[i].database);
+	pg_atomic_write_u32(&shared->some, some ? 1 : 0);
+	SpinLockRelease(&shared->lock);
+}

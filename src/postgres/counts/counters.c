@@ -1,0 +1,281 @@
+/*
+ * counters.c
+ *		What spark_ops.bus_status() tells of each consumer, in shared memory.
+ *
+ * One spinlock over all slots; nobody holds it for longer than it takes to copy
+ * one.  A slot is found by the hash of database and name: there, or behind it
+ * with no unused slot between.  One that is given up is used again, but ends no
+ * search.
+ */
+#include "postgres/counts/counters.h"
+
+#include "postgres/environment.h"
+#include "postgres/counts/pending_counts.h"
+
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+
+#define MAX_COUNTED 1024		/* consumers of all databases */
+
+typedef struct Shared
+{
+	slock_t		lock;			/* guards everything below */
+	CounterSlot slots[MAX_COUNTED];
+} Shared;
+
+#define TRANCHE "spark_counts"
+
+static Shared *shared;
+static LWLock *reading;			/* exclusively by who reads, as changes may come together */
+
+void
+counters_shmem_request(void)
+{
+	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+	RequestNamedLWLockTranche(TRANCHE, 1);
+}
+
+void
+counters_shmem_startup(void)
+{
+	bool		found;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("spark counters", sizeof(Shared), &found);
+	if (!found)
+	{
+		memset(shared, 0, sizeof(Shared));
+		SpinLockInit(&shared->lock);
+	}
+	reading = &GetNamedLWLockTranche(TRANCHE)->lock;
+	LWLockRelease(AddinShmemInitLock);
+}
+
+bool
+is_counting(void)
+{
+	return shared != NULL;
+}
+
+void
+begin_change_of_counts(void)
+{
+	if (reading != NULL)
+		LWLockAcquire(reading, LW_SHARED);
+}
+
+void
+begin_reading_counts(void)
+{
+	if (reading != NULL)
+		LWLockAcquire(reading, LW_EXCLUSIVE);
+}
+
+void
+end_with_counts(void)
+{
+	if (reading != NULL)
+		LWLockRelease(reading);
+}
+
+void
+copy_clipped(char *target, size_t size, const char *text)
+{
+	int			length = pg_mbcliplen(text, (int) strlen(text), (int) size - 1);
+
+	memcpy(target, text, length);
+	target[length] = '\0';
+}
+
+/* ------------------------------------------------------------------- slots */
+
+uint64
+consumer_key(const char *consumer)
+{
+	int			length = (int) strnlen(consumer, NAMEDATALEN - 1);
+
+	return Max(1, hash_bytes_extended((const unsigned char *) consumer, length, MyDatabaseId));
+}
+
+/* The one of that key, or where it would be; call with the lock held; NULL: all are taken. */
+static CounterSlot *
+find_slot(uint64 key)
+{
+	CounterSlot *free_slot = NULL;
+
+	for (uint32 i = 0; i < MAX_COUNTED; i++)
+	{
+		CounterSlot *slot = &shared->slots[(key + i) % MAX_COUNTED];
+
+		if (slot->key == key && slot->database == MyDatabaseId)
+			return slot;
+		if (free_slot == NULL && !OidIsValid(slot->database))
+			free_slot = slot;
+		if (slot->key == 0)
+			break;
+	}
+	return free_slot;
+}
+
+CounterSlot *
+take_counter_slot(uint64 key, bool make)
+{
+	CounterSlot *slot;
+
+	if (shared == NULL)
+		return NULL;
+	SpinLockAcquire(&shared->lock);
+	slot = find_slot(key);
+	if (slot == NULL || (!OidIsValid(slot->database) && !make))
+	{
+		SpinLockRelease(&shared->lock);
+		return NULL;
+	}
+	if (!OidIsValid(slot->database))
+	{
+		memset(slot, 0, sizeof(*slot));
+		slot->key = key;
+		slot->database = MyDatabaseId;
+	}
+	return slot;
+}
+
+void
+let_counter_slot_go(void)
+{
+	SpinLockRelease(&shared->lock);
+}
+
+void
+counts_become_unknown(CounterSlot *slot)
+{
+	for (int lane = 0; lane < MAX_LANES; lane++)
+		slot->waiting[lane].table = InvalidOid;
+}
+
+void
+with_all_counter_slots(void (*act) (CounterSlot *slot))
+{
+	for (int i = 0; shared != NULL && i < MAX_COUNTED; i++)
+	{
+		SpinLockAcquire(&shared->lock);
+		if (shared->slots[i].database == MyDatabaseId)
+			act(&shared->slots[i]);
+		SpinLockRelease(&shared->lock);
+	}
+}
+
+void
+give_counter_slot_up(uint64 key)
+{
+	CounterSlot *slot = take_counter_slot(key, false);
+
+	if (slot == NULL)
+		return;
+	slot->database = InvalidOid;
+	let_counter_slot_go();
+}
+
+/* --------------------------------------------------------------- counters */
+
+void
+count_handled(const char *consumer, int lane, int64 handled, const HandlerTimes *times)
+{
+	if (shared == NULL || handled == 0)
+		return;
+	if (IsTransactionState())
+		handled_at_commit(consumer_key(consumer), lane, handled, times);
+	else
+		add_handled(consumer_key(consumer), lane, handled, times, server_time());
+}
+
+void
+add_handled(uint64 consumer, int lane, int64 handled, const HandlerTimes *times, Instant now)
+{
+	CounterSlot *slot = take_counter_slot(consumer, true);
+
+	if (slot == NULL)
+		return;
+	slot->counters.handled[lane] += handled;
+	slot->counters.batches[lane]++;
+	recent_add(&slot->counters.recent[lane], now, handled);
+	times_add(&slot->counters.times, times);
+	let_counter_slot_go();
+}
+
+void
+note_error(const char *consumer, const char *message)
+{
+	char		clipped[sizeof(((ConsumerCounters *) NULL)->last_error)];
+	CounterSlot *slot;
+
+	copy_clipped(clipped, sizeof(clipped), message);
+	slot = take_counter_slot(consumer_key(consumer), true);
+	if (slot == NULL)
+		return;
+	slot->counters.failed++;
+	strcpy(slot->counters.last_error, clipped);
+	let_counter_slot_go();
+}
+
+void
+note_paused(const char *consumer, const char *why)
+{
+	char		clipped[sizeof(((ConsumerCounters *) NULL)->paused)];
+	CounterSlot *slot;
+
+	copy_clipped(clipped, sizeof(clipped), why != NULL ? why : "");
+	slot = take_counter_slot(consumer_key(consumer), true);
+	if (slot == NULL)
+		return;
+	strcpy(slot->counters.paused, clipped);
+	let_counter_slot_go();
+}
+
+void
+note_in_the_way(const char *consumer, int lane, const char *who)
+{
+	char		clipped[sizeof(((ConsumerCounters *) NULL)->in_the_way)];
+	Instant		now = server_time();
+	CounterSlot *slot;
+
+	copy_clipped(clipped, sizeof(clipped), who != NULL ? who : "");
+	slot = take_counter_slot(consumer_key(consumer), true);
+	if (slot == NULL)
+		return;
+	if (who != NULL || slot->counters.lane_of_it == lane)
+	{
+		strcpy(slot->counters.in_the_way, clipped);
+		slot->counters.lane_of_it = lane;
+		slot->counters.seen_at = now;
+	}
+	let_counter_slot_go();
+}
+
+void
+note_shared(const char *consumer, bool is_shared)
+{
+	CounterSlot *slot = take_counter_slot(consumer_key(consumer), true);
+
+	if (slot == NULL)
+		return;
+	slot->counters.shared = is_shared;
+	let_counter_slot_go();
+}
+
+ConsumerCounters
+consumer_counters(const char *consumer)
+{
+	ConsumerCounters copy = {0};
+	const CounterSlot *slot = take_counter_slot(consumer_key(consumer), false);
+
+	if (slot == NULL)
+		return copy;
+	copy = slot->counters;
+	let_counter_slot_go();
+	return copy;
+}

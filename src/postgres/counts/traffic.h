@@ -1,0 +1,36 @@
+/*
+ * traffic.h
+ *		How many messages of each type were emitted, a lane, in shared memory.
+ *
+ * Only types that some consumer wants are counted, from when it was first seen
+ * that it does; what was emitted before is found in the log.  So the figures mean
+ * nothing by themselves: what a consumer has passed is taken from them.
+ */
+#ifndef SPARK_POSTGRES_COUNTS_TRAFFIC_H
+#define SPARK_POSTGRES_COUNTS_TRAFFIC_H
+
+#include "postgres/server.h"
+
+#include "common/message.h"
+#include "postgres/bus/consumers.h"
+
+extern void traffic_shmem_request(void);
+extern void traffic_shmem_startup(void);
+
+/* Once this transaction has committed, one more of its type was emitted. */
+extern void traffic_count_at_commit(const Message *message, int lane);
+
+/* From now on all that it wants is counted; false where there is no room for it. */
+extern bool traffic_watch(const Listener *listener);
+
+/* Of all that it wants; what is not watched counts as none. */
+extern int64 traffic_of(const Listener *listener, int lane);
+
+/* For the callbacks at the end of a transaction, and of a part of one. */
+extern bool has_traffic(void);
+extern void apply_traffic(void);
+extern void drop_traffic(void);
+extern void hand_traffic_on(SubTransactionId from, SubTransactionId to);
+extern void drop_traffic_of(SubTransactionId part);
+
+#endif

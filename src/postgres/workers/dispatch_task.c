@@ -1,0 +1,377 @@
+/*
+ * dispatch_task.c
+ *		What the workers "spark dispatcher" and "spark consumer" do.
+ *
+ * The contexts share a dispatcher a lane, or spark.dispatchers of them for all
+ * lanes.  The first one also keeps the others alive, and the rest of the
+ * database's workers.  Each consumer of a user has a worker of its own, so that
+ * a slow handler delays nobody else; where no worker slot is left, the first
+ * dispatcher does its work too.
+ *
+ * Who shares a worker gets a share of each turn, and gives way: to others where
+ * a lock is not to be had (give_way.h), and, without being a context, to all
+ * that donations need.
+ */
+#include "postgres/workers/dispatch_task.h"
+
+#include "postgres/workers/children.h"
+#include "postgres/counts/counters.h"
+#include "postgres/bus/delayed.h"
+#include "postgres/bus/dispatcher.h"
+#include "postgres/environment.h"
+#include "postgres/installed.h"
+#include "postgres/bus/log.h"
+#include "postgres/bus/mover.h"
+#include "postgres/bus/retry_clock.h"
+#include "postgres/bus/rotation.h"
+#include "postgres/settings.h"
+#include "postgres/workers/wakeup.h"
+
+#include "storage/ipc.h"
+#include "storage/lock.h"
+
+#define MESSAGES_A_TURN 5000
+#define CONTEXT_SHARE 50000		/* microseconds a turn, of a context in a lane */
+#define CONSUMER_SHARE 200000	/* of a lane, in a worker that one consumer has for itself */
+#define OTHERS_SHARE 5000		/* of all together that have no worker of their own */
+#define ROTATION_SECONDS 5
+
+static char consumer_name[NAMEDATALEN];
+static int	dispatcher_number;	/* the first is 0 */
+
+typedef struct Loading
+{
+	MemoryContext context;
+	List	   *listeners;
+	bool		has_bitcoin;
+	int			lanes;			/* that are read */
+} Loading;
+
+static void
+load_listeners(void *argument)
+{
+	Loading    *loading = argument;
+	MemoryContext caller = MemoryContextSwitchTo(loading->context);
+
+	loading->listeners = listeners(context_arena(loading->context));
+	loading->has_bitcoin = tables_are_current("bitcoin");
+	loading->lanes = tables_are_current("common") ? log_shape()->made : 0;
+	MemoryContextSwitchTo(caller);
+}
+
+static Loading
+loaded(void)
+{
+	Loading		loading = {.context = CurrentMemoryContext};
+
+	worker_transaction(load_listeners, &loading);
+	return loading;
+}
+
+typedef struct Waiting
+{
+	const Listener *listener;
+	int			lane;
+	long		wait;
+} Waiting;
+
+static void
+ask_for_wait(void *argument)
+{
+	Waiting    *waiting = argument;
+
+	waiting->wait = next_serving(waiting->listener, waiting->lane, waiting->wait);
+}
+
+static Instant
+in_microseconds(int64 microseconds)
+{
+	return (Instant) {server_time().microseconds + microseconds};
+}
+
+static int64
+microseconds_since(Instant instant)
+{
+	return server_time().microseconds - instant.microseconds;
+}
+
+/* A function, as Min() would take one of its arguments twice. */
+static long
+sooner(long wait, long other)
+{
+	return wait < other ? wait : other;
+}
+
+/* Serves one lane of one; 0 where it may have more, else how long it can wait. */
+static long
+serve_lane(Turn *turn)
+{
+	Waiting		waiting = {turn->listener, turn->lane, dispatch_naptime};
+
+	move_in_passing();
+	turn->most = MESSAGES_A_TURN;
+	serve(turn);
+	/* A session's advisory locks outlive its transactions: no handler's may. */
+	LockReleaseSession(USER_LOCKMETHOD);
+	if (turn->done > 0 && !turn->at_end)
+	{
+		retry_clock_forget(turn->listener->name, turn->lane);
+		return 0;
+	}
+	worker_transaction(ask_for_wait, &waiting);
+	return waiting.wait;
+}
+
+/* -------------------------------------------------------------- dispatcher */
+
+/* A consumer of a user has a worker of its own, or is served here with the contexts. */
+static bool
+has_worker(const char *consumer)
+{
+	bool		has_slot = keep_child(MyDatabaseId, WORKER_CONSUMER, consumer) != CHILD_HAS_NO_SLOT;
+
+	note_shared(consumer, !has_slot);
+	return has_slot;
+}
+
+/* How many dispatchers share the lanes. */
+static int
+dispatcher_count(int lanes)
+{
+	return dispatchers == 0 ? lanes : Min(dispatchers, lanes);
+}
+
+/* Lane l belongs to dispatcher l modulo their number; the first stands in for one that has no slot. */
+static void
+choose_lanes(bool *mine, int lanes)
+{
+	int			count = dispatcher_count(lanes);
+	List	   *names = NIL;
+
+	for (int lane = 0; lane < lanes; lane++)
+		mine[lane] = lane % count == dispatcher_number;
+	if (dispatcher_number > 0)
+		return;
+	for (int number = 1; number < count; number++)
+	{
+		char	   *name = psprintf("%d", number);
+
+		names = lappend(names, name);
+		if (keep_child(MyDatabaseId, WORKER_DISPATCHER, name) == CHILD_HAS_NO_SLOT)
+			for (int lane = number; lane < lanes; lane += count)
+				mine[lane] = true;
+	}
+	keep_only(MyDatabaseId, WORKER_DISPATCHER, names);
+}
+
+static void
+rotate(void *argument)
+{
+	const int  *lane = argument;
+	Rotation	rotation = rotate_lane(*lane);
+
+	if (rotation.emptied > 0)
+		ereport(DEBUG1, (errmsg_internal("lane %d: %d segments emptied", *lane, rotation.emptied)));
+}
+
+/* Now and then; a lane that cannot be rotated now can be so later. */
+static void
+rotate_lanes(const bool *mine, int lanes)
+{
+	static Instant next = {0};
+	Instant		now = server_time();
+
+	if (instant_before(now, next))
+		return;
+	next = instant_plus_seconds(now, Min(ROTATION_SECONDS, Max(segment_age, 1)));
+	for (int lane = 0; lane < lanes; lane++)
+		if (mine[lane])
+			worker_transaction(rotate, &lane);
+}
+
+/* A context also gets what bears its name and is none of its messages. */
+static void
+add_interest(Interest *interest, const Listener *listener)
+{
+	if (listener->context != NULL)
+		interest_add(interest, listener->name);
+	for (int i = 0; i < listener->wanted_count; i++)
+		interest_add(interest, listener->wanted[i]);
+}
+
+/* The other workers of the database, which the first dispatcher starts; who has none is returned. */
+static List *
+tend_others(const Loading *loading)
+{
+	List	   *without_worker = NIL;
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	if (loading->has_bitcoin)
+		(void) keep_child(MyDatabaseId, WORKER_LIGHTNING, "");
+	foreach(cell, loading->listeners)
+	{
+		const Listener *listener = lfirst(cell);
+
+		if (listener->context != NULL)
+			continue;
+		names = lappend(names, (void *) listener->name);
+		if (!has_worker(listener->name))
+			without_worker = lappend(without_worker, (void *) listener);
+	}
+	keep_only(MyDatabaseId, WORKER_CONSUMER, names);
+	return without_worker;
+}
+
+/* Before anything is read: who emits later wakes this worker. */
+static void
+listen_for(const Loading *loading, const List *without_worker)
+{
+	Interest	interest = {{0}};
+	ListCell   *cell;
+
+	foreach(cell, loading->listeners)
+		if (((const Listener *) lfirst(cell))->context != NULL)
+			add_interest(&interest, lfirst(cell));
+	foreach(cell, without_worker)
+		add_interest(&interest, lfirst(cell));
+	note_interest(&interest);
+}
+
+/* The contexts, in the lanes of this worker. */
+static long
+serve_contexts(const Loading *loading, const bool *mine)
+{
+	long		wait = dispatch_naptime;
+	ListCell   *cell;
+
+	foreach(cell, loading->listeners)
+	{
+		const Listener *listener = lfirst(cell);
+
+		for (int lane = 0; lane < loading->lanes && listener->context != NULL; lane++)
+		{
+			Turn		turn = {.listener = listener, .lane = lane, .gives_way = true, .until = in_microseconds(CONTEXT_SHARE)};
+
+			if (mine[lane])
+				wait = sooner(wait, serve_lane(&turn));
+		}
+	}
+	return wait;
+}
+
+/*
+ * Consumers of users that have no worker of their own, one after the other in
+ * each lane.  When they have had their share of the turn, the next one begins in
+ * the next turn; one that fails may end the turn, too.
+ */
+static long
+serve_others(List *others, int lanes)
+{
+	static int	next;
+	int			places = list_length(others) * lanes;
+	int			first = next;
+	int64		left = OTHERS_SHARE;
+	long		wait = dispatch_naptime;
+
+	for (int i = 0; i < places && left > 0; i++)
+	{
+		int			place = (first + i) % places;
+		Instant		begun = server_time();
+		Turn		turn = {
+			.listener = list_nth(others, place / lanes),
+			.lane = place % lanes,
+			.gives_way = true,
+			.until = in_microseconds(left),
+		};
+
+		next = place + 1;
+		wait = sooner(wait, serve_lane(&turn));
+		/* A look at what is empty is no share: there may be many to look at. */
+		if (turn.done > 0)
+			left -= microseconds_since(begun);
+	}
+	return left > 0 ? wait : 0;
+}
+
+static long
+dispatcher_turn(void)
+{
+	Loading		loading = loaded();
+	long		wait = dispatch_naptime;
+	bool		mine[MAX_LANES] = {false};
+	List	   *others;
+
+	/* There were more lanes, or more dispatchers, when it was started. */
+	if (dispatcher_number > 0 && dispatcher_number >= dispatcher_count(loading.lanes))
+		proc_exit(0);
+	if (loading.lanes > 0)
+		choose_lanes(mine, loading.lanes);
+	rotate_lanes(mine, loading.lanes);
+	others = dispatcher_number == 0 ? tend_others(&loading) : NIL;
+	listen_for(&loading, others);
+	if (dispatcher_number == 0 && loading.lanes > 0)
+		move_now();
+	wait = sooner(serve_contexts(&loading, mine), serve_others(others, loading.lanes));
+	return dispatcher_number == 0 && loading.lanes > 0 ? sooner(wait, until_next_due(dispatch_naptime)) : wait;
+}
+
+void
+set_dispatcher_number(const char *name)
+{
+	dispatcher_number = atoi(name);
+	if (dispatcher_number > 0)
+		leave_late_delayed();
+}
+
+/* ---------------------------------------------------------------- consumer */
+
+void
+set_consumer_name(const char *name)
+{
+	strlcpy(consumer_name, name, NAMEDATALEN);
+	leave_late_delayed();
+}
+
+/* Beginning with another one each time, as one that fails may end the turn. */
+static long
+serve_all_lanes(const Listener *listener, int lanes)
+{
+	static int	first;
+	long		wait = dispatch_naptime;
+
+	first = (first + 1) % MAX_LANES;
+	for (int i = 0; i < lanes; i++)
+	{
+		Turn		turn = {.listener = listener, .lane = (first + i) % lanes, .until = in_microseconds(CONSUMER_SHARE)};
+
+		wait = sooner(wait, serve_lane(&turn));
+	}
+	return wait;
+}
+
+static long
+consumer_turn(void)
+{
+	Loading		loading = loaded();
+	ListCell   *cell;
+
+	foreach(cell, loading.listeners)
+	{
+		const Listener *listener = lfirst(cell);
+
+		if (listener->context == NULL && strncmp(listener->name, consumer_name, NAMEDATALEN - 1) == 0)
+		{
+			Interest	interest = {{0}};
+
+			add_interest(&interest, listener);
+			note_interest(&interest);
+			return serve_all_lanes(listener, loading.lanes);
+		}
+	}
+	/* Unsubscribed: nothing is left to do here. */
+	proc_exit(0);
+}
+
+const WorkerTask dispatcher_task = {.turn = dispatcher_turn};
+const WorkerTask consumer_task = {.turn = consumer_turn};
