@@ -35,10 +35,14 @@ static Statement read_failed = {
 	" (SELECT pg_catalog.count(*) FROM (" SHUT_KEYS("consumer = $1 AND lane = $2") ") k)",
 	.read_only = true};
 
+/* By an index each: what is due last has failed last, mostly. */
 static Statement read_last_error = {
-	.sql = "SELECT error_message FROM (SELECT error_message, first_failed_at FROM spark_common.retry"
-	"  WHERE consumer = $1 AND error_message IS NOT NULL UNION ALL SELECT error_message, died_at FROM spark_common.dead_letter"
-	"  WHERE consumer = $1) e ORDER BY first_failed_at DESC LIMIT 1",
+	.sql = "SELECT error_message FROM ("
+	"(SELECT error_message, first_failed_at AS at FROM spark_common.retry"
+	"  WHERE consumer = $1 AND lane = $2 AND due IS NOT NULL ORDER BY due DESC LIMIT 1)"
+	" UNION ALL (SELECT error_message, died_at FROM spark_common.dead_letter"
+	"  WHERE consumer = $1 ORDER BY died_at DESC, id DESC LIMIT 1)) e"
+	" ORDER BY at DESC LIMIT 1",
 	.read_only = true};
 
 /* The table of what is parked: another one has not been counted.  InvalidOid: it is not there. */
@@ -175,10 +179,10 @@ why_stopped(const Listener *listener)
 /* ----------------------------------------------------------------- counting */
 
 static void
-note_stopped(const Listener *listener)
+note_stopped(const Listener *listener, int lane)
 {
 	const char *why = read_why_stopped(listener);
-	Rows		rows = rows_open(&read_last_error, PARAMETERS(param_text(listener->name)));
+	Rows		rows = rows_open(&read_last_error, PARAMETERS(param_text(listener->name), param_int(lane)));
 	const char *error = rows_next(&rows) ? row_text(&rows, 1, context_arena(CurTransactionContext)) : NULL;
 	ConsumerCounters clipped;
 	CounterSlot *slot;
@@ -242,7 +246,7 @@ waiting_count(const Listener *listener, int lane, bool has_cursor)
 	if (has_cursor)
 		count.passed = emitted - cursor_lag(listener, lane, arena, &count.since);
 	read_parked(listener->name, lane, &count.parked, &count.dead, &count.blocked);
-	note_stopped(listener);
+	note_stopped(listener, lane);
 	(void) pressure_of(lane);
 	PopActiveSnapshot();
 	if (traffic_of(listener, lane) != emitted && patience-- > 0)
