@@ -254,6 +254,8 @@ apply_success(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, 
 static Result
 apply_submit(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeTask *task, Instant now)
 {
+	NodeRecord	record = record_of(&task->call, work->arena);
+
 	switch (task->call.submit)
 	{
 		case SUBMIT_ACKED:
@@ -262,7 +264,7 @@ apply_submit(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, c
 		case SUBMIT_SETTLED:
 			return apply_success(context, work, withdrawal, task, now);
 		case SUBMIT_REJECTED:
-			withdrawal_refused(withdrawal, task->attempt_no, failure_reason(task->call.failure), now);
+			withdrawal_refused(withdrawal, task->attempt_no, failure_reason(task->call.failure), &record, now);
 			break;
 		case SUBMIT_NOT_SENT:
 		case SUBMIT_NOT_ALLOWED:

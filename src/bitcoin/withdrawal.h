@@ -219,7 +219,8 @@ typedef struct ProvenPayment
 } ProvenPayment;
 
 extern void withdrawal_acknowledged(Withdrawal *withdrawal, int64_t attempt_no, Instant now);
-extern void withdrawal_refused(Withdrawal *withdrawal, int64_t attempt_no, const char *reason, Instant now);
+extern void withdrawal_refused(Withdrawal *withdrawal, int64_t attempt_no, const char *reason,
+							   const NodeRecord *record, Instant now);
 extern void withdrawal_not_sent(Withdrawal *withdrawal, int64_t attempt_no, Instant now);
 extern void withdrawal_ambiguous(Withdrawal *withdrawal, int64_t attempt_no, Instant now);
 

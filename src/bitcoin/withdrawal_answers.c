@@ -32,6 +32,13 @@ is_undecided_submit(const Withdrawal *withdrawal, int64_t attempt_no)
 
 /* -------------------------------------------- the answer to the submission */
 
+static void
+remember(Withdrawal *withdrawal, const NodeRecord *record)
+{
+	if (record->reference != NULL)
+		withdrawal->node_reference = record->reference;
+}
+
 void
 withdrawal_acknowledged(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
 {
@@ -42,11 +49,14 @@ withdrawal_acknowledged(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
 	withdrawal_look_again(withdrawal, now);
 }
 
+/* Its record is told from that of a later attempt by name: clocks may differ. */
 void
-withdrawal_refused(Withdrawal *withdrawal, int64_t attempt_no, const char *reason, Instant now)
+withdrawal_refused(Withdrawal *withdrawal, int64_t attempt_no, const char *reason, const NodeRecord *record, Instant now)
 {
-	if (is_undecided_submit(withdrawal, attempt_no))
-		withdrawal_fail(withdrawal, reason, now);
+	if (!is_undecided_submit(withdrawal, attempt_no))
+		return;
+	remember(withdrawal, record);
+	withdrawal_fail(withdrawal, reason, now);
 }
 
 /* Proof that the node has never had this attempt. */
@@ -84,13 +94,6 @@ withdrawal_ambiguous(Withdrawal *withdrawal, int64_t attempt_no, Instant now)
 }
 
 /* --------------------------------------------------- the answers to a look */
-
-static void
-remember(Withdrawal *withdrawal, const NodeRecord *record)
-{
-	if (record->reference != NULL)
-		withdrawal->node_reference = record->reference;
-}
 
 /* The fee as it will be booked: never negative, never more than there is. */
 static Amount

@@ -220,6 +220,25 @@ L24_a_new_row_knows_the_record_of_the_one_before(void **state)
 	assert_false(second.tried_before);
 }
 
+/* Refused in the reply: by a clock that is ahead its record looks like that of the next attempt. */
+static void
+L24_the_record_of_a_refusal_fails_no_later_attempt(void **state)
+{
+	Withdrawal	first = withdrawal_in(WITHDRAWAL_SUBMITTING);
+	Withdrawal	second = withdrawal_in(WITHDRAWAL_UNKNOWN);
+	NodeTrust early = TRUST(true, after(1), 60);
+	NodeRecord	of_first = {"new", after(1)};
+	NodeRecord	of_second = {"newer", after(1)};
+
+	bring(&first, NEWS_REFUSED, ATTEMPT);
+	assert_int_equal(first.state, WITHDRAWAL_FAILED);
+	withdrawal_follows(&second, &first);
+	withdrawal_failed_at_node(&second, ATTEMPT, "payment_refused", &of_first, &early, after(1));
+	assert_int_equal(second.state, WITHDRAWAL_UNKNOWN);
+	withdrawal_failed_at_node(&second, ATTEMPT, "payment_refused", &of_second, &early, after(1));
+	assert_int_equal(second.state, WITHDRAWAL_FAILED);
+}
+
 static void
 L25_success_after_a_failure_is_late_and_loud(void **state)
 {
@@ -365,6 +384,7 @@ main(void)
 		cmocka_unit_test(L29_a_node_that_had_it_is_never_believed_not_to_know_it),
 		cmocka_unit_test(L12_the_end_of_attempts_is_no_end_of_the_payment),
 		cmocka_unit_test(L24_a_stale_failure_is_a_not_found),
+		cmocka_unit_test(L24_the_record_of_a_refusal_fails_no_later_attempt),
 		cmocka_unit_test(L24_a_stale_failure_gives_nothing_back_sooner_than_a_fresh_one),
 		cmocka_unit_test(L24_a_new_row_knows_the_record_of_the_one_before),
 		cmocka_unit_test(L25_success_after_a_failure_is_late_and_loud),

@@ -105,7 +105,7 @@ bring(Withdrawal *withdrawal, News news, int64_t attempt)
 			withdrawal_acknowledged(withdrawal, attempt, soon);
 			break;
 		case NEWS_REFUSED:
-			withdrawal_refused(withdrawal, attempt, "payment_refused", soon);
+			withdrawal_refused(withdrawal, attempt, "payment_refused", &record, soon);
 			break;
 		case NEWS_NOT_SENT:
 			withdrawal_not_sent(withdrawal, attempt, soon);
