@@ -184,12 +184,15 @@ sub wait_for
 	my ($self, $sql, $name, $token) = @_;
 	my $deadline = time() + $patience;
 	my ($sqlstate, $out) = ('', '');
+	my $pause = 0.05;
 
 	while (1)
 	{
 		($sqlstate, $out) = defined $token ? $self->try_as($token, $sql) : $self->try_sql($sql);
 		last if ($sqlstate eq '' && $out eq 't') || time() > $deadline;
-		select(undef, undef, undef, 0.05);
+		# Each look is a session of its own: what takes long is looked at more seldom.
+		select(undef, undef, undef, $pause);
+		$pause *= 1.25 if $pause < 0.2;
 	}
 	my $good = $sqlstate eq '' && $out eq 't';
 	if (defined $name)
