@@ -31,7 +31,7 @@ server_runs=
 # Where PGXS keeps pg_regress and its like, and the TAP tests to run.
 drivers=
 tap_tests='*'
-tap_long='041_faults 026_crash_matrix 040_random_walk'
+tap_long='011_user_handlers 026_crash_matrix 041_faults 012_bus_by_hand 020_defects 021_behaviours 040_random_walk 120_lnd_killed 140_lnbits'
 # The suites that were asked for by name: what the machine lacks fails these.
 demanded=
 suite_began=0
