@@ -35,14 +35,10 @@ static Statement read_failed = {
 	" (SELECT pg_catalog.count(*) FROM (" SHUT_KEYS("consumer = $1 AND lane = $2") ") k)",
 	.read_only = true};
 
-/* By an index each: what is due last has failed last, mostly. */
+/* Of what is tried again, by its index: what is due last has failed last, mostly. */
 static Statement read_last_error = {
-	.sql = "SELECT error_message FROM ("
-	"(SELECT error_message, first_failed_at AS at FROM spark_common.retry"
-	"  WHERE consumer = $1 AND lane = $2 AND due IS NOT NULL ORDER BY due DESC LIMIT 1)"
-	" UNION ALL (SELECT error_message, died_at FROM spark_common.dead_letter"
-	"  WHERE consumer = $1 ORDER BY died_at DESC, id DESC LIMIT 1)) e"
-	" ORDER BY at DESC LIMIT 1",
+	.sql = "SELECT error_message FROM spark_common.retry"
+	" WHERE consumer = $1 AND lane = $2 AND due IS NOT NULL ORDER BY due DESC LIMIT 1",
 	.read_only = true};
 
 /* The table of what is parked: another one has not been counted.  InvalidOid: it is not there. */
