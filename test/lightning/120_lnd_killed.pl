@@ -161,7 +161,7 @@ $nodes->mine(1);
 $nodes->until('the channel is gone', sub { !@{ $nodes->lncli('first', 'listchannels')->{channels} } });
 $hub->look_now($id);
 is($hub->shown($alice, $id, 'status'), 'pending', 'F9 after a forced close the payment is pending still');
-is($hub->shown($alice, $id, "state IN ('in_flight', 'unknown')"), 't', '... and nobody calls it failed');
+is($hub->shown($alice, $id, "state IN ('submitting', 'in_flight', 'unknown')"), 't', '... and nobody calls it failed');
 $nodes->lncli('third', 'settleinvoice', $preimage);
 # What the payee has shown comes to us over the chain, or by what its neighbour still tells.
 for (my $deadline = time() + 120; time() < $deadline && $hub->shown($alice, $id, 'status') eq 'pending';)
