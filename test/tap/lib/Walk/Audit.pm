@@ -16,7 +16,7 @@ use warnings;
 
 use Walk::Session;
 
-my $drained = 'SELECT coalesce(bool_and(lag_messages = 0 AND parked = 0), false), coalesce(sum(dead), 0), '
+my $drained = 'SELECT coalesce(bool_and(lag_messages = 0 AND parked = 0), false), coalesce(sum(dead), 0), coalesce(sum(handled), 0), '
   . "coalesce(string_agg(consumer || ' ' || lag_messages || ' ' || parked || ' ' || coalesce(last_error, ''), '; ')"
   . ' FILTER (WHERE lag_messages + parked + dead > 0), \'\') FROM spark_ops.bus_status()';
 
@@ -48,7 +48,9 @@ sub new
 	return bless { session => $session, facts => $facts, problems => [] }, $class;
 }
 
-# Reads all tables in a snapshot in which every message has been handled.
+# Reads all tables in a snapshot in which every message has been handled.  What
+# waits is told as it is now, not as the snapshot has it: so nothing waits before
+# it was taken nor after, and nothing was handled in between.
 # The last disaster may not be over yet.
 sub take
 {
@@ -69,17 +71,29 @@ sub _take
 
 	while (1)
 	{
+		my @before = $self->_state_of_bus;
 		$session->rows('BEGIN ISOLATION LEVEL REPEATABLE READ');
-		my ($is_drained, $dead, $words) = split(/\|/, ($session->rows($drained))[0], 3);
-		last if $is_drained eq 't' || $dead > 0 || time() > $deadline;
+		$session->rows('SELECT 1');
+		my @after = $self->_state_of_bus;
+		my ($is_drained, $dead, $handled, $words) = @after;
+		my $is_still = $is_drained eq 't' && $before[0] eq 't' && $before[2] == $handled;
+		if ($is_still || $dead > 0 || time() > $deadline)
+		{
+			$self->{not_drained} = $words if !$is_still || $dead > 0;
+			last;
+		}
 		$session->rows('ROLLBACK');
 		select(undef, undef, undef, 0.05);
 	}
-	my ($is_drained, $dead, $words) = split(/\|/, ($session->rows($drained))[0], 3);
-	$self->{not_drained} = $words if $is_drained ne 't' || $dead > 0;
 	$self->{rows}{$_} = $self->_read(@{ $tables{$_} }) for keys %tables;
 	$session->rows('ROLLBACK');
 	return;
+}
+
+sub _state_of_bus
+{
+	my ($self) = @_;
+	return split(/\|/, ($self->{session}->rows($drained))[0], 4);
 }
 
 sub _read
