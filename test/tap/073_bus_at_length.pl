@@ -52,14 +52,20 @@ END
 
 # One session dispatches all, so that nothing is counted that is done once a session.
 my $session = $spark->node->background_psql('postgres', on_error_stop => 1);
+$session->set_query_timer_restart;
 
-# The buffers that are touched by so many messages, and how many there were.
+# The buffers that are touched by so many messages; in calls that psql has the patience for.
 sub dispatch
 {
 	my ($most) = @_;
-	my $plan = $session->query_safe("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT JSON) SELECT spark_bus.dispatch($most)");
-	my %count = map { $_ => $plan =~ /"Shared $_ Blocks": (\d+)/ } qw(Hit Read);
-	return $count{Hit} + $count{Read};
+	my $slice = $most < 100_000 ? $most : 100_000;
+	my $buffers = 0;
+	for (my $done = 0; $done < $most; $done += $slice)
+	{
+		my $plan = $session->query_safe("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT JSON) SELECT spark_bus.dispatch($slice)");
+		$buffers += $_ for map { $plan =~ /"Shared $_ Blocks": (\d+)/ } qw(Hit Read);
+	}
+	return $buffers;
 }
 
 sub memory { return $session->query_safe('SELECT sum(total_bytes) FROM pg_backend_memory_contexts'); }
