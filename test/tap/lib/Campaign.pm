@@ -199,7 +199,8 @@ sub settle
 	my ($self) = @_;
 	my ($spark, $world) = @$self{qw(spark world)};
 
-	for my $try (1 .. 10)
+	# A machine with much else to do takes its time.
+	for (my $deadline = time() + 240; time() < $deadline;)
 	{
 		$world->decide_all;
 		# It has every open payment, every one that failed and every open invoice looked up.
