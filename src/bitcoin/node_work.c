@@ -322,14 +322,16 @@ apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, co
 {
 	NodeTrust	trust = trust_in(context, task, standing);
 	ProvenPayment payment = proven_payment(&task->call, work->arena);
+	bool		is_doubted;
 
+	TRY(context->withdrawals->has_doubtful(context->withdrawals, work, withdrawal->payment_hash, &is_doubted));
 	switch (task->call.verdict)
 	{
 		case PAYMENT_NOT_FOUND:
-			withdrawal_earlier_is_unknown(withdrawal, &trust, now);
+			withdrawal_earlier_is_unknown(withdrawal, is_doubted, &trust, now);
 			break;
 		case PAYMENT_FAILED:
-			withdrawal_earlier_has_failed(withdrawal, &trust, now);
+			withdrawal_earlier_has_failed(withdrawal, is_doubted, &trust, now);
 			break;
 		case PAYMENT_SUCCEEDED:
 			if (!is_proven(context, withdrawal, &task->call.payment))

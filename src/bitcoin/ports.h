@@ -47,6 +47,10 @@ struct WithdrawalRepository
 	/* The newest of that hash and amount that was sent and has failed. */
 	Result		(*find_failed) (const WithdrawalRepository *self, UnitOfWork *work,
 								const char *payment_hash, Amount amount, Withdrawal **found);
+
+	/* Whether one of that hash was sent and has failed, and is in doubt. */
+	Result		(*has_doubtful) (const WithdrawalRepository *self, UnitOfWork *work,
+								 const char *payment_hash, bool *has);
 };
 
 /* Reads payment requests. */

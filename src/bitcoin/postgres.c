@@ -181,6 +181,7 @@ read_attempt(const Rows *rows, Arena *arena, Withdrawal *withdrawal)
 	withdrawal->checked_at = row_instant(rows, 37);
 	withdrawal->not_found_at = row_instant(rows, 38);
 	withdrawal->paid_beside = row_bool(rows, 39);
+	withdrawal->in_doubt = row_bool(rows, 40);
 }
 
 Aggregate *
@@ -268,7 +269,7 @@ update_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 		" failed_at = $8, late = $9, attempt_no = $10, backend = $11, node_id = $12, submitted_at = $13,"
 		" submit_deadline = $14, give_up_seconds = $15, acknowledged_at = $16, node_reference = $17,"
 		" node_words = $18, next_look_at = $19, asked_at = $20, look_count = $21, alarm = $22,"
-		" checked_at = $23, not_found_at = $24, paid_beside = $25"
+		" checked_at = $23, not_found_at = $24, paid_beside = $25, in_doubt = $26"
 		" WHERE invoice_id = $1 AND version = $2"
 	};
 	const Withdrawal *withdrawal = (const Withdrawal *) aggregate;
@@ -298,6 +299,7 @@ update_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 		param_instant(withdrawal->checked_at),
 		param_instant(withdrawal->not_found_at),
 		param_bool(withdrawal->paid_beside),
+		param_bool(withdrawal->in_doubt),
 	};
 
 	(void) self;
@@ -334,6 +336,20 @@ find_failed_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const
 	*found = (Withdrawal *) only_aggregate(self->repository.type,
 										   rows_open(&statement, PARAMETERS(param_text(payment_hash), param_amount(amount))),
 										   work->arena, read_withdrawal);
+	return OK;
+}
+
+static Result
+has_doubtful_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const char *payment_hash, bool *has)
+{
+	static Statement statement = {
+		.sql = "SELECT 1 FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND state = 'failed'"
+		" AND attempt_no > 0 AND in_doubt LIMIT 1"
+	};
+
+	(void) self;
+	(void) work;
+	*has = statement_run(&statement, PARAMETERS(param_text(payment_hash))) > 0;
 	return OK;
 }
 
@@ -439,7 +455,7 @@ static const DepositRepository deposits = {
 };
 static const WithdrawalRepository withdrawals = {
 	{&withdrawal_type, load_withdrawals, insert_withdrawal, update_withdrawal},
-	find_withdrawal_by_hash, find_failed_withdrawal
+	find_withdrawal_by_hash, find_failed_withdrawal, has_doubtful_withdrawal
 };
 static const NodeBook nodes = {find_node, record_node};
 static const LookLimiter limiter = {ask_for_look};

@@ -20,7 +20,7 @@
 	" tried_before, earlier_reference, state, reason, fee_msat, preimage, settled_at, failed_at, late," \
 	" attempt_no, backend, node_id, submitted_at, submit_deadline, give_up_seconds, acknowledged_at," \
 	" node_reference, node_words, next_look_at, asked_at, look_count, alarm, checked_at, not_found_at," \
-	" paid_beside"
+	" paid_beside, in_doubt"
 
 /* The current row, from column 3 on. */
 extern Aggregate *read_deposit(const Rows *rows, Arena *arena);

@@ -209,6 +209,7 @@ withdrawal_fail(Withdrawal *withdrawal, const char *reason, Instant now)
 	withdrawal->state = WITHDRAWAL_FAILED;
 	withdrawal->reason = reason;
 	withdrawal->failed_at = now;
+	withdrawal->in_doubt = false;
 	withdrawal->next_look_at = withdrawal->attempt_no > 0 && !withdrawal_is_inside(withdrawal) ?
 		next_look_at_failed_payment(now, now) : INSTANT_NONE;
 }

@@ -78,6 +78,7 @@ typedef struct Withdrawal
 	Instant		failed_at;
 	bool		late;			/* succeeded after it had failed */
 	bool		paid_beside;	/* and beside another one of its hash: the node paid twice */
+	bool		in_doubt;		/* failed, and no node's word proves that it stays so */
 
 	int64_t		attempt_no;		/* how often it was submitted */
 	const char *backend;		/* of the last attempt, like the following ones */
@@ -233,10 +234,16 @@ extern void withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_n
 									   const NodeTrust *trust, Instant now);
 extern void withdrawal_no_answer(Withdrawal *withdrawal, Instant now);
 
-/* ---- what the node says of the earlier one of that hash, while this one is reserved */
+/*
+ * ---- what the node says of the earlier one of that hash, while this one is reserved
+ *
+ * is_doubted: of the earlier ones, one is in doubt.
+ */
 
-extern void withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeTrust *trust, Instant now);
-extern void withdrawal_earlier_is_unknown(Withdrawal *withdrawal, const NodeTrust *trust, Instant now);
+extern void withdrawal_earlier_has_failed(Withdrawal *withdrawal, bool is_doubted,
+										  const NodeTrust *trust, Instant now);
+extern void withdrawal_earlier_is_unknown(Withdrawal *withdrawal, bool is_doubted,
+										  const NodeTrust *trust, Instant now);
 extern void withdrawal_earlier_is_open(Withdrawal *withdrawal, Instant now);
 
 /*

@@ -128,6 +128,7 @@ withdrawal_take_payment(Withdrawal *withdrawal, const ProvenPayment *payment, In
 	withdrawal->state = WITHDRAWAL_SUCCEEDED;
 	withdrawal->reason = NULL;
 	withdrawal->late = was_given_back;
+	withdrawal->in_doubt = false;
 	withdrawal->preimage = payment->preimage;
 	withdrawal->settled_at = now;
 	withdrawal->next_look_at = INSTANT_NONE;
@@ -196,7 +197,10 @@ withdrawal_pending(Withdrawal *withdrawal, int64_t attempt_no, const NodeRecord 
 		remember(withdrawal, record);
 	}
 	else if (withdrawal->state == WITHDRAWAL_FAILED)
+	{
+		withdrawal->in_doubt = true;
 		withdrawal->alarm = "a payment that had failed is under way again";
+	}
 	withdrawal_look_again(withdrawal, now);
 }
 

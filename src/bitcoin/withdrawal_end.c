@@ -45,30 +45,41 @@ pass_check(Withdrawal *withdrawal, Instant now)
 	withdrawal->next_look_at = now;
 }
 
-/* A node that refuses to pay a hash twice guards what its own word could not. */
+/*
+ * What is proven to have failed may be paid again by a node that refuses a hash
+ * which is under way: it has said so once, and would say so now.  What is in
+ * doubt is judged by the rule of the node alone: between two tries of a payment
+ * such a node refuses nothing.
+ */
+static bool
+may_follow(const NodeTrust *trust, bool is_doubted, Instant believed_from)
+{
+	return instant_is_none(believed_from) || (trust->refuses_second_payment && !is_doubted);
+}
+
 void
-withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeTrust *trust, Instant now)
+withdrawal_earlier_has_failed(Withdrawal *withdrawal, bool is_doubted, const NodeTrust *trust, Instant now)
 {
 	Attempt		attempt = attempt_before(withdrawal);
 	Instant		believed_from = failure_is_believed_from(trust, &attempt);
 
 	if (!is_checked(withdrawal))
 		return;
-	if (trust->node_is_known && (trust->refuses_second_payment || instant_is_none(believed_from)))
+	if (trust->node_is_known && may_follow(trust, is_doubted, believed_from))
 		pass_check(withdrawal, now);
 	else
 		check_again(withdrawal, believed_from, now);
 }
 
 void
-withdrawal_earlier_is_unknown(Withdrawal *withdrawal, const NodeTrust *trust, Instant now)
+withdrawal_earlier_is_unknown(Withdrawal *withdrawal, bool is_doubted, const NodeTrust *trust, Instant now)
 {
 	Attempt		attempt = attempt_before(withdrawal);
 	Instant		believed_from = not_found_is_believed_from(trust, &attempt);
 
 	if (!is_checked(withdrawal))
 		return;
-	if (!nothing_is_believed(trust) && (trust->refuses_second_payment || instant_is_none(believed_from)))
+	if (!nothing_is_believed(trust) && may_follow(trust, is_doubted, believed_from))
 	{
 		pass_check(withdrawal, now);
 		return;
@@ -128,6 +139,7 @@ withdrawal_decide_failed(Withdrawal *withdrawal, Instant now)
 	if (withdrawal->state != WITHDRAWAL_NEEDS_OPERATOR)
 		return FAIL(REFUSED_NOW);
 	withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
+	withdrawal->in_doubt = true;
 	return OK;
 }
 

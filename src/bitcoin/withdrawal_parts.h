@@ -20,7 +20,7 @@ extern bool withdrawal_has_expired(const Withdrawal *withdrawal, Instant now);
  */
 extern void withdrawal_look_again(Withdrawal *withdrawal, Instant now);
 
-/* The end with the reserve given back; whoever calls has looked at the state. */
+/* The end with the reserve given back, in no doubt; whoever calls has looked at the state. */
 extern void withdrawal_fail(Withdrawal *withdrawal, const char *reason, Instant now);
 
 /*

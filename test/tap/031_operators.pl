@@ -207,6 +207,28 @@ $spark->wait_until_drained;
 is($spark->sql("SELECT count(*) FROM spark_accounting.transfers WHERE purpose = 'deposit' AND idempotency_key = (SELECT payment_hash FROM spark_bitcoin.deposits WHERE invoice_id = '$deposit')"),
 	'1', 'once');
 
+# ---- L23, L26: what an operator calls failed, of a node whose own "failed" is no proof yet
+$spark->set('spark.simulator_mode', 'cln');
+$spark->wait_for("SELECT current_setting('spark.simulator_mode') = 'cln'");
+my ($doubted, $doubted_hash, $doubted_request) = withdraw($carol, 602, 'flip', '"after_s": 86400');
+shows($doubted, "('pending', 'unknown')", 'L23 between two tries such a node says failed, and nobody believes it', $carol);
+$spark->sql("UPDATE spark_bitcoin.node SET node_id = '$other'");
+$spark->wait_for("SELECT NOT ok AND detail LIKE 'another node%' FROM spark_ops.node_health() WHERE check_name = 'node'");
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$doubted'");
+shows($doubted, "('pending', 'needs_operator')", 'another node answers', $carol);
+$spark->sql("SELECT spark_ops.decide_payment('$doubted', 'failed', 'the node has gone', 'it will not come back')");
+$spark->sql("UPDATE spark_bitcoin.node SET node_id = '$real'");
+my $once_more = $spark->as($carol, "SELECT invoice_id FROM spark.withdraw('$doubted_request')");
+shows($once_more, "('pending', 'reserved')", 'and the first one is back when it is asked for again', $carol);
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$once_more'");
+$spark->wait_for("SELECT look_count > 2 OR attempt_no > 0 FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'");
+is($spark->sql("SELECT attempt_no FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'"), '0', 'L26 it is asked what became of it, and nothing is sent');
+$spark->sql("SELECT spark_simulator.script('$doubted_hash', 'succeed')");
+shows($once_more, "('paid', 'succeeded')", 'L26 what is made late is what was asked for again', $carol);
+is($spark->sql("SELECT count(*) FROM spark_simulator.payments() WHERE payment_hash = '$doubted_hash'"), '1', 'once');
+$spark->set('spark.simulator_mode', 'lnd');
+$spark->wait_for("SELECT current_setting('spark.simulator_mode') = 'lnd'");
+
 # ---- T16: the limits of a day
 $spark->set('spark.daily_limit_account', 1500);
 $spark->wait_for("SELECT current_setting('spark.daily_limit_account') = '1500'");

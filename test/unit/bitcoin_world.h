@@ -186,6 +186,23 @@ find_failed_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const
 	return OK;
 }
 
+HELPER Result
+has_doubtful_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const char *hash, bool *has)
+{
+	const InMemoryRepository *rows = &((const Withdrawals *) self)->rows;
+
+	(void) work;
+	*has = false;
+	for (InMemoryRow *row = rows->rows; row != NULL; row = row->next)
+	{
+		Withdrawal *stored = (Withdrawal *) row->aggregate;
+
+		*has |= strcmp(stored->payment_hash, hash) == 0 && stored->state == WITHDRAWAL_FAILED &&
+			stored->attempt_no > 0 && stored->in_doubt;
+	}
+	return OK;
+}
+
 HELPER bool
 same_deposit_key(const Aggregate *stored, const Aggregate *inserted)
 {
@@ -343,7 +360,8 @@ bitcoin_world_init(BitcoinWorld *self)
 	self->withdrawals.rows = in_memory_repository(&self->world, &withdrawal_type);
 	self->withdrawals.rows.same_key = same_live_hash;
 	self->withdrawals.port = (WithdrawalRepository) {
-		{&withdrawal_type, world_load, world_insert, world_update}, find_withdrawal_by_hash, find_failed_withdrawal
+		{&withdrawal_type, world_load, world_insert, world_update}, find_withdrawal_by_hash, find_failed_withdrawal,
+		has_doubtful_withdrawal
 	};
 	self->decoder.decode = read_request;
 	self->digest.sha256 = turn_bits;

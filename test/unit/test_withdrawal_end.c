@@ -82,6 +82,127 @@ L26_a_node_that_pays_twice_must_know_that_the_first_is_dead(void **state)
 	assert_int_equal(asked_and_told(self, second, PAYMENT_UNAVAILABLE), NODE_PAY);
 }
 
+/* Another node answered, so that nobody was left to ask, and an operator called it failed. */
+static Withdrawal *
+decided_failed(BitcoinWorld *self)
+{
+	NodeStanding ours = self->standing;
+	Withdrawal *withdrawal = unknown_withdrawal(self);
+	UnitOfWork *work;
+	Aggregate  *found;
+
+	self->standing = (NodeStanding) {.is_another = true};
+	look_up_as(self, withdrawal, PAYMENT_FAILED);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_NEEDS_OPERATOR);
+	work = world_work(&self->world, NULL);
+	assert_ok(unit_of_work_find(work, &self->withdrawals.port.repository, withdrawal->aggregate.id, &found));
+	assert_ok(withdrawal_decide_failed((Withdrawal *) found, now_of(self)));
+	assert_ok(unit_of_work_complete(work));
+	self->standing = ours;
+	return stored(self, withdrawal);
+}
+
+/*
+ * The node is between two tries at the first: it says "failed", or "unknown",
+ * and pays a moment after the second was due.  How often it was paid in the end.
+ */
+static int
+paid_by_a_node_that_says(BitcoinWorld *self, PaymentAnswer says)
+{
+	Withdrawal *first = decided_failed(self);
+	Withdrawal *second = reserved_withdrawal(self, ALICE, OUTSIDE_REQUEST);
+	int			paid = 0;
+
+	for (int64_t age = WITHDRAWAL_REST_SECONDS; state_of(self, second) == WITHDRAWAL_RESERVED && age < 3600; age += 30)
+	{
+		NodeTask	task;
+
+		world_wait(&self->world, age == WITHDRAWAL_REST_SECONDS ? age : 30);
+		if (age > 30 && paid == 0)
+			paid = 1;
+		if (!plan(self, &stored(self, second)->aggregate, &task))
+			continue;
+		task.call.payment = payment_with('x', 700);
+		task.call.verdict = paid > 0 ? PAYMENT_SUCCEEDED : says;
+		if (task.call.operation == NODE_PAY)
+		{
+			/* of this one the node knows nothing yet, and takes it; the first one's try follows */
+			task.call.submit = SUBMIT_SETTLED;
+			paid = 2;
+		}
+		answer(self, &task);
+	}
+	assert_int_equal(state_of(self, second), WITHDRAWAL_SUCCEEDED);
+	assert_int_equal(state_of(self, first), WITHDRAWAL_FAILED);
+	return paid;
+}
+
+static void
+L23_L26_failed_without_proof_it_is_not_paid_again(void **state)
+{
+	static const PaymentAnswer words[] = {PAYMENT_FAILED, PAYMENT_NOT_FOUND};
+
+	for (size_t i = 0; i < 2; i++)
+	{
+		BitcoinWorld *self = *state;
+
+		self->standing.capabilities = &node_capabilities[NODE_KIND_CLN];
+		assert_int_equal(paid_by_a_node_that_says(self, words[i]), 1);
+		assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+		if (i == 0)
+		{
+			world_destroy(&self->world);
+			bitcoin_world_init(self);
+		}
+	}
+}
+
+/* Its reply to the very payment was read to the end: that is a proof of this kind. */
+static void
+L26_what_the_node_itself_has_refused_may_be_tried_again(void **state)
+{
+	BitcoinWorld *self = *state;
+	static const PaymentAnswer words[] = {PAYMENT_FAILED, PAYMENT_NOT_FOUND};
+
+	self->standing.capabilities = &node_capabilities[NODE_KIND_CLN];
+	for (size_t i = 0; i < 2; i++)
+	{
+		Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE_REQUEST);
+		NodeTask	task;
+
+		world_wait(&self->world, WITHDRAWAL_REST_SECONDS);
+		if (i > 0)
+			assert_int_equal(asked_and_told(self, withdrawal, words[i]), NODE_LOOKUP_PAYMENT);
+		task = submitted(self, withdrawal);
+		task.call.submit = SUBMIT_REJECTED;
+		answer(self, &task);
+		assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_FAILED);
+		assert_false(stored(self, withdrawal)->in_doubt);
+	}
+}
+
+static void
+L26_what_was_seen_under_way_again_is_in_doubt(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *first = unknown_withdrawal(self);
+	Withdrawal *second;
+
+	look_up_as(self, first, PAYMENT_FAILED);
+	assert_false(stored(self, first)->in_doubt);
+	second = reserved_withdrawal(self, ALICE, OUTSIDE_REQUEST);
+	look_up_as(self, first, PAYMENT_PENDING);
+	assert_true(stored(self, first)->in_doubt);
+	self->standing.capabilities = &node_capabilities[NODE_KIND_CLN];
+	world_wait(&self->world, WITHDRAWAL_REST_SECONDS);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(asked_and_told(self, second, PAYMENT_FAILED), NODE_LOOKUP_PAYMENT);
+	assert_true(instant_is_none(stored(self, second)->checked_at));
+	/* paid after all, it is out of doubt */
+	look_up_as(self, second, PAYMENT_SUCCEEDED);
+	assert_int_equal(state_of(self, second), WITHDRAWAL_SUCCEEDED);
+}
+
 static void
 L26_what_was_paid_meanwhile_is_not_paid_again(void **state)
 {
@@ -350,6 +471,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(L26_the_node_is_asked_before_a_hash_is_paid_again),
 		WORLD_TEST(L26_a_node_that_pays_twice_must_know_that_the_first_is_dead),
+		WORLD_TEST(L23_L26_failed_without_proof_it_is_not_paid_again),
+		WORLD_TEST(L26_what_the_node_itself_has_refused_may_be_tried_again),
+		WORLD_TEST(L26_what_was_seen_under_way_again_is_in_doubt),
 		WORLD_TEST(L26_what_was_paid_meanwhile_is_not_paid_again),
 		WORLD_TEST(L25_L26_what_was_paid_for_the_first_amount_is_no_payment_of_the_second),
 		WORLD_TEST(L25_L26_where_the_second_was_sent_too_an_operator_decides),

@@ -86,6 +86,7 @@ CREATE TABLE spark_bitcoin.withdrawals (
 	failed_at		timestamptz,
 	late			boolean NOT NULL,
 	paid_beside		boolean NOT NULL DEFAULT false,
+	in_doubt		boolean NOT NULL DEFAULT false,
 	attempt_no		bigint NOT NULL CHECK (attempt_no >= 0),
 	backend			text,
 	node_id			text,
@@ -122,6 +123,7 @@ COMMENT ON COLUMN spark_bitcoin.withdrawals.tried_before IS 'An earlier withdraw
 COMMENT ON COLUMN spark_bitcoin.withdrawals.fee_msat IS 'What the node says it took; 0 before it succeeded.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.late IS 'It succeeded after it had failed and the reserve had been given back.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.paid_beside IS 'The node has paid it beside another one of its hash: twice.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.in_doubt IS 'It failed by an operator''s word, or was seen under way again: another one of its hash waits for the node''s proof.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.attempt_no IS 'How often it was submitted; backend, node_id and the times that follow are of the last attempt.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.acknowledged_at IS 'When the node first had it: from then on it is never believed not to know it.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.checked_at IS 'When the node was asked what became of the earlier one of this hash, and nothing spoke against paying it again.';
