@@ -340,6 +340,30 @@ for my $code ('40001', '40P01', '55P03')
 	$bus->author('DROP SEQUENCE shop.tries');
 }
 
+# The same at the retry of a context's message: two failures of its own, in the batch and alone, then a rival.
+$spark->sql(<<'END');
+CREATE SEQUENCE public.openings;
+CREATE FUNCTION public.fail_opening() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+	opening bigint := nextval('public.openings');
+BEGIN
+	IF opening <= 2 THEN
+		RAISE 'not yet';
+	ELSIF opening <= 6 THEN
+		RAISE 'a rival' USING ERRCODE = '40001';
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER fail_opening BEFORE INSERT ON spark_accounting.accounts FOR EACH ROW EXECUTE FUNCTION public.fail_opening();
+END
+my $before_opening = -s $node->logfile;
+$spark->sign_up('retried');
+$spark->wait_for('SELECT last_value = 7 FROM public.openings', "B24: a context's message that was parked is tried again at once, too");
+$spark->wait_until_drained;
+$spark->sql('DROP TRIGGER fail_opening ON spark_accounting.accounts');
+like(slurp_file($node->logfile, $before_opening), qr/attempt 1 of spark consumer "accounting" failed/, 'B24: its own failure is an attempt');
+unlike(slurp_file($node->logfile, $before_opening), qr/attempt 2 of spark consumer "accounting" failed/, 'B24: and that of a rival is none');
+
 # ---- one message that always fails for what is no message's fault holds up its key alone
 my %code_of = (700 => '40001', 701 => '40P01', 702 => '55P03', 703 => '53100', 704 => '53200', 705 => '53300', 706 => '53400', 707 => '58030', 708 => 'XX001');
 $bus->subscribe('bulk', 'shop.bulk', 3);

@@ -208,6 +208,16 @@ wait_a_moment(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/*
+ * Whether to try it again at once.  Not where others wait for this worker and it
+ * would wait for the same lock as long again.
+ */
+static bool
+may_pass_at_once(const Served *served, const ErrorData *error)
+{
+	return failure_is_passing(error) && !(served->gives_way && failure_class(error) == FAILURE_OF_LOCK);
+}
+
 ErrorData *
 try_message(const Served *served, Message *message, bool patiently)
 {
@@ -217,12 +227,12 @@ try_message(const Served *served, Message *message, bool patiently)
 	/* One that crashes the server is not even tried. */
 	if (has_crashed_enough(served))
 		return error_of_crashes(served->announced.crashes);
-	for (int i = 0; i < (patiently && !served->gives_way ? TIMES_AT_ONCE : 1); i++)
+	for (int i = 0; i < (patiently ? TIMES_AT_ONCE : 1); i++)
 	{
 		if (i > 0)
 			wait_a_moment();
 		error = try_in_subtransaction(handle_alone, &handling);
-		if (error == NULL || !failure_is_passing(error))
+		if (error == NULL || !may_pass_at_once(served, error))
 			break;
 	}
 	return error;
