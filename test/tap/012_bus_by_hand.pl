@@ -156,12 +156,14 @@ $bus->author("SELECT spark_bus.unsubscribe('ring', 'shop.ring', true)");
 
 # The caller's own cancel is no attempt of anybody.
 $bus->listen('sleepy', 'shop.sleep', 3);
-$bus->handler('sleepy', 'PERFORM pg_sleep(30);');
+$bus->author('CREATE SEQUENCE shop.calls');
+$bus->handler('sleepy', "PERFORM nextval('shop.calls'); PERFORM pg_sleep(30);");
 $bus->emit('shop.sleep', 12, 1);
 refused('57014', 'SET statement_timeout = 100; SELECT spark_bus.dispatch()', 'a dispatch is cancelled by its own statement timeout');
 is($bus->status('sleepy'), '1 0 0', 'and no message is blamed');
 dispatch_until('sleepy', '0 0 1', 'B16: spark.handler_timeout ends the call, and each is an attempt');
 is($spark->sql("SELECT error_code, error_message, attempts FROM spark_ops.dead_letters() WHERE consumer = 'sleepy'"), '57014|the handler ran longer than spark.handler_timeout|3', 'B16: with 57014');
+is($spark->sql('SELECT last_value FROM shop.calls'), '4', 'B16: no attempt takes the time limit twice: three calls, beside the one that was cancelled');
 $bus->handler('sleepy');
 $spark->sql("SELECT spark_ops.retry_dead_letter(message_id, consumer) FROM spark_ops.dead_letters()");
 dispatch();

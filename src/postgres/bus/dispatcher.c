@@ -19,6 +19,7 @@
 #include "postgres/bus/probe.h"
 #include "postgres/bus/retry.h"
 #include "postgres/bus/retry_clock.h"
+#include "postgres/bus/stubborn.h"
 #include "postgres/settings.h"
 #include "postgres/test_point.h"
 #include "postgres/transaction.h"
@@ -195,6 +196,9 @@ serve_together(Turn *turn, Batch *batch)
 	batch->mode = BATCH_TOGETHER;
 	if (attempt(turn, run_batch, batch, &error))
 		return STEP_DONE;
+	/* Of a context it was the time of all of them, else the last one's: that was its attempt. */
+	if (failure_is_of_time(error) && turn->listener->context == NULL)
+		stubborn_note();
 	if (failure_class(error) == FAILURE_OF_MESSAGE)
 		return serve_in_mode(turn, batch, BATCH_ONE_BY_ONE, ISOLATED_MESSAGES);
 	if (turn->in_session && failure_is_passing(error))

@@ -10,6 +10,12 @@
 #include "postmaster/bgworker.h"
 #include "utils/errcodes.h"
 
+bool
+failure_is_of_time(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && strcmp(error->message, TIME_LIMIT_MESSAGE) == 0;
+}
+
 /*
  * 57014 is the time limit of one call, a cancel of the worker, or what the
  * handler has raised: an attempt.  In a session it may be the caller's own wish.
@@ -17,8 +23,7 @@
 static bool
 is_cancelled(const ErrorData *error)
 {
-	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && MyBgworkerEntry == NULL &&
-		strcmp(error->message, TIME_LIMIT_MESSAGE) != 0;
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && MyBgworkerEntry == NULL && !failure_is_of_time(error);
 }
 
 /* Else it is the handler that has made its transaction read-only. */

@@ -31,6 +31,9 @@ extern FailureClass failure_class(const ErrorData *error);
 /* True where the same may succeed at once. */
 extern bool failure_is_passing(const ErrorData *error);
 
+/* True where a handler, or those of a batch, have used up their time. */
+extern bool failure_is_of_time(const ErrorData *error);
+
 /* What a failure is for its message, once it is sure that it is its own. */
 typedef enum Blame
 {

@@ -1,6 +1,6 @@
 /*
  * stubborn.c
- *		Handlers that catch their cancelling and go on.
+ *		Handlers that have used up their time, with nobody there to count it.
  *
  * Who locks what: one spinlock over a few notes; whether there are any is read
  * without it, as mostly there are none.
@@ -24,6 +24,7 @@ typedef struct Note
 	Oid			database;		/* InvalidOid: no note */
 	char		consumer[NAMEDATALEN];
 	Uuid		id;
+	bool		worker_ended;	/* of it */
 } Note;
 
 typedef struct Shared
@@ -87,13 +88,11 @@ find_note(const Note *wanted)
 }
 
 static void
-leave_note(int code, Datum argument)
+leave_note(bool worker_ended)
 {
 	Note	   *place;
 
-	(void) code;
-	(void) argument;
-	if (!time_limit_is_exhausted() || !OidIsValid(watched.database))
+	if (shared == NULL || !OidIsValid(watched.database))
 		return;
 	SpinLockAcquire(&shared->lock);
 	place = find_note(&watched);
@@ -102,22 +101,41 @@ leave_note(int code, Datum argument)
 		place = &shared->notes[shared->next];
 		shared->next = (shared->next + 1) % MAX_NOTES;
 		*place = watched;
+		place->worker_ended = worker_ended;
 		pg_atomic_write_u32(&shared->some, 1);
 	}
 	SpinLockRelease(&shared->lock);
 }
 
-static bool
-is_noted(const Note *note)
+static void
+on_exit_of_worker(int code, Datum argument)
 {
-	bool		noted;
+	(void) code;
+	(void) argument;
+	if (time_limit_is_exhausted())
+		leave_note(true);
+}
+
+void
+stubborn_note(void)
+{
+	leave_note(false);
+}
+
+/* True, and the note, where there is one of that message. */
+static bool
+read_note(Note *note)
+{
+	const Note *place;
 
 	if (pg_atomic_read_u32(&shared->some) == 0)
 		return false;
 	SpinLockAcquire(&shared->lock);
-	noted = find_note(note) != NULL;
+	place = find_note(note);
+	if (place != NULL)
+		*note = *place;
 	SpinLockRelease(&shared->lock);
-	return noted;
+	return place != NULL;
 }
 
 void
@@ -126,16 +144,18 @@ stubborn_watch(const char *consumer, Uuid id)
 	if (shared == NULL)
 		return;
 	watched = note_of(consumer, id);
-	if (is_noted(&watched))
+	if (read_note(&watched))
 	{
+		bool		worker_ended = watched.worker_ended;
+
 		watched.database = InvalidOid;
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg(TIME_LIMIT_MESSAGE),
-				 errdetail("It caught its cancelling and went on, so its worker was ended.")));
+				 worker_ended ? errdetail("It caught its cancelling and went on, so its worker was ended.") : 0));
 	}
 	if (!exit_is_watched && MyBgworkerEntry != NULL)
-		before_shmem_exit(leave_note, (Datum) 0);
+		before_shmem_exit(on_exit_of_worker, (Datum) 0);
 	exit_is_watched = true;
 }
 

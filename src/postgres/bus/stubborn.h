@@ -1,13 +1,15 @@
 /*
  * stubborn.h
- *		Handlers that catch their cancelling and go on.
+ *		Handlers that have used up their time, with nobody there to count it.
  *
- * Such a handler ends with its worker, and all that the worker has written since
- * its last commit goes, too: no table tells which message it was.  So the worker
- * leaves a note in shared memory as it goes.  Who comes to that message next
- * takes the note for its attempt: it fails with 57014, and no handler is called.
+ * One that catches its cancelling and goes on ends with its worker, and all that
+ * the worker has written since its last commit goes, too: no table tells which
+ * message it was.  One that is cancelled among others takes back the batch of
+ * all, and nothing is written either.  So a note is left in shared memory.  Who
+ * comes to that message next takes the note for its attempt: it fails with
+ * 57014, and no handler is called; so an attempt takes the time limit once.
  *
- * A lost note costs one more worker, nothing else.
+ * A lost note costs the time limit once more, or a worker, nothing else.
  */
 #ifndef SPARK_POSTGRES_BUS_STUBBORN_H
 #define SPARK_POSTGRES_BUS_STUBBORN_H
@@ -25,6 +27,9 @@ extern void stubborn_shmem_startup(void);
  * ended for it.  The name must stay until the next call, or the end of the worker.
  */
 extern void stubborn_watch(const char *consumer, Uuid id);
+
+/* The handler that was called last has used up its time, and its transaction is taken back. */
+extern void stubborn_note(void);
 
 /* The attempt is counted: the next one is a call again. */
 extern void stubborn_forget(const char *consumer, Uuid id);
