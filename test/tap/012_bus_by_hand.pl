@@ -195,6 +195,28 @@ is($bus->status('sleepy'), '2 0 0', 'B19: and no message is blamed');
 $bus->mend('sleepy');
 is(dispatch(), '2', 'B19: afterwards all are handled');
 
+# While others are tried, none overtakes one of its key that has failed: here 2 would fail otherwise, without 1.
+$bus->author('CREATE SEQUENCE shop.overtakings');
+$bus->breaks('sleepy', $_, '53100') for 26, 27;
+for ([ 'PERFORM 1;', 'read after it' ], [ 'PERFORM pg_sleep(0.25);', 'tried long after it' ])
+{
+	my ($takes, $name) = @$_;
+
+	$bus->handler('sleepy', "IF m.payload->>'n' = '2' THEN PERFORM nextval('shop.overtakings'); RAISE 'one is missing'; END IF; $takes");
+	$spark->set('spark.dispatch_batch_size', 2);
+	$spark->wait_for("SELECT current_setting('spark.dispatch_batch_size') = '2'");
+	$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.sleep', @$_) } [ 26, 1 ], [ 27, 1 ], [ 26, 2 ], [ 27, 2 ]));
+	refused('53100', 'SELECT spark_bus.dispatch()', "B15 B19: where all fail for a shortage, and the next of their keys for them ($name), the caller is told");
+	is($bus->status('sleepy'), '4 0 0', 'B15 B19: no message is blamed');
+	is($spark->sql('SELECT is_called FROM shop.overtakings'), 'f', 'B15: and none is tried before the one of its key');
+	$bus->mend('sleepy');
+	$bus->handler('sleepy');
+	dispatch_until('sleepy', '0 0 0', 'B19: mended, all are handled');
+	$bus->breaks('sleepy', $_, '53100') for 26, 27;
+}
+$spark->set('spark.dispatch_batch_size', 1000);
+$bus->mend('sleepy');
+
 # A missing handler.
 $bus->author('DROP FUNCTION shop.sleepy');
 $bus->emit('shop.sleep', 14, 1);

@@ -152,6 +152,27 @@ for my $lanes (1, 4)
 	is($spark->sql("SELECT count(*) FROM (SELECT id FROM shop.seen GROUP BY id, consumer HAVING count(*) > 1) twice"), '0', 'nothing took effect twice');
 }
 
+# ---- behind one that never succeeds: found while others are tried
+$spark->wait_for_success('SELECT spark_ops.set_lanes(1)', 'the log has one lane');
+{
+	my ($short, $bad, $good) = map { $base + $_ } 1 .. 3;
+	my $before = crashes();
+
+	$bus->breaks('fatal', $short, '53200');
+	poison($bad, 1);
+	emit_all([ $short, $bad, $good ], 1);
+	settles('0 1 1', 'B21 behind a message that fails for a shortage: dead, and the one before it set aside');
+	cmp_ok(crashes() - $before, '<=', 3, 'B21 after three crashes at most');
+	cmp_ok(crashes() - $before, '>', 0, 'B21 it has crashed');
+	is($spark->sql("SELECT error_code FROM spark_ops.dead_letters() WHERE aggregate_id = '" . $bus->key($bad) . "'"), '57P02', 'B21 the dead letter says why');
+	is($spark->sql('SELECT attempts, error_code FROM spark_common.retry'), '0|53200', 'B19 the shortage is no attempt');
+	is($bus->seen('fatal', $good), '1', 'B21 and what is behind both is handled');
+	$bus->author('DELETE FROM shop.poison; DELETE FROM shop.failing');
+	$spark->sql("SELECT spark_ops.retry_dead_letter(message_id, consumer) FROM spark_ops.dead_letters()");
+	settles('0 0 0', 'B21 once mended both are handled');
+	all_but([], [ $short, $bad, $good ], 1, 'B21 once');
+}
+
 is($spark->broken_invariants, '', 'every invariant holds');
 $spark->stop;
 done_testing();

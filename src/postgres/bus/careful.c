@@ -43,6 +43,9 @@ static Statement insert_trial = {
 static Statement delete_trial = {
 	.sql = "DELETE FROM spark_common.trial WHERE consumer = $1 AND id = $2"};
 
+static Statement leave_suspect = {
+	.sql = "UPDATE spark_common.trial SET started_in = 'infinity' WHERE consumer = $1 AND id = $2"};
+
 static Statement delete_trials = {
 	.sql = "DELETE FROM spark_common.trial WHERE consumer = $1 AND lane = $2"};
 
@@ -132,6 +135,15 @@ void
 end_trial(const char *consumer, Uuid id)
 {
 	(void) statement_run(&delete_trial, PARAMETERS(param_text(consumer), param_uuid(id)));
+}
+
+void
+leave_trial(const char *consumer, Uuid id, int crashes)
+{
+	if (crashes > 0)
+		(void) statement_run(&leave_suspect, PARAMETERS(param_text(consumer), param_uuid(id)));
+	else
+		end_trial(consumer, id);
 }
 
 void

@@ -9,6 +9,9 @@
  * makes its message a suspect.  A suspect is tried while no other is, and after
  * spark.crash_attempts such crashes it is a dead letter, its handler not called.
  *
+ * Where one is looked for that does not fail as all others do (probe.h), each is
+ * announced as well.  To have been tried so is no outcome: a suspect stays one.
+ *
  * Careful are workers alone: what a session dispatches is its own transaction.
  */
 #ifndef SPARK_POSTGRES_BUS_CAREFUL_H
@@ -24,7 +27,7 @@ extern void careful_startup(void);
 /* True from a crash of the server until that consumer has passed the place of it in that lane. */
 extern bool must_be_careful(const char *consumer, int lane);
 
-/* One message more has passed. */
+/* One message more of the log has passed. */
 extern void passed_carefully(const char *consumer, int lane);
 
 /* None is left of those that were there: in a transaction. */
@@ -39,6 +42,9 @@ extern int	begin_trial(const char *consumer, int lane, Uuid id);
 
 /* It has an outcome: goes with the transaction of it. */
 extern void end_trial(const char *consumer, Uuid id);
+
+/* It has none, but is not at work any more: the next crash is not its own. */
+extern void leave_trial(const char *consumer, Uuid id, int crashes);
 
 /* Lets the others go on: after that transaction. */
 extern void trial_is_over(void);

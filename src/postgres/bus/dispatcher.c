@@ -206,34 +206,59 @@ serve_together(Turn *turn, Batch *batch)
 	return taken_back(turn, error);
 }
 
-/*
- * Is one there that does not fail as all others do?  Where there is none to be
- * tried, the batch takes what only waits.
- */
+/* What a probe has come to.  Where there is none to be tried, the batch takes what only waits. */
+static Step
+after_probe(Turn *turn, const Probe *probe, Batch *batch)
+{
+	const char *consumer = turn->listener->name;
+
+	if (probe->found)
+	{
+		failure_found_one(consumer, turn->lane, probe->number, probe->in_vain);
+		return STEP_AGAIN;
+	}
+	switch (failure_found_none(consumer, turn->lane, probe->place, probe->in_vain, probe->at_end))
+	{
+		case SEARCH_GOES_ON:
+			return STEP_AGAIN;
+		case SEARCH_IN_VAIN:
+			if (turn->shortage != NULL)
+				ReThrowError(turn->shortage);
+			return STEP_REST;
+		case SEARCH_OF_NOTHING:
+			return serve_in_mode(turn, batch, BATCH_ONLY_BEHIND, batch->limit);
+	}
+	return STEP_REST;
+}
+
+static Probe
+probe_of(const Turn *turn, int limit)
+{
+	return (Probe) {
+		.batch = {.served = served_in(turn), .mode = BATCH_ONE_BY_ONE, .limit = limit},
+		.place = failure_place(turn->listener->name, turn->lane),
+	};
+}
+
+/* Is one there that does not fail as all others do? */
 static Step
 look_for_one(Turn *turn, Batch *batch)
 {
-	const char *consumer = turn->listener->name;
-	Probe		probe = {
-		.batch = {.served = served_in(turn), .mode = BATCH_ONE_BY_ONE, .limit = dispatch_batch_size},
-		.place = failure_place(consumer, turn->lane),
-	};
+	Probe		probe = probe_of(turn, dispatch_batch_size);
 	ErrorData  *error;
+	Step		step;
 
 	if (!attempt(turn, run_probe, &probe, &error))
+	{
+		failure_begin_anew(turn->listener->name, turn->lane);
 		return taken_back(turn, error);
+	}
 	if (!handlers_are_there(turn, &probe.batch.served))
 		return STEP_REST;
-	if (probe.found)
-	{
-		failure_found_one(consumer, turn->lane, probe.number, probe.in_vain);
-		return STEP_AGAIN;
-	}
-	if (!failure_found_none(consumer, turn->lane, probe.place, probe.in_vain, probe.at_end))
-		return serve_in_mode(turn, batch, BATCH_ONLY_BEHIND, batch->limit);
-	if (probe.at_end && turn->shortage != NULL)
-		ReThrowError(turn->shortage);
-	return failure_pause(consumer, turn->lane) == 0 ? STEP_AGAIN : STEP_REST;
+	step = after_probe(turn, &probe, batch);
+	if (!probe.found && !probe.at_end)
+		failure_rest(turn->listener->name, turn->lane);
+	return step;
 }
 
 static Step
@@ -300,6 +325,19 @@ next_limit(const Turn *turn, const Batch *batch, int limit)
 	return next;
 }
 
+/* A batch is committed; false: that was all for now. */
+static bool
+settles(Turn *turn, Batch *batch)
+{
+	if (!handlers_are_there(turn, &batch->served))
+		return false;
+	TEST_POINT("batch_committed");
+	remember(turn, batch);
+	TEST_POINT("remembered");
+	turn->done += batch->outcome.done;
+	return batch->outcome.waits_to_enter ? enters(turn, batch) : batch->outcome.done > 0;
+}
+
 static void
 serve_log(Turn *turn)
 {
@@ -312,13 +350,7 @@ serve_log(Turn *turn)
 
 		if (step == STEP_AGAIN)
 			continue;
-		if (step == STEP_REST || !handlers_are_there(turn, &batch.served))
-			break;
-		TEST_POINT("batch_committed");
-		remember(turn, &batch);
-		TEST_POINT("remembered");
-		turn->done += batch.outcome.done;
-		if (batch.outcome.waits_to_enter ? !enters(turn, &batch) : batch.outcome.done == 0)
+		if (step == STEP_REST || !settles(turn, &batch))
 			break;
 		turn->at_end = batch.outcome.is_last;
 		/* What was committed since has woken this worker, or comes with the next call. */
@@ -330,17 +362,9 @@ serve_log(Turn *turn)
 
 /* ---------------------------------------------------------------- with care */
 
-static void
-forget_trial(void *argument)
-{
-	const Served *served = argument;
-
-	end_trial(served->consumer, served->announced.id);
-}
-
-/* One message, announced before and then handled; false: wait, or nothing is left. */
+/* One message, announced before and then handled or tried; false: wait. */
 static bool
-serve_with_care(Turn *turn, Trial *trial)
+try_with_care(Turn *turn, Trial *trial)
 {
 	ErrorData  *error;
 	ErrorData  *ignored;
@@ -354,45 +378,81 @@ serve_with_care(Turn *turn, Trial *trial)
 		(void) taken_back(turn, error);
 		return false;
 	}
-	if (!handlers_are_there(turn, &trial->batch.served) || !trial->found)
-		return false;
-	if (!attempt(turn, run_trial, trial, &error))
+	if (trial->of == TRIAL_OF_NOTHING)
+		return true;
+	if (attempt(turn, run_trial, trial, &error))
 	{
-		(void) attempt(&patient, forget_trial, &trial->batch.served, &ignored);
 		trial_is_over();
-		(void) taken_back(turn, error);
-		return false;
+		return true;
 	}
+	(void) attempt(&patient, run_leaving, trial, &ignored);
 	trial_is_over();
-	return handlers_are_there(turn, trial->is_parked ? &trial->retry.served : &trial->batch.served);
+	if (trial->of == TRIAL_OF_PROBE)
+		failure_begin_anew(turn->listener->name, turn->lane);
+	(void) taken_back(turn, error);
+	return false;
 }
 
-/* Many that fail alike are another case: to find that out, many are tried together. */
+/*
+ * Of what is handled in order, some must pass before the consumer is trusted
+ * again: as many as its last batch may have had.  What is parked was in no batch,
+ * and what is looked for may lie anywhere: none of that brings it nearer.
+ */
+static void
+remember_trial(Turn *turn, const Trial *trial, Stage stage)
+{
+	if (stage != STAGE_EACH_FOR_ITSELF)
+		passed_carefully(turn->listener->name, turn->lane);
+	remember(turn, &trial->batch);
+	turn->done += trial->batch.outcome.done;
+}
+
+static Step
+serve_with_care(Turn *turn)
+{
+	Stage		stage = failure_stage(turn->listener->name, turn->lane);
+	Batch		waiting = {.served = served_in(turn), .limit = ISOLATED_MESSAGES};
+	Step		step;
+	Trial		trial = {
+		.probes = stage == STAGE_PROBE,
+		.batch = {.served = served_in(turn), .mode = BATCH_ONE_BY_ONE, .limit = 1},
+		.probe = probe_of(turn, ISOLATED_MESSAGES),
+	};
+
+	if (!try_with_care(turn, &trial) || !handlers_are_there(turn, served_by(&trial)))
+		return STEP_REST;
+	switch (trial.of)
+	{
+		case TRIAL_OF_PARKED:
+			count_handled(turn->listener->name, turn->lane, trial.retry.handled, &trial.retry.times);
+			turn->done += trial.retry.done;
+			return STEP_AGAIN;
+		case TRIAL_OF_LOG:
+			remember_trial(turn, &trial, stage);
+			return STEP_AGAIN;
+		case TRIAL_OF_NOTHING:
+			if (!trial.probes)
+				return STEP_REST;
+			break;
+		case TRIAL_OF_PROBE:
+			break;
+	}
+	step = after_probe(turn, &trial.probe, &waiting);
+	return step != STEP_DONE || settles(turn, &waiting) ? step : STEP_REST;
+}
+
 static bool
 is_careful(const Turn *turn)
 {
-	return !turn->in_session && must_be_careful(turn->listener->name, turn->lane) &&
-		failure_stage(turn->listener->name, turn->lane) != STAGE_PROBE;
+	return !turn->in_session && must_be_careful(turn->listener->name, turn->lane);
 }
 
 static void
 serve_carefully(Turn *turn)
 {
-	const char *consumer = turn->listener->name;
-
 	while (is_careful(turn) && goes_on(turn))
-	{
-		Trial		trial = {.batch = {.served = served_in(turn), .mode = BATCH_ONE_BY_ONE, .limit = 1}};
-
-		if (!serve_with_care(turn, &trial))
+		if (serve_with_care(turn) == STEP_REST)
 			break;
-		passed_carefully(consumer, turn->lane);
-		if (trial.is_parked)
-			count_handled(consumer, turn->lane, trial.retry.handled, &trial.retry.times);
-		else
-			remember(turn, &trial.batch);
-		turn->done += trial.is_parked ? trial.retry.done : trial.batch.outcome.done;
-	}
 }
 
 /* What waits for it, before the first look and when it has become unknown; false: wait. */

@@ -12,6 +12,7 @@
 #include "common/suspicion.h"
 
 #include "common/pg_prng.h"
+#include "lib/bloomfilter.h"
 #include "postmaster/bgworker.h"
 
 #define RIVALS_AT_ONCE 5		/* batches in a row */
@@ -19,6 +20,8 @@
 #define SHORTAGES_BORNE 2		/* batches in a row, before others are tried */
 #define PROBE_REST 1000			/* ms between the probes of one round */
 #define LONGEST_WAIT 30000		/* ms */
+#define KEYS_A_ROUND 1000000	/* more of them cost more keys that are left out by chance */
+#define ROUND_KILOBYTES 1024
 #define MAX_REMEMBERED 1024
 
 /* Of one lane. */
@@ -33,7 +36,8 @@ typedef struct LaneMemory
 	int			waits;			/* in a row */
 	Instant		until;			/* no work before */
 	ProbePlace	place;
-	bool		in_vain;		/* some were tried so, in this round of probes */
+	bloom_filter *shut;			/* keys that have failed in this round of probes; NULL: none has */
+	bool		in_vain;		/* some were tried so, in this round */
 } LaneMemory;
 
 typedef struct Memory
@@ -50,6 +54,22 @@ typedef struct Memory
 static Memory memories[MAX_REMEMBERED];
 static int	memory_count;
 
+static void
+open_keys_of_round(LaneMemory *memory)
+{
+	if (memory->shut != NULL)
+		bloom_free(memory->shut);
+	memory->shut = NULL;
+}
+
+/* Of one that is not remembered any more. */
+static void
+release_lanes(LaneMemory *lanes)
+{
+	for (int lane = 0; lane < MAX_LANES; lane++)
+		open_keys_of_round(&lanes[lane]);
+}
+
 static Memory *
 memory_of(const char *consumer)
 {
@@ -65,6 +85,8 @@ memory_of(const char *consumer)
 	lanes = memory->lanes;
 	if (lanes == NULL)
 		lanes = MemoryContextAlloc(TopMemoryContext, MAX_LANES * sizeof(LaneMemory));
+	else
+		release_lanes(lanes);
 	memset(lanes, 0, MAX_LANES * sizeof(LaneMemory));
 	*memory = (Memory) {.lanes = lanes};
 	strlcpy(memory->consumer, consumer, NAMEDATALEN);
@@ -217,6 +239,7 @@ failure_forget(const char *consumer, int lane)
 	Memory	   *memory = memory_of(consumer);
 	LaneMemory *of_lane = &memory->lanes[lane];
 
+	open_keys_of_round(of_lane);
 	*of_lane = (LaneMemory) {.excused = of_lane->excused, .shortage_was_own = of_lane->shortage_was_own};
 	forget_pauses(memory);
 }
@@ -313,18 +336,57 @@ failure_found_one(const char *consumer, int lane, int64 number, bool in_vain)
 	failure_forget(consumer, lane);
 }
 
-bool
+Search
 failure_found_none(const char *consumer, int lane, ProbePlace place, bool in_vain, bool at_end)
 {
 	LaneMemory *memory = lane_memory_of(consumer, lane);
 	bool		any_in_vain = memory->in_vain || in_vain;
 
-	memory->place = at_end ? (ProbePlace) {0} : place;
-	memory->in_vain = any_in_vain && !at_end;
 	memory->shortage_was_own = false;
-	if (at_end && any_in_vain)
-		memory->until = after_growing_wait(&memory->waits);
-	else if (!at_end && !is_session())
-		memory->until = after(PROBE_REST);
-	return !at_end || any_in_vain;
+	memory->place = place;
+	memory->in_vain = any_in_vain;
+	if (!at_end)
+		return SEARCH_GOES_ON;
+	failure_begin_anew(consumer, lane);
+	if (!any_in_vain)
+		return SEARCH_OF_NOTHING;
+	memory->until = after_growing_wait(&memory->waits);
+	return SEARCH_IN_VAIN;
+}
+
+void
+failure_rest(const char *consumer, int lane)
+{
+	if (!is_session())
+		lane_memory_of(consumer, lane)->until = after(PROBE_REST);
+}
+
+void
+failure_shut_key(const char *consumer, int lane, Uuid key)
+{
+	LaneMemory *memory = lane_memory_of(consumer, lane);
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+	if (memory->shut == NULL)
+		memory->shut = bloom_create(KEYS_A_ROUND, ROUND_KILOBYTES, pg_prng_uint64(&pg_global_prng_state));
+	MemoryContextSwitchTo(caller);
+	bloom_add_element(memory->shut, key.bytes, sizeof(key.bytes));
+}
+
+bool
+failure_has_shut_key(const char *consumer, int lane, Uuid key)
+{
+	LaneMemory *memory = lane_memory_of(consumer, lane);
+
+	return memory->shut != NULL && !bloom_lacks_element(memory->shut, key.bytes, sizeof(key.bytes));
+}
+
+void
+failure_begin_anew(const char *consumer, int lane)
+{
+	LaneMemory *memory = lane_memory_of(consumer, lane);
+
+	open_keys_of_round(memory);
+	memory->place = (ProbePlace) {0};
+	memory->in_vain = false;
 }

@@ -26,8 +26,11 @@
  *	 round a probe:
  *		failure_place()			where it begins
  *		failure_is_alike()		within: is that failure one more of the same kind?
+ *		failure_shut_key()		within: it is, and the next ones of its key are left out
+ *		failure_has_shut_key()
  *		failure_found_one()		after it, one of these two
  *		failure_found_none()
+ *		failure_begin_anew()	it was taken back, or its place means nothing any more
  *
  *	 at any time, where somebody wants a look now:
  *		failure_look_again()
@@ -90,12 +93,29 @@ extern bool failure_is_alike(const char *consumer, const ErrorData *error);
 /* Up to that number, messages fail each for itself; in_vain: others were tried before. */
 extern void failure_found_one(const char *consumer, int lane, int64 number, bool in_vain);
 
+/* Where a round of probes stands that has found none. */
+typedef enum Search
+{
+	SEARCH_GOES_ON,				/* from that place, with the next probe */
+	SEARCH_IN_VAIN,				/* it is over, and all that was tried fails alike: the consumer waits, longer each time */
+	SEARCH_OF_NOTHING			/* it is over, and nothing was there to be tried: there is nothing to wait for */
+} Search;
+
+/* It has come to that place; at_end: of the log, and so of the round. */
+extern Search failure_found_none(const char *consumer, int lane, ProbePlace place, bool in_vain, bool at_end);
+
+/* A probe has taken its time: the next one comes a little later. */
+extern void failure_rest(const char *consumer, int lane);
+
 /*
- * It has come to that place.  At the end of a round the consumer waits, longer
- * each time; false: nothing was there to be tried in all of it, and so nothing
- * to wait for.
+ * In a round of probes, a message of that key has failed.  Now and then a key is
+ * taken for one that has: then it is left out in this round, and not in the next.
  */
-extern bool failure_found_none(const char *consumer, int lane, ProbePlace place, bool in_vain, bool at_end);
+extern void failure_shut_key(const char *consumer, int lane, Uuid key);
+extern bool failure_has_shut_key(const char *consumer, int lane, Uuid key);
+
+/* The next probe begins a round. */
+extern void failure_begin_anew(const char *consumer, int lane);
 
 /* Ends all pauses of this process; what was short may be there again. */
 extern void failure_look_again(void);

@@ -66,9 +66,15 @@ handler_for(const Served *served, const char *message_type)
 /* ---------------------------------------------------------------- messages */
 
 bool
+is_announced(const Served *served)
+{
+	return !uuid_is_nil(served->announced.id);
+}
+
+bool
 is_expected(const Served *served, const Message *message)
 {
-	return uuid_is_nil(served->announced.id) || uuid_equal(served->announced.id, message->id);
+	return !is_announced(served) || uuid_equal(served->announced.id, message->id);
 }
 
 static bool

@@ -43,6 +43,8 @@ extern bool find_listener(Served *served);
 /* A message has failed: is it that its handler has gone meanwhile? */
 extern bool lost_handlers(Served *served);
 
+extern bool is_announced(const Served *served);
+
 /* With care, only the message that was announced is handled. */
 extern bool is_expected(const Served *served, const Message *message);
 

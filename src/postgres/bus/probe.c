@@ -26,7 +26,10 @@ move_to(Probe *probe)
 	Cursor	   *cursor = &reading->cursor;
 
 	if (probe->place.gen != cursor->gen)
+	{
+		failure_begin_anew(cursor->consumer, cursor->lane);
 		probe->place = (ProbePlace) {.gen = cursor->gen};
+	}
 	cursor_open(cursor, probe->batch.served.arena);
 	if (probe->place.is_behind_window)
 	{
@@ -60,82 +63,141 @@ read_on(Probe *probe)
 }
 
 /*
- * One that holds up its lane is not passed, so it is the one to be blamed; what
- * can never succeed is dead whatever the others do.
+ * It has its place behind one of its key, that is parked or has failed in this
+ * round: what it would do without that one tells nothing.
  */
 static bool
-is_found_in(const Probe *probe, const Message *message, const ErrorData *error)
+is_behind(const Probe *probe, const Message *message)
 {
 	const Served *served = &probe->batch.served;
 
-	if (error == NULL || !failure_is_alike(served->consumer, error))
-		return true;
-	return is_hopeless(served, message) || order_of(served, message) == MESSAGE_ORDER_LANE;
+	return must_wait(&probe->batch, message) ||
+		(order_of(served, message) != MESSAGE_ORDER_NONE &&
+		 failure_has_shut_key(served->consumer, served->lane, message->aggregate_id));
 }
 
-/* True where the search is over with this message. */
+/* It has ended so.  One that holds up its lane is not passed, so it is the one to be blamed. */
 static bool
-try_one(Probe *probe, LoggedMessage *logged)
+proves_something(const Served *served, const Message *message, const ErrorData *error)
 {
-	Batch	   *batch = &probe->batch;
-	Message    *message = whole_message(logged);
+	return error == NULL || !failure_is_alike(served->consumer, error) ||
+		order_of(served, message) == MESSAGE_ORDER_LANE;
+}
+
+static bool
+is_found(Probe *probe, Message *message)
+{
+	const Served *served = &probe->batch.served;
 	ErrorData  *error;
 
-	if (must_wait(batch, message))
-	{
-		probe->found = order_of(&batch->served, message) == MESSAGE_ORDER_LANE;
-		return probe->found;
-	}
-	error = rehearse_message(&batch->served, message);
+	/* Dead whatever the others do, and one that crashes the server is not even tried. */
+	if (is_hopeless(served, message) || is_behind(probe, message))
+		return true;
+	error = rehearse_message(served, message);
 	if (error != NULL && failure_class(error) == FAILURE_CANCELLED)
 		ReThrowError(error);
-	probe->found = is_found_in(probe, message, error);
-	if (!probe->found)
-	{
-		probe->in_vain = true;
-		note_error(batch->served.consumer, error->message);
-		shut_key_of(batch, message);
-	}
-	return probe->found;
+	if (proves_something(served, message, error))
+		return true;
+	probe->in_vain = true;
+	note_error(served->consumer, error->message);
+	if (order_of(served, message) != MESSAGE_ORDER_NONE)
+		failure_shut_key(served->consumer, served->lane, message->aggregate_id);
+	return false;
 }
 
-/* True where the search is over, or it is time for others. */
+/* That one is done with, and was not found. */
+static void
+pass(Probe *probe)
+{
+	probe->batch.reading.cursor.pos = probe->place.number = probe->number;
+}
+
 static bool
-try_what_was_read(Probe *probe, Instant end)
+is_late(const Probe *probe)
+{
+	return instant_before(probe->end, server_time());
+}
+
+/* Of what was read, the next one that is not behind another, or that is in the way of all; NULL: none is. */
+static Message *
+next_of_read(Probe *probe)
 {
 	Batch	   *batch = &probe->batch;
 
-	find_shut(batch);
-	for (int i = 0; i < batch->reading.count; i++)
+	while (probe->next < batch->reading.count)
+	{
+		LoggedMessage *logged = &batch->reading.messages[probe->next++];
+
+		probe->number = logged->seq;
+		if (!is_behind(probe, &logged->message) || order_of(&batch->served, &logged->message) == MESSAGE_ORDER_LANE)
+			return whole_message(logged);
+		pass(probe);
+	}
+	return NULL;
+}
+
+/* The next one to be tried; NULL: there is none, or it is time for others. */
+static Message *
+next_to_try(Probe *probe)
+{
+	Message    *message;
+
+	while ((message = next_of_read(probe)) == NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		probe->number = batch->reading.messages[i].seq;
-		if (try_one(probe, &batch->reading.messages[i]))
-			return true;
-		batch->reading.cursor.pos = probe->place.number = probe->number;
-		if (instant_before(end, server_time()))
-			return true;
+		if (probe->next > 0 && is_late(probe))
+			return NULL;
+		probe->next = 0;
+		probe->at_end = !read_on(probe);
+		if (probe->at_end)
+			return NULL;
+		find_shut(&probe->batch);
 	}
-	return false;
+	return message;
+}
+
+/* False where the consumer may not read. */
+static bool
+begin_probe(Probe *probe)
+{
+	Batch	   *batch = &probe->batch;
+
+	probe->end = (Instant) {server_time().microseconds + PROBE_MICROSECONDS};
+	probe->in_vain = probe->found = false;
+	probe->next = batch->reading.count = 0;
+	probe->at_end = !begin_batch(batch);
+	if (probe->at_end)
+		return false;
+	batch->reading.messages = ARENA_ARRAY(batch->served.arena, LoggedMessage, batch->limit);
+	move_to(probe);
+	return true;
+}
+
+const Message *
+probe_look_ahead(Probe *probe)
+{
+	return begin_probe(probe) ? next_to_try(probe) : NULL;
 }
 
 void
 run_probe(void *argument)
 {
 	Probe	   *probe = argument;
-	Batch	   *batch = &probe->batch;
-	Instant		end = {server_time().microseconds + PROBE_MICROSECONDS};
+	const Served *served = &probe->batch.served;
+	Message    *message;
 
-	probe->in_vain = probe->found = false;
-	probe->at_end = true;
-	take_place(batch->served.consumer, batch->served.lane);
-	if (!begin_batch(batch))
+	take_place(served->consumer, served->lane);
+	if (!begin_probe(probe))
 		return;
-	probe->at_end = false;
-	batch->reading.messages = ARENA_ARRAY(batch->served.arena, LoggedMessage, batch->limit);
-	move_to(probe);
-	while (read_on(probe))
-		if (try_what_was_read(probe, end))
+	/* With care, one at a time, and none where somebody else was quicker. */
+	while ((message = next_to_try(probe)) != NULL && is_expected(served, message))
+	{
+		CHECK_FOR_INTERRUPTS();
+		probe->found = is_found(probe, message);
+		if (probe->found)
 			return;
-	probe->at_end = true;
+		pass(probe);
+		if (is_announced(served) || is_late(probe))
+			return;
+	}
 }

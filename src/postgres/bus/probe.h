@@ -10,6 +10,8 @@
  *
  * The log may be long and a handler slow: a probe goes on for a while, and the
  * next one from there, until all of the log was tried.  That is a round.
+ *
+ * With care (careful.h), a probe tries the one message that was announced.
  */
 #ifndef SPARK_POSTGRES_BUS_PROBE_H
 #define SPARK_POSTGRES_BUS_PROBE_H
@@ -22,6 +24,8 @@
 typedef struct Probe
 {
 	Batch		batch;			/* what it reads; its outcome is no batch's */
+	int			next;			/* of what was read */
+	Instant		end;			/* so long it goes on */
 	ProbePlace	place;			/* where it began; then, where it ended */
 	bool		in_vain;		/* some were tried so */
 	bool		found;			/* one that does not fail alike */
@@ -29,7 +33,10 @@ typedef struct Probe
 	bool		at_end;			/* of the log: the round is over */
 } Probe;
 
-/* Argument: a Probe. */
+/* Looks for it.  Argument: a Probe. */
 extern void run_probe(void *argument);
+
+/* The message that it would try first; NULL: none is there, or not so soon.  In a transaction. */
+extern const Message *probe_look_ahead(Probe *probe);
 
 #endif

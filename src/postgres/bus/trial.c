@@ -11,6 +11,22 @@
 #include "postgres/bus/careful.h"
 #include "postgres/environment.h"
 
+const Served *
+served_by(const Trial *trial)
+{
+	switch (trial->of)
+	{
+		case TRIAL_OF_NOTHING:
+		case TRIAL_OF_LOG:
+			break;
+		case TRIAL_OF_PARKED:
+			return &trial->retry.served;
+		case TRIAL_OF_PROBE:
+			return &trial->probe.batch.served;
+	}
+	return &trial->batch.served;
+}
+
 /* Nothing waits, and nothing keeps the consumer from it. */
 static bool
 is_at_the_end(const Batch *batch)
@@ -18,24 +34,36 @@ is_at_the_end(const Batch *batch)
 	return batch->served.listener != NULL && batch->served.why_not[0] == '\0' && !batch->outcome.is_held;
 }
 
+static const Message *
+first_of_log(Batch *batch)
+{
+	return begin_batch(batch) && fetch_batch(batch) > 0 ? &batch->reading.messages[0].message : NULL;
+}
+
 /*
- * What comes next: a parked message that is due, or the first of the log; NULL:
- * none does.  Takes no place, so that somebody else may be quicker.
+ * What comes next: a parked message that is due, or of the log the first one, or
+ * the next one of a probe; NULL: none does.  Takes no place, so that somebody
+ * else may be quicker.
  */
 static const Message *
 look_ahead(Trial *trial)
 {
-	Batch	   *batch = &trial->batch;
-	Served	   *served = &batch->served;
+	Served	   *served = &trial->batch.served;
+	const Message *next;
 
 	served->arena = context_arena(CurrentMemoryContext);
-	trial->is_parked = false;
+	trial->of = TRIAL_OF_NOTHING;
 	if (!find_listener(served))
 		return NULL;
-	trial->is_parked = next_parked(served->consumer, served->lane, served->arena, &trial->retry.parked);
-	if (trial->is_parked)
+	if (next_parked(served->consumer, served->lane, served->arena, &trial->retry.parked))
+	{
+		trial->of = TRIAL_OF_PARKED;
 		return &trial->retry.parked.message;
-	return begin_batch(batch) && fetch_batch(batch) > 0 ? &batch->reading.messages[0].message : NULL;
+	}
+	next = trial->probes ? probe_look_ahead(&trial->probe) : first_of_log(&trial->batch);
+	if (next != NULL)
+		trial->of = trial->probes ? TRIAL_OF_PROBE : TRIAL_OF_LOG;
+	return next;
 }
 
 void
@@ -45,14 +73,22 @@ run_announcing(void *argument)
 	Served	   *served = &trial->batch.served;
 	const Message *next = look_ahead(trial);
 
-	trial->found = next != NULL;
-	if (trial->found)
+	if (next != NULL)
 	{
 		served->announced.id = next->id;
 		served->announced.crashes = begin_trial(served->consumer, served->lane, next->id);
 	}
-	else if (is_at_the_end(&trial->batch))
+	else if (!trial->probes && is_at_the_end(&trial->batch))
 		end_of_care(served->consumer, served->lane);
+}
+
+void
+run_leaving(void *argument)
+{
+	const Trial *trial = argument;
+	const Served *served = &trial->batch.served;
+
+	leave_trial(served->consumer, served->announced.id, served->announced.crashes);
 }
 
 void
@@ -61,10 +97,22 @@ run_trial(void *argument)
 	Trial	   *trial = argument;
 	const Served *served = &trial->batch.served;
 
-	trial->retry.served = *served;
-	if (trial->is_parked)
-		run_retry(&trial->retry);
-	else
-		run_batch(&trial->batch);
+	switch (trial->of)
+	{
+		case TRIAL_OF_NOTHING:
+			return;
+		case TRIAL_OF_PARKED:
+			trial->retry.served = *served;
+			run_retry(&trial->retry);
+			break;
+		case TRIAL_OF_LOG:
+			run_batch(&trial->batch);
+			break;
+		case TRIAL_OF_PROBE:
+			trial->probe.batch.served = *served;
+			run_probe(&trial->probe);
+			run_leaving(trial);
+			return;
+	}
 	end_trial(served->consumer, served->announced.id);
 }

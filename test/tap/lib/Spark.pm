@@ -188,7 +188,9 @@ sub wait_for
 
 	while (1)
 	{
-		($sqlstate, $out) = defined $token ? $self->try_as($token, $sql) : $self->try_sql($sql);
+		# A server that crashes just then ends the session before it has read the question.
+		($sqlstate, $out) = eval { defined $token ? $self->try_as($token, $sql) : $self->try_sql($sql) };
+		($sqlstate, $out) = ('none', $@) if $@;
 		last if ($sqlstate eq '' && $out eq 't') || time() > $deadline;
 		# Each look is a session of its own: what takes long is looked at more seldom.
 		select(undef, undef, undef, $pause);
