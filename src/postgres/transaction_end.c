@@ -9,7 +9,6 @@
 #include "postgres/transaction_end.h"
 
 #include "postgres/errors.h"
-#include "postgres/counts/in_doubt.h"
 #include "postgres/counts/pending_counts.h"
 #include "postgres/test_point.h"
 #include "postgres/counts/traffic.h"
@@ -43,8 +42,8 @@ on_transaction_end(XactEvent event, void *argument)
 		COMMIT_POINT("commit");
 	if (event == XACT_EVENT_COMMIT)
 		on_commit();
-	if (event == XACT_EVENT_PRE_PREPARE && has_traffic())
-		note_in_doubt(GetTopTransactionIdIfAny());
+	if (event == XACT_EVENT_PRE_PREPARE)
+		prepare_traffic();
 	if (event == XACT_EVENT_PREPARE)
 		prepare_pending_counts();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)

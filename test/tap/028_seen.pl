@@ -10,7 +10,7 @@ use Test::More;
 use Bus;
 use Spark;
 
-my $spark = Spark->start(conf => "max_worker_processes = 16\nspark.retry_base_delay = 50\nmax_prepared_transactions = 4\nrestart_after_crash = on");
+my $spark = Spark->start(conf => "max_worker_processes = 16\nspark.retry_base_delay = 50\nmax_prepared_transactions = 320\nrestart_after_crash = on");
 my $bus = Bus->new($spark);
 my $count = 150;
 
@@ -167,11 +167,41 @@ $bus->author("COMMIT PREPARED 'later'");
 is($spark->sql($told), $spark->sql($truth), 'X49 until it is committed');
 tells_the_truth('and from then on');
 
+# Three hundred of them, some with savepoints, one with more types than are kept of one.
+my $kinds = 5000;
+my $prepare = join ' ', map {
+	my $emit = 'SELECT ' . $bus->emission((qw(shop.lame shop.new))[$_ % 2], $_, 1) . ';';
+	"BEGIN; $emit SAVEPOINT a; $emit " . ($_ % 3 ? 'RELEASE a' : 'ROLLBACK TO a') . "; PREPARE TRANSACTION 'many$_';"
+} 1 .. 300;
+sub end_prepared
+{
+	my ($act, @which) = @_;
+	$spark->sql(join ' ', map { "$act PREPARED 'many$_';" } @which);
+	return;
+}
+$bus->author($prepare);
+$bus->author("BEGIN; SELECT count(spark_bus.emit('shop.kind' || n, gen_random_uuid(), '{\"n\": 1}')) FROM generate_series(1, $kinds) n; SELECT "
+	. $bus->emission('shop.lame', 3, 1) . "; PREPARE TRANSACTION 'kinds'");
+tells_the_truth('with 301 prepared transactions');
+end_prepared('COMMIT', 1 .. 100);
+is($spark->sql($told), $spark->sql($truth), 'X49 a hundred are committed');
+is(read_by('bus_status'), '', 'X49 and nothing is read for that');
+end_prepared('ROLLBACK', 101 .. 150);
+tells_the_truth('and fifty rolled back');
+$spark->sql("COMMIT PREPARED 'kinds'");
+is($spark->sql($told), $spark->sql($truth), 'X49 one of many types is committed');
+tells_the_truth('and is counted');
+
 # A crash takes all of it.
 my $victim = $spark->node->background_psql('postgres', on_error_stop => 0);
 kill 'KILL', $victim->query_safe('SELECT pg_backend_pid()');
 $spark->wait_for_success("SELECT count(*) FROM spark_ops.bus_status()", 'the server is back');
 tells_the_truth('after a crash');
+end_prepared('COMMIT', 151 .. 250);
+is($spark->sql($told), $spark->sql($truth), 'X49 a hundred that were prepared before it are committed');
+is(read_by('bus_status'), '', 'X49 and nothing is read for those');
+end_prepared('ROLLBACK', 251 .. 300);
+tells_the_truth('and the last of them rolled back');
 $spark->sql("SELECT spark_ops.resume_consumer('lame', 'compared')");
 $spark->wait_for("SELECT sum(lag_messages) = 0 FROM spark_ops.bus_status() WHERE consumer = 'lame'", 'and it goes on');
 $spark->stop;

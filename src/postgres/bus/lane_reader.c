@@ -45,22 +45,42 @@ typedef struct Segment
 struct LaneReader
 {
 	Snapshot	snapshot;
+	bool		is_registered;
 	Segment		segments[LOG_SEGMENTS];
 	Stream	   *streams;		/* each stands at a row */
 	Stream	   *given;			/* whose row was given last */
 };
 
-LaneReader *
-lane_reader_open(int lane)
+static LaneReader *
+open_reader(int lane)
 {
 	LaneReader *reader = palloc0(sizeof(LaneReader));
 
-	reader->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	for (int i = 0; i < LOG_SEGMENTS; i++)
 	{
 		reader->segments[i].table = table_open(log_segment_table(lane, i), AccessShareLock);
 		log_check_columns(reader->segments[i].table);
 	}
+	return reader;
+}
+
+LaneReader *
+lane_reader_open(int lane)
+{
+	LaneReader *reader = open_reader(lane);
+
+	reader->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	reader->is_registered = true;
+	return reader;
+}
+
+LaneReader *
+lane_reader_open_dirty(int lane)
+{
+	LaneReader *reader = open_reader(lane);
+
+	reader->snapshot = palloc0(sizeof(SnapshotData));
+	InitDirtySnapshot(*reader->snapshot);
 	return reader;
 }
 
@@ -248,6 +268,9 @@ lane_reader_close(LaneReader *reader)
 			index_close(reader->segments[i].by_transaction, NoLock);
 		table_close(reader->segments[i].table, NoLock);
 	}
-	UnregisterSnapshot(reader->snapshot);
+	if (reader->is_registered)
+		UnregisterSnapshot(reader->snapshot);
+	else
+		pfree(reader->snapshot);
 	pfree(reader);
 }

@@ -20,6 +20,9 @@ typedef struct LaneReader LaneReader;
 /* Of what is visible now; nothing of it before something is added. */
 extern LaneReader *lane_reader_open(int lane);
 
+/* Of what will be, too, if those commit that are on their way. */
+extern LaneReader *lane_reader_open_dirty(int lane);
+
 /* Adds the rows with numbers above that one, up to the last. */
 extern void lane_reader_add(LaneReader *reader, int64 after, int64 last);
 

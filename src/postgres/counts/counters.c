@@ -158,12 +158,12 @@ counts_become_unknown(CounterSlot *slot)
 }
 
 void
-with_all_counter_slots(void (*act) (CounterSlot *slot))
+with_all_counter_slots(Oid database, void (*act) (CounterSlot *slot))
 {
 	for (int i = 0; shared != NULL && i < MAX_COUNTED; i++)
 	{
 		SpinLockAcquire(&shared->lock);
-		if (shared->slots[i].database == MyDatabaseId)
+		if (shared->slots[i].database == database)
 			act(&shared->slots[i]);
 		SpinLockRelease(&shared->lock);
 	}

@@ -43,7 +43,7 @@ typedef struct WaitingCount
 	int64		blocked;		/* keys */
 	Instant		since;			/* nothing in the log that waits is older */
 	int64		idle_at;		/* emitted, when a look found nothing though something seemed to wait */
-	uint64		doubts;			/* forgotten, when it was counted */
+	uint64		unknown_ends;	/* there were (in_doubt.h), when it was counted */
 } WaitingCount;
 
 extern void counters_shmem_request(void);
@@ -90,8 +90,8 @@ extern void counts_become_unknown(CounterSlot *slot);
 extern CounterSlot *take_counter_slot(uint64 key, bool make);
 extern void let_counter_slot_go(void);
 
-/* All of this database's, one after the other: act is called with the lock held. */
-extern void with_all_counter_slots(void (*act) (CounterSlot *slot));
+/* All of a database's, one after the other: act is called with the lock held. */
+extern void with_all_counter_slots(Oid database, void (*act) (CounterSlot *slot));
 
 /* Copies what fits, whole characters only. */
 extern void copy_clipped(char *target, size_t size, const char *text);

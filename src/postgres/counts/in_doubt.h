@@ -1,10 +1,11 @@
 /*
  * in_doubt.h
- *		Prepared transactions of which nobody knows yet what they will have emitted.
+ *		What prepared transactions will have emitted, if they commit.
  *
- * They end in a process that does not know what they did, so that it cannot be
- * counted at their commit.  As long as there is one, and until all is counted
- * anew after it, what waits is read from the tables (waiting.h).
+ * They end in a process that does not know what they did.  So what is counted at
+ * the commit of others is kept here, by the id of the transaction, from before it
+ * is prepared; whoever reads what is counted, or handles messages, first settles
+ * what has ended meanwhile: it is counted, or forgotten, without reading a table.
  */
 #ifndef SPARK_POSTGRES_COUNTS_IN_DOUBT_H
 #define SPARK_POSTGRES_COUNTS_IN_DOUBT_H
@@ -14,19 +15,28 @@
 extern void in_doubt_shmem_request(void);
 extern void in_doubt_shmem_startup(void);
 
-/* The running transaction is about to be prepared. */
-extern void note_in_doubt(TransactionId transaction);
+/* So many messages of a type, in a lane. */
+typedef struct Emission
+{
+	uint64		type;			/* as traffic.h knows it */
+	int			lane;
+	int64		number;
+} Emission;
 
-/* The same of each that is prepared in this database: after the start of the server nobody has noted them. */
-extern void note_prepared_in_doubt(void);
+/* A transaction of this database, which is prepared or about to be; each is noted once, until it has ended. */
+extern void note_in_doubt(uint64 transaction, const Emission *emissions, int count);
+extern bool is_in_doubt(uint64 transaction);
 
-/* True where there is one of this database, ended or not. */
+/* True where there is one of any database, ended or not: else nothing is to be settled. */
 extern bool something_is_in_doubt(void);
 
-/* Forgets those of this database that have ended; true where there were any. */
-extern bool forget_ended_doubts(void);
+/* Counts those that have committed, and forgets all that have ended; with the counts taken for reading. */
+extern void settle_doubts(void);
 
-/* So often some were forgotten: what was counted before that is of no worth. */
-extern uint64 doubts_forgotten(void);
+/*
+ * So often a transaction committed of which was not known what it had emitted, as
+ * that was too much to keep: what was counted before is of no worth.
+ */
+extern uint64 unknown_ends(void);
 
 #endif

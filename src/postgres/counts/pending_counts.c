@@ -120,7 +120,7 @@ make_unknown_of(uint64 consumer)
 static void
 apply_waiting(const PendingCount *entry)
 {
-	uint64		doubts = doubts_forgotten();
+	uint64		ends = unknown_ends();
 	CounterSlot *slot = take_counter_slot(entry->consumer, true);
 	WaitingCount *count;
 
@@ -130,7 +130,7 @@ apply_waiting(const PendingCount *entry)
 	if (entry->act == PENDING_WAITING_IS)
 	{
 		*count = entry->waiting;
-		if (count->doubts != doubts)
+		if (count->unknown_ends != ends)
 			count->table = InvalidOid;
 	}
 	else
@@ -161,7 +161,7 @@ apply(const PendingCount *entry)
 			make_unknown_of(entry->consumer);
 			break;
 		case PENDING_ALL_UNKNOWN:
-			with_all_counter_slots(counts_become_unknown);
+			with_all_counter_slots(MyDatabaseId, counts_become_unknown);
 			break;
 		case PENDING_GONE:
 			give_counter_slot_up(entry->consumer);
@@ -198,7 +198,7 @@ prepare_pending_counts(void)
 				make_unknown_of(pending[i].consumer);
 				break;
 			case PENDING_ALL_UNKNOWN:
-				with_all_counter_slots(counts_become_unknown);
+				with_all_counter_slots(MyDatabaseId, counts_become_unknown);
 				break;
 		}
 }

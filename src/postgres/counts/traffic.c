@@ -10,13 +10,14 @@
  * will be, is counted under the name of the context.
  *
  * What a transaction has emitted is kept in this backend until its commit, in
- * entries of the part of it that has, and counted before locks are let go.  A
- * prepared transaction ends in another process: what it has emitted is not
- * counted (see in_doubt.h).
+ * entries of the part of it that has, and counted before locks are let go; that
+ * of a prepared transaction is kept for whoever finds that it has ended
+ * (in_doubt.h).
  */
 #include "postgres/counts/traffic.h"
 
 #include "common/lane.h"
+#include "postgres/counts/in_doubt.h"
 #include "postgres/transaction_end.h"
 
 #include "common/hashfn.h"
@@ -40,9 +41,7 @@ typedef struct TypeTraffic
 typedef struct EmittedCount
 {
 	SubTransactionId made_by;
-	uint64		type;
-	int			lane;
-	int64		number;
+	Emission	emission;
 } EmittedCount;
 
 static TypeTraffic *shared;
@@ -144,8 +143,8 @@ traffic_of(const Listener *listener, int lane)
 static int
 compare_emitted(const void *left, const void *right)
 {
-	const EmittedCount *a = left;
-	const EmittedCount *b = right;
+	const Emission *a = &((const EmittedCount *) left)->emission;
+	const Emission *b = &((const EmittedCount *) right)->emission;
 
 	if (a->type != b->type)
 		return a->type < b->type ? -1 : 1;
@@ -166,7 +165,7 @@ merge_emitted(void)
 	end = first + 1;
 	for (int i = first + 1; i < emitted_count; i++)
 		if (compare_emitted(&emitted[end - 1], &emitted[i]) == 0)
-			emitted[end - 1].number += emitted[i].number;
+			emitted[end - 1].emission.number += emitted[i].emission.number;
 		else
 			emitted[end++] = emitted[i];
 	emitted_count = end;
@@ -189,32 +188,41 @@ static void
 note_emitted(SubTransactionId part, uint64 type, int lane, int64 number)
 {
 	for (int i = emitted_count - 1; i >= Max(0, emitted_count - LOOKED_AT) && emitted[i].made_by == part; i--)
-		if (emitted[i].type == type && emitted[i].lane == lane)
+		if (emitted[i].emission.type == type && emitted[i].emission.lane == lane)
 		{
-			emitted[i].number += number;
+			emitted[i].emission.number += number;
 			return;
 		}
 	if (emitted_count == capacity)
 		make_room();
-	emitted[emitted_count++] = (EmittedCount) {part, type, lane, number};
+	emitted[emitted_count++] = (EmittedCount) {part, {type, lane, number}};
+}
+
+uint64
+traffic_type(const Message *message)
+{
+	uint64		type = type_key(message->type_name);
+	const Consumer *context = find_type(type, false) == NULL ? involuntary_context(message) : NULL;
+
+	return context != NULL ? type_key(context->name) : type;
 }
 
 void
 traffic_count_at_commit(const Message *message, int lane)
 {
-	uint64		type = type_key(message->type_name);
-
 	if (shared == NULL)
 		return;
 	watch_transaction_end();
-	if (find_type(type, false) == NULL)
-	{
-		const Consumer *context = involuntary_context(message);
+	note_emitted(GetCurrentSubTransactionId(), traffic_type(message), lane, 1);
+}
 
-		if (context != NULL)
-			type = type_key(context->name);
-	}
-	note_emitted(GetCurrentSubTransactionId(), type, lane, 1);
+void
+traffic_add(const Emission *emission)
+{
+	TypeTraffic *place = find_type(emission->type, false);
+
+	if (place != NULL)
+		(void) pg_atomic_fetch_add_u64(&place->emitted[emission->lane], emission->number);
 }
 
 bool
@@ -227,12 +235,21 @@ void
 apply_traffic(void)
 {
 	for (int i = 0; i < emitted_count; i++)
-	{
-		TypeTraffic *place = find_type(emitted[i].type, false);
+		traffic_add(&emitted[i].emission);
+}
 
-		if (place != NULL)
-			(void) pg_atomic_fetch_add_u64(&place->emitted[emitted[i].lane], emitted[i].number);
-	}
+void
+prepare_traffic(void)
+{
+	Emission   *emissions;
+
+	if (emitted_count == 0)
+		return;
+	merge_emitted();
+	emissions = palloc(emitted_count * sizeof(Emission));
+	for (int i = 0; i < emitted_count; i++)
+		emissions[i] = emitted[i].emission;
+	note_in_doubt(U64FromFullTransactionId(GetTopFullTransactionId()), emissions, emitted_count);
 }
 
 void
@@ -258,7 +275,7 @@ hand_traffic_on(SubTransactionId from, SubTransactionId to)
 		first--;
 	emitted_count = first;
 	for (int i = first; i < end; i++)
-		note_emitted(to, emitted[i].type, emitted[i].lane, emitted[i].number);
+		note_emitted(to, emitted[i].emission.type, emitted[i].emission.lane, emitted[i].emission.number);
 }
 
 void

@@ -13,6 +13,7 @@
 
 #include "common/message.h"
 #include "postgres/bus/consumers.h"
+#include "postgres/counts/in_doubt.h"
 
 extern void traffic_shmem_request(void);
 extern void traffic_shmem_startup(void);
@@ -26,9 +27,16 @@ extern bool traffic_watch(const Listener *listener);
 /* Of all that it wants; what is not watched counts as none. */
 extern int64 traffic_of(const Listener *listener, int lane);
 
+/* As what a message is counted: its type, or, where nobody wants that, the context that gets it all the same. */
+extern uint64 traffic_type(const Message *message);
+
+/* So many more were emitted, of whatever database. */
+extern void traffic_add(const Emission *emission);
+
 /* For the callbacks at the end of a transaction, and of a part of one. */
 extern bool has_traffic(void);
 extern void apply_traffic(void);
+extern void prepare_traffic(void);	/* before it is prepared: it counts once that has committed */
 extern void drop_traffic(void);
 extern void hand_traffic_on(SubTransactionId from, SubTransactionId to);
 extern void drop_traffic_of(SubTransactionId part);

@@ -14,6 +14,7 @@
 #include "postgres/bus/detach.h"
 #include "postgres/environment.h"
 #include "postgres/counts/in_doubt.h"
+#include "postgres/counts/prepared_before.h"
 #include "postgres/bus/parking.h"
 #include "postgres/bus/pause.h"
 #include "postgres/counts/pending_counts.h"
@@ -118,9 +119,10 @@ all_counted(List *listeners, int lanes, Waiting *all)
 	/* Before, as nobody may wait for a catalog while the others wait for him. */
 	Oid			table = table_of_parked();
 	ListCell   *cell;
-	bool		is_counted = is_counting() && !something_is_in_doubt();
+	bool		is_counted = is_counting();
 
 	begin_reading_counts();
+	settle_doubts();
 	foreach(cell, listeners)
 		for (int lane = 0; lane < lanes && is_counted; lane++)
 			is_counted = counted_waiting(lfirst(cell), lane, table, all++);
@@ -195,15 +197,14 @@ note_stopped(const Listener *listener, int lane)
 	let_counter_slot_go();
 }
 
-/* What was prepared has ended: what it has emitted is there now, or never will be. */
+/* What was prepared and has ended: what it has emitted is there now, and counts, or never will be. */
 static void
-settle_doubts(void)
+settle_what_ended(void)
 {
 	if (!something_is_in_doubt())
 		return;
 	begin_reading_counts();
-	if (forget_ended_doubts())
-		with_all_counter_slots(counts_become_unknown);
+	settle_doubts();
 	end_with_counts();
 }
 
@@ -231,13 +232,14 @@ waiting_count(const Listener *listener, int lane, bool has_cursor)
 {
 	static int	patience = PATIENT_COUNTS;
 	Arena	   *arena = context_arena(CurrentMemoryContext);
-	WaitingCount count = {.table = table_of_parked(), .passed = HEARS_NOTHING, .idle_at = -1, .doubts = doubts_forgotten()};
+	WaitingCount count = {.table = table_of_parked(), .passed = HEARS_NOTHING, .idle_at = -1, .unknown_ends = unknown_ends()};
 	int64		emitted;
 
 	if (!OidIsValid(count.table) || !traffic_watch(listener))
 		return;
+	note_prepared_before();
+	settle_what_ended();
 	emitted = traffic_of(listener, lane);
-	note_prepared_in_doubt();
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (has_cursor)
 		count.passed = emitted - cursor_lag(listener, lane, arena, &count.since);
@@ -245,6 +247,7 @@ waiting_count(const Listener *listener, int lane, bool has_cursor)
 	note_stopped(listener, lane);
 	(void) pressure_of(lane);
 	PopActiveSnapshot();
+	settle_what_ended();
 	if (traffic_of(listener, lane) != emitted && patience-- > 0)
 		return;
 	patience = PATIENT_COUNTS;
@@ -254,11 +257,12 @@ waiting_count(const Listener *listener, int lane, bool has_cursor)
 int64
 waiting_look(const Listener *listener, int lane)
 {
-	int64		emitted = traffic_of(listener, lane);
+	int64		emitted;
 	Waiting		waiting;
 	CounterSlot *slot;
 
-	settle_doubts();
+	settle_what_ended();
+	emitted = traffic_of(listener, lane);
 	/* It notes, where nothing waits, that nothing older does. */
 	if (counted_waiting(listener, lane, table_of_parked(), &waiting))
 		return emitted;

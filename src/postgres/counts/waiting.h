@@ -4,9 +4,10 @@
  *
  * It is counted once after the start of the server, or after it has become
  * unknown, by the next batch of the consumer, with its place taken; from then on
- * whatever changes it says so at its commit.  Where it is not counted (the library
- * is not preloaded, a standby, nobody has looked yet, a prepared transaction is
- * open), it is read from the tables.
+ * whatever changes it says so at its commit; of a prepared transaction, what it has
+ * emitted is counted by the first who looks after its end.  Where it is not counted
+ * (the library is not preloaded, a standby, nobody has looked yet, a prepared
+ * transaction has handled something), it is read from the tables.
  *
  * All of it is exact, and of one moment for all consumers: what one of them has
  * handled, and emitted for another, is counted by one of the two.  Only how long
