@@ -144,7 +144,7 @@ is($spark->sql('SELECT error_detail LIKE \'%"n": 1%\', error_context LIKE \'%spa
 is($spark->sql('SELECT count(*), count(due), bool_and(attempts = 0) FROM spark_common.retry WHERE consumer = \'two\''), '2|0|t', 'S46: those behind it are not tried');
 is($bus->status('one') . '/' . $bus->status('three'), '0 0 0/0 0 0', 'S49: the other two have nothing parked');
 like($bus->health('blocked'), qr/^f\|1 keys wait .*two/, 'B45: health tells of the blocked key');
-is($spark->sql("SELECT last_error FROM spark_ops.bus_status() WHERE consumer = 'two'"), 'not today', 'bus_status tells the last error');
+is($spark->sql("SELECT DISTINCT last_error FROM spark_ops.bus_status() WHERE consumer = 'two' AND last_error IS NOT NULL"), 'not today', 'bus_status tells the last error');
 
 # ---- an operator mends
 my $dead = $spark->sql('SELECT message_id FROM spark_ops.dead_letters()');
@@ -157,7 +157,7 @@ is($spark->sql('SELECT attempts FROM spark_ops.dead_letters()'), '4', 'S42: its 
 $bus->mend('two');
 $spark->sql("SELECT spark_ops.mend_dead_letter('$dead', 'two', '{\"n\": 100}', 'a typing error')");
 $bus->comes('two', 50, '100,2,3,4', 'B15: mended, it comes before those behind it, over a restart');
-is($spark->sql('SELECT string_agg(concat_ws(\' \', operator, action, consumer, reason, before->>\'n\', after->>\'n\'), \', \' ORDER BY at) FROM spark_common.operator_log'),
+is($spark->sql('SELECT string_agg(concat_ws(\' \', operator, action, consumer, reason, before->>\'n\', after->>\'n\'), \', \' ORDER BY at) FROM spark_common.operator_log WHERE consumer IS NOT NULL'),
 	'postgres retry two no reason given 1, postgres mend two a typing error 1 100', 'S42: recorded with who and why, before and after');
 $bus->status_becomes('two', '0 0 0', 'S42: nothing is left');
 

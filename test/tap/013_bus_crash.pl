@@ -1,7 +1,10 @@
 # 013_bus_crash.pl
 #		Random writers, workers that are ended and killed, servers that stop in
 #		every way: each committed message takes effect once at each consumer, in the
-#		order of its key, and no aborted one ever.
+#		order of its key, and no aborted one ever.  Part of it goes over one lane, the
+#		other over four: which, says the seed.
+#
+# SPARK_SEED sets the seed, SPARK_LANES the lanes of all.
 use strict;
 use warnings;
 
@@ -12,6 +15,7 @@ use Test::More;
 use Bus;
 use Spark;
 
+my $seed = $ENV{SPARK_SEED} || time;
 my $spark = Spark->start(conf => join("\n",
 	'restart_after_crash = on',
 	'max_prepared_transactions = 50',
@@ -23,13 +27,29 @@ my $bus = Bus->new($spark);
 
 $bus->listen($_, 'shop.sold') for qw(one two);
 
+my $lanes = $ENV{SPARK_LANES} || 1;
+my $served = $lanes;	# lanes that have been, and stay
+my @lanes = $ENV{SPARK_LANES} ? ($lanes) : $seed % 2 ? (1, 4) : (4, 1);
+
+# From now on over another number of lanes: what the next part is called, then.
+sub over_next_lanes
+{
+	my ($name) = @_;
+
+	push @lanes, shift @lanes;
+	$spark->set_lanes($lanes[-1]) if $lanes[-1] != $lanes;
+	$lanes = $lanes[-1];
+	$served = $lanes if $served < $lanes;
+	return "$name, over $lanes " . ($lanes == 1 ? 'lane' : 'lanes');
+}
+
 sub worker { return $spark->sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'spark $_[0]' ORDER BY pid LIMIT 1"); }
 
 # The server has gone down under us and is up again.
 sub wait_until_up
 {
 	$spark->wait_for('SELECT true');
-	$spark->wait_for("SELECT count(*) = 4 FROM pg_stat_activity WHERE backend_type IN ('spark dispatcher', 'spark consumer', 'spark lightning')");
+	$spark->wait_for("SELECT count(*) = $served + 3 FROM pg_stat_activity WHERE backend_type IN ('spark dispatcher', 'spark consumer', 'spark lightning')");
 	return;
 }
 
@@ -53,7 +73,6 @@ for my $name (sort keys %schedule)
 	push @scripts, "--file=$folder/$name.sql\@$weight";
 }
 
-my $seed = time;
 sub writers
 {
 	my ($transactions) = @_;
@@ -87,11 +106,17 @@ END
 	return;
 }
 
-my $run = writers(100);
-$run->{run}->finish;
-settle('B1: random writers');
+my $run;
+for (1, 2)
+{
+	my $name = over_next_lanes('B1: random writers');
+	$run = writers(60);
+	$run->{run}->finish;
+	settle($name);
+}
 
 # ---- workers are asked to end, again and again
+my $over = over_next_lanes('B32: workers ended under load');
 $run = writers(300);
 for (1 .. 6)
 {
@@ -103,11 +128,12 @@ for (1 .. 6)
 	$spark->wait_for("SELECT count(*) >= 1 FROM pg_stat_activity WHERE backend_type = 'spark $kind'");
 }
 $run->{run}->finish;
-settle('B32: workers ended under load');
+settle($over);
 
 # ---- kill -9 under load: the server starts anew by itself
 for my $kind ('consumer', 'dispatcher')
 {
+	my $name = over_next_lanes("B25: kill -9 of a $kind under load");
 	my $before = $spark->sql('SELECT ' . written());
 	$run = writers(100000);
 	$spark->wait_for('SELECT ' . written() . " > $before + 100");
@@ -115,19 +141,20 @@ for my $kind ('consumer', 'dispatcher')
 	kill('KILL', $pid) if $pid ne '';
 	$run->{run}->finish;
 	wait_until_up();
-	settle("B25: kill -9 of a $kind under load");
+	settle($name);
 }
 
 # ---- the server stops under load, with synchronous_commit off
 for my $mode ('immediate', 'fast')
 {
+	my $name = over_next_lanes("B26: $mode stop under load");
 	my $before = $spark->sql('SELECT ' . written());
 	$run = writers(100000);
 	$spark->wait_for('SELECT ' . written() . " > $before + 100");
 	$node->stop($mode);
 	$run->{run}->finish;
 	$node->start;
-	settle("B26: $mode stop under load");
+	settle($name);
 }
 
 # ---- in the middle of a batch
@@ -136,6 +163,7 @@ my $pause = 'PERFORM pg_advisory_xact_lock_shared(4711);';
 for my $how ('kill', 'kill the postmaster', 'immediate', 'fast', 'terminate')
 {
 	$key++;
+	note(over_next_lanes("in the middle of a batch: $how"));
 	my $holder = $node->background_psql('postgres', on_error_stop => 0);
 	$bus->handler('one', "IF (m.payload->>'n')::int = 3 THEN $pause END IF;");
 	$holder->query_safe('SELECT pg_advisory_lock(4711)');
@@ -209,7 +237,7 @@ for (1 .. 20)
 }
 @idle = idle();
 is("$idle[0] and $idle[1]", '0 and 0', 'B12: idle, they use up no transaction id and no byte of WAL');
-cmp_ok($idle[3], '<', 40 * ($idle[2] / 0.2 + 2), "B12: and look once a spark.dispatch_naptime ($idle[3] transactions in $idle[2] s)");
+cmp_ok($idle[3], '<', 40 * $served * ($idle[2] / 0.2 + 2), "B12: and look once a spark.dispatch_naptime ($idle[3] transactions in $idle[2] s)");
 
 is($spark->sql('SELECT count(*) FROM spark_ops.dead_letters()'), '0', 'B21: stray kills made no dead letter');
 is($spark->broken_invariants, '', 'every invariant holds');

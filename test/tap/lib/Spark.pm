@@ -23,7 +23,8 @@ our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 180;	# seconds that wait_for() 
 our $password = 'correct horse battery staple';
 
 # start(%options): name, database, conf (more settings), install (0: no books),
-# extension (0: not created, and no books), worker (0: none runs)
+# extension (0: not created, and no books), worker (0: none runs), lanes (of the
+# log; 'some': one or four, by chance)
 sub start
 {
 	my ($class, %options) = @_;
@@ -41,9 +42,29 @@ sub start
 	$self->sql('CREATE ROLE anon; CREATE ROLE member; CREATE ROLE client LOGIN IN ROLE member');
 	$self->sql("SELECT * FROM spark.install(); SELECT spark.grant_api('anon', 'member')")
 	  if $options{install} // $options{extension} // 1;
-	# Every promise holds with any number of lanes: SPARK_LANES=4 ./dev test tap
-	$self->sql("SELECT spark_ops.set_lanes($ENV{SPARK_LANES})") if $ENV{SPARK_LANES} && ($options{install} // $options{extension} // 1);
+	my $lanes = _lanes($options{lanes} // 1);
+	$self->sql("SELECT spark_ops.set_lanes($lanes)") if $lanes != 1 && ($options{install} // $options{extension} // 1);
 	return $self;
+}
+
+# Every promise holds with any number of lanes: SPARK_LANES=4 ./dev test tap
+sub _lanes
+{
+	my ($wanted) = @_;
+	my $lanes = $ENV{SPARK_LANES} || ($wanted eq 'some' ? some_lanes() : $wanted);
+	note("over $lanes lanes; again by SPARK_LANES=$lanes") if $wanted eq 'some';
+	return $lanes;
+}
+
+# One lane or four, by chance.
+sub some_lanes { return (1, 4)[rand(2)]; }
+
+# The log goes through so many lanes from now on.
+sub set_lanes
+{
+	my ($self, $lanes) = @_;
+	# A consumer may still be busy with what was before the last change.
+	return $self->wait_for_success("SELECT spark_ops.set_lanes($lanes)", "the log goes through $lanes lanes");
 }
 
 # The same calls against another database, or another server.
