@@ -157,7 +157,7 @@ need_server() {
 	logged build build && logged install install_into_folder || return 1
 	mkdir "$folder/source"
 	mkdir "$folder/source/expected"
-	cp -r "$project/test" "$folder/source/"
+	cp -r "$project/test" "$project/src" "$folder/source/"
 	cp "$project"/expected/* "$folder/source/expected/" 2> /dev/null
 	rm -rf "$folder"/source/test/*/node_modules
 	give_to_server "$folder/source"

@@ -32,6 +32,9 @@ note(FaultNode::lacks()) if FaultNode::lacks() ne '';
 my $share = POSIX::ceil($payments / @worlds);
 note("seed $seed, $payments payments; again by SPARK_FAULTS_SEED=$seed SPARK_FAULTS=$payments");
 
+is(join(', ', Campaign::Simulated->forgotten), '', 'no fault of the simulated node is forgotten here');
+is(join(', ', Campaign::Served->forgotten), '', 'nor one of the servers');
+
 # One world in a process of its own, which writes down what it finds.
 sub begin_world
 {

@@ -32,7 +32,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fault.cln import ClnHandler, SocketHandler  # noqa: E402
 from fault.invoices import NODE_ID  # noqa: E402
 from fault.lnbits import LnbitsHandler  # noqa: E402
-from fault.lnd import LndHandler, invoice_body  # noqa: E402
+from fault.lnd import LndHandler  # noqa: E402
 from fault.state import node  # noqa: E402
 from fault.talk import Quit  # noqa: E402
 
@@ -67,6 +67,9 @@ class Strings(http.server.BaseHTTPRequestHandler):
     def pull_pending_faults(self, body):
         return [fault for queue in node.faults.values() for fault in queue]
 
+    def pull_played(self, body):
+        return node.played
+
     def pull_heal(self, body):
         node.faults.clear()
         return {}
@@ -96,9 +99,8 @@ class Strings(http.server.BaseHTTPRequestHandler):
         return node.executed()
 
     def pull_settle(self, body):
-        settled = node.settle(body['hash'], body.get('msat'), body.get('missed', False))
-        for _ in range(body.get('again', 0)):
-            node.extra_events.append(invoice_body(node.invoices[body['hash']]))
+        settled = node.settle(body['hash'], body.get('msat'), body.get('missed', False), body.get('reordered', False))
+        node.extra_events += [body['hash']] * body.get('again', 0)
         node.changed.notify_all()
         return {'settled': settled}
 

@@ -1,22 +1,59 @@
 # Campaign/Served.pm
 #		A node behind a socket as a world of the campaign: it speaks one dialect
-#		(fault_node.py), and its replies come to grief on the way.
+#		(fault_node.py), and its replies come to grief on the way, whatever it was
+#		asked, before it has acted and afterwards; or it lies.
 package Campaign::Served;
 
 use strict;
 use warnings;
 
+use Campaign::Deck;
 use FaultNode;
+use File::Basename;
+use PostgreSQL::Test::Utils;
 
-# What a reply can become, whenever it is lost; and what only a node says that has acted.
+# What a reply can become, whenever it is lost; what only a node says that has acted; and what it says of invoices.
 my @broken = qw(empty reset reset_in_body cut garbage garbage_body http_401 http_408 http_500 http_502 http_503 http_404 http_429 redirect
 	endless_line endless_headers huge silent);
 my @lies = qw(slow not_utf8 doubled other_hash bad_numbers wrong_preimage zero_preimage no_preimage);
+my @fee_lies = qw(negative_fee huge_fee);
+my @made_wrong = qw(other_amount other_network other_memo other_invoice junk_invoice);
+# What else it is asked; that its reply is lost changes nothing.
+my %asked = (
+	lnd => [qw(getinfo subscribe cancel balance payments invoices)],
+	cln => [qw(getinfo configs subscribe cancel created balance payments invoices)],
+	'cln-socket' => [qw(getinfo configs subscribe cancel created balance payments invoices)],
+	lnbits => [qw(getinfo reserve payments)]);
 
 sub new
 {
 	my ($class, $dialect) = @_;
-	return bless { dialect => $dialect }, $class;
+	# Its rights are those of the socket's file.
+	my @forbidden = $dialect eq 'cln-socket' ? () : map { "send forbidden $_" } qw(before after);
+	my %decks = (
+		send => [ @forbidden, (map { ("send $_ before", "send $_ after") } @broken), map { "send $_ after" } @lies, @fee_lies ],
+		track => [ map { "track $_ after" } @broken, @lies, @fee_lies ],
+		create => [ (map { ("create $_ before", "create $_ after") } @broken, 'slow'), map { "create $_ after" } @made_wrong ],
+		invoice => [ map { "invoice $_ after" } @broken, @lies, 'less' ],
+		asked => $asked{$dialect});
+
+	return bless { dialect => $dialect, decks => { map { $_ => Campaign::Deck->new(@{ $decks{$_} }) } keys %decks } }, $class;
+}
+
+# What the server knows and nobody plays.
+sub forgotten
+{
+	my $folder = dirname(__FILE__) . '/../fault';
+	# The last two are what LNbits is asked.
+	my %played = map { $_ => 1 } @broken, @lies, @fee_lies, @made_wrong, qw(less forbidden pay look);
+	my @known;
+
+	for (map { slurp_file($_) } glob("$folder/*.py"))
+	{
+		push @known, /\bname == '(\w+)'/g;
+		push @known, map { /'(\w+)'/g } /\bname in \(([^)]*)\)/g, /^ *LIES = \{(.*?)\}/msg;
+	}
+	return sort grep { !$played{$_} } @known;
 }
 
 sub name { return "server as $_[0]{dialect}"; }
@@ -31,8 +68,9 @@ sub settings
 	return $self->{node}->settings;
 }
 
-sub may_be_late { return $_[0]{dialect} eq 'lnd'; }
-sub is_believed_late { return !$_[0]->may_be_late; }
+# Of LND a failure is final; of Core Lightning one that its own call told.
+sub may_be_late { return $_[0]{dialect} ne 'lnbits'; }
+sub is_believed_late { return $_[0]{dialect} ne 'lnd'; }
 
 sub begin
 {
@@ -57,19 +95,36 @@ sub fund
 
 sub pick { return $_[ int(rand(@_)) ]; }
 
-# What goes wrong with one payment: on its way out, and when it is asked about.
+# The next fault of that deck comes to pass; whether it lies about a fee.
+sub play
+{
+	my ($self, $deck, %options) = @_;
+	my ($operation, $name, $when) = split(/ /, $self->{decks}{$deck}->deal);
+
+	$self->{node}->fault($operation => $name // pick(@broken), when => $when // 'after', %options);
+	return grep { ($name // '') eq $_ } @fee_lies;
+}
+
+# What goes wrong with one payment, on its way out and when it is asked about: whether it is lied about.
 sub spoil
 {
 	my ($self, $hash) = @_;
-	my $node = $self->{node};
+	my $lies = 0;
 
-	if (rand() < 0.6)
-	{
-		my $before = rand() < 0.4;
-		$node->fault(send => $before ? pick(@broken) : pick(@broken, @lies), when => $before ? 'before' : 'after', hash => $hash);
-	}
-	$node->fault(track => pick(@broken, @lies), hash => $hash) for 1 .. int(rand(3));
-	return;
+	$lies += $self->play('send', hash => $hash) if rand() < 0.6;
+	$lies += $self->play('track', hash => $hash) for 1 .. int(rand(3));
+	return $lies > 0;
+}
+
+# What becomes of a payment beyond the node.
+sub fate
+{
+	my ($self, $is_first) = @_;
+	my $outcome = $is_first ? 'flip' : pick(qw(succeed succeed succeed succeed no_route incorrect_payment_details timeout error hold), rand() < 0.3 ? 'flip' : 'succeed');
+
+	return (outcome => $outcome, after_s => rand() < 0.5 ? 0 : rand(3)) if $outcome ne 'flip' || $self->{dialect} eq 'lnd';
+	# "Failed", and paid after all, when whoever was told so has asked again and rested: only of a node whose word is not its last.
+	return (outcome => $outcome, reason => $is_first ? 'no_route' : pick(qw(no_route error)), after_s => 15 + rand(15));
 }
 
 sub make
@@ -79,33 +134,31 @@ sub make
 
 	for my $number (1 .. $count)
 	{
-		my $outcome = pick(qw(succeed succeed succeed succeed no_route incorrect_payment_details timeout error hold), rand() < 0.3 ? 'flip' : 'succeed');
-		my $invoice = $self->{node}->outside(1 + int(rand(5000)), outcome => $outcome, after_s => rand() < 0.5 ? 0 : rand(3));
-		$self->spoil($invoice->{payment_hash});
-		push @rows, "('$invoice->{request}', '$invoice->{payment_hash}', $round, " . $number % $people . ", '$outcome')";
+		my %fate = $self->fate($number == 1 && $round == 1);
+		my $invoice = $self->{node}->outside(1 + int(rand(5000)), %fate);
+		my $lied = ($number > 1 || $round > 1) && $self->spoil($invoice->{payment_hash}) ? 'true' : 'false';
+		push @rows, "('$invoice->{request}', '$invoice->{payment_hash}', $round, " . $number % $people . ", '$fate{outcome}', $lied)";
 	}
-	$self->{node}->fault(create => pick(@broken, 'slow'), when => pick('before', 'after')) for 1 .. $count / 10;
-	$self->{node}->fault(invoice => pick(@broken, @lies)) for 1 .. $count / 10;
-	$self->{node}->fault(pick(qw(getinfo subscribe cancel balance payments invoices)) => pick(@broken)) for 1 .. $count / 20;
+	$self->play($_) for ('create', 'invoice') x ($count / 6), ('asked') x ($count / 20);
 	return $self->{spark}->wait_for_success('INSERT INTO faults.requests VALUES ' . join(', ', @rows), "round $round: $count payments");
 }
 
-# Deposits whose invoice is there: in whole, in more, twice told, untold, inside, or not at all.
+# Deposits whose invoice is there: in whole, in more, late, twice told, untold, told behind the next one, inside, or not at all.
 sub pay_deposits
 {
 	my ($self, $round, $people) = @_;
 	my $spark = $self->{spark};
-	my @open = split(/\n/, $spark->sql("SELECT payment_request, payment_hash, amount_msat FROM spark_bitcoin.deposits d WHERE state = 'open'"
-		. ' AND NOT EXISTS (SELECT FROM faults.requests r WHERE r.payment_hash = d.payment_hash) ORDER BY created_at'));
+	my @open = split(/\n/, $spark->sql("SELECT payment_request, payment_hash, amount_msat FROM spark_bitcoin.deposits d WHERE state IN ('open', 'expired')"
+		. ' AND NOT EXISTS (SELECT FROM faults.requests r WHERE r.payment_hash = d.payment_hash) ORDER BY created_at, payment_hash'));
 	my $number = 0;
 
 	for (@open)
 	{
 		my ($request, $hash, $msat) = split(/\|/);
-		my $way = int(rand(6));
+		my $way = int(rand(7));
 		$self->{node}->pull('settle', hash => $hash, msat => $msat + ($way % 2 ? int(rand($msat / 1000)) * 1000 : 0),
-			missed => $way == 2 ? \1 : \0, again => $way == 3 ? 2 : 0) if $way < 4;
-		$spark->sql("INSERT INTO faults.requests VALUES ('$request', '$hash', $round + 1, " . ++$number % $people . ", 'inside')") if $way == 4;
+			missed => $way == 2 ? \1 : \0, reordered => $way == 4 ? \1 : \0, again => $way == 3 ? 2 : 0) if $way < 5;
+		$spark->sql("INSERT INTO faults.requests VALUES ('$request', '$hash', $round + 1, " . ++$number % $people . ", 'inside')") if $way == 5;
 	}
 	return;
 }
@@ -138,5 +191,23 @@ sub refresh
 }
 
 sub under_way { return $_[0]{node}->pull('under_way')->{count}; }
+
+# ---- which faults there are, and how often each befell something
+
+sub faults { return map { $_->names } values %{ $_[0]{decks} }; }
+
+sub played
+{
+	my ($self) = @_;
+	my %played = %{ $self->{node}->pull('played') };
+
+	for my $fault (keys %played)
+	{
+		my ($operation) = split(/ /, $fault);
+		$played{$operation} += $played{$fault};
+	}
+	$_->recount(%played) for values %{ $self->{decks} };
+	return %played;
+}
 
 1;

@@ -101,9 +101,12 @@ def delinvoice(params):
 
 def waitanyinvoice(params):
     with node.lock:
-        if len(node.settled) <= params['lastpay_index']:
+        if node.extra_events:
+            return invoice_row(node.invoices[node.extra_events.pop(0)])
+        told = node.told_since(params['lastpay_index'])
+        if not told:
             raise RpcError(904, 'Timed out while waiting for invoice to be paid')
-        return invoice_row(node.invoices[node.settled[params['lastpay_index']]])
+        return invoice_row(told[0])
 
 
 def xpay(params):
@@ -146,16 +149,25 @@ def hash_in(method, params):
     return invoices.hash_of(params['invstring']) if method == 'xpay' else params.get('payment_hash')
 
 
-LIES = {'other_hash', 'wrong_preimage', 'zero_preimage', 'no_preimage', 'bad_numbers'}
+LIES = {'other_hash', 'wrong_preimage', 'zero_preimage', 'no_preimage', 'negative_fee', 'huge_fee', 'bad_numbers', 'less'} | invoices.LIES
 
 
 def lied(name, body):
+    if name in invoices.LIES and 'bolt11' in body:
+        other, body['bolt11'] = invoices.lie(name, bytes.fromhex(body['payment_hash']))
+        body['payment_hash'] = other.hex()
+        return body
     rows = body.get('pays') or body.get('invoices') or [body]
     for row in rows:
         if name == 'other_hash' and 'payment_hash' in row:
             row['payment_hash'] = '0' * 63 + '1'
         elif name == 'bad_numbers':
             row.update({'amount_sent_msat': '1e3', 'amount_msat': 5.5, 'amount_received_msat': '5abc'})
+        elif name.endswith('_fee') and 'amount_sent_msat' in row and 'amount_msat' in row:
+            row['amount_sent_msat'] = row['amount_msat'] + (9000000 if name == 'huge_fee' else -1000)
+        elif name == 'less' and row.get('payment_hash') in node.invoices:
+            invoice = node.invoices[row['payment_hash']]
+            row.update({'status': 'paid', 'pay_index': 1, 'amount_received_msat': 1, 'payment_preimage': invoice['preimage']})
         elif name.endswith('_preimage'):
             key = 'payment_preimage' if 'payment_preimage' in row or 'label' in row else 'preimage'
             row[key] = {'wrong_preimage': '11' * 32, 'zero_preimage': '00' * 32}.get(name)
@@ -175,6 +187,9 @@ class ClnHandler(Handler):
 
     def error_body(self, message, status=500):
         return {'code': -1, 'message': message}
+
+    def forbidden(self):
+        return 401, {'code': 1502, 'message': 'Not permitted: method not allowed'}
 
     def lied(self, name, body):
         return lied(name, body)

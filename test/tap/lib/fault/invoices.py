@@ -1,6 +1,7 @@
 """Payment requests (BOLT 11) of the node that fails, put together by hand."""
 import base64
 import hashlib
+import os
 import re
 import time
 
@@ -76,3 +77,19 @@ def msat_of(request):
 
 def b64(hexadecimal):
     return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
+
+
+LIES = {'other_amount', 'other_network', 'other_memo', 'other_invoice', 'junk_invoice'}
+
+
+def lie(name, payment_hash):
+    """A payment request that is not what was asked for, and its hash, both in bytes or text."""
+    if name == 'other_invoice':
+        payment_hash = hashlib.sha256(os.urandom(8)).digest()
+    made = {
+        'other_amount': (999000, 'other'), 'other_invoice': (999000, 'x'),
+        'other_network': (5000000, 'other', 'tb'), 'other_memo': (5000000, 'another')}
+    if name == 'junk_invoice':
+        return payment_hash, 'lnbcrt1junk'
+    msat, memo, *network = made[name]
+    return payment_hash, payment_request(payment_hash, msat, memo, 3600, *network)

@@ -29,13 +29,30 @@ def received(invoice):
 
 
 class LnbitsHandler(Handler):
-    LIES = {'other_hash', 'wrong_preimage', 'zero_preimage', 'no_preimage', 'bad_numbers'}
+    LIES = {'other_hash', 'wrong_preimage', 'zero_preimage', 'no_preimage', 'negative_fee', 'huge_fee', 'bad_numbers', 'less'} | invoices.LIES
 
     def error_body(self, message, status=500):
         return {'detail': message}
 
+    def forbidden(self):
+        return 403, {'detail': 'Invalid wallet type.'}
+
     def lied(self, name, body):
         row = body.get('details', body)
+        if 'payment_hash' not in row:
+            return body
+        if name in invoices.LIES:
+            other, row['bolt11'] = invoices.lie(name, bytes.fromhex(row['payment_hash']))
+            row['payment_hash'] = row['checking_id'] = other.hex()
+            return body
+        if name.endswith('_fee'):
+            row['fee'] = -9000000 if name == 'huge_fee' else 1000
+            return body
+        if name == 'less':
+            row.update({'status': 'success', 'amount': 1})
+            body.update({'paid': True, 'preimage': row['preimage']})
+            body.pop('status', None)
+            return body
         if name == 'other_hash':
             row['payment_hash'] = '0' * 63 + '1'
         elif name == 'bad_numbers':

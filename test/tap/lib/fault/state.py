@@ -23,8 +23,10 @@ class Node:
         self.known = {}         # outside: hash -> preimage, outcome
         self.requests = []
         self.faults = {}
+        self.played = {}        # operation, name and when: how often
         self.settled = []       # hashes, in their order
-        self.extra_events = []  # lines for every listener, whatever they say
+        self.held_back = []     # of them, those that are told behind the next one
+        self.extra_events = []  # hashes, told to every listener once more, whatever they say
         self.identity = invoices.NODE_ID
         self.synced = True
         self.capital = 100000000000
@@ -47,6 +49,8 @@ class Node:
                     fault['times'] -= 1
                     if fault['times'] == 0:
                         queue.remove(fault)
+                played = ' '.join((operation, fault['fault'], fault['when']))
+                self.played[played] = self.played.get(played, 0) + 1
                 return dict(fault)
             return {}
 
@@ -71,7 +75,8 @@ class Node:
                 invoice['state'] = 'CANCELED'
             return invoice['state']
 
-    def settle(self, payment_hash, msat=None, missed=False):
+    def settle(self, payment_hash, msat=None, missed=False, reordered=False):
+        """It is told in its turn, or never, or behind the one that comes next."""
         with self.lock:
             invoice = self.invoices[payment_hash]
             if invoice['state'] == 'CANCELED':
@@ -80,10 +85,20 @@ class Node:
                 return True
             invoice.update({'state': 'SETTLED', 'received': msat or invoice['msat'], 'settle_index': len(self.settled) + 1,
                             'settled_at': time.time()})
-            if not missed:
+            if reordered:
+                self.settled.append(None)
+                self.held_back.append(payment_hash)
+            elif not missed:
                 self.settled.append(payment_hash)
+                self.extra_events += self.held_back
+                self.held_back = []
             self.changed.notify_all()
             return True
+
+    def told_since(self, index):
+        """The invoices whose settlement a listener hears who knows those up to that index."""
+        with self.lock:
+            return [self.invoices[payment_hash] for payment_hash in self.settled[index:] if payment_hash]
 
     # -------------------------------------------------------------- payments
 
@@ -93,6 +108,7 @@ class Node:
             known = self.known.get(payment_hash, {'outcome': 'no_route'})
             payment = {'hash': payment_hash, 'request': request, 'msat': msat or invoices.msat_of(request), 'fee': min(FEE, cap),
                        'status': 'IN_FLIGHT', 'preimage': known.get('preimage'), 'outcome': known['outcome'],
+                       'reason_told': known.get('reason', 'error'),
                        'index': sum(len(tries) for tries in self.tries.values()) + 1, 'made': time.time_ns(),
                        'ends': time.time() + known.get('after_s', 0), 'cap': cap,
                        'begun': self.payments.get(payment_hash, {}).get('begun', 0) + 1}
@@ -107,7 +123,7 @@ class Node:
             if payment['outcome'] == 'flip':
                 # It calls itself failed first.
                 if payment['status'] == 'IN_FLIGHT':
-                    self.decide(payment, 'FAILED', 'FAILURE_REASON_ERROR')
+                    self.decide(payment, 'FAILED', 'FAILURE_REASON_' + payment['reason_told'].upper())
                 if payment['status'] == 'FAILED' and has_come:
                     self.decide(payment, 'SUCCEEDED')
             elif payment['status'] == 'IN_FLIGHT' and payment['outcome'] != 'hold' and has_come:

@@ -30,6 +30,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def error_body(self, message, status=500):
         return {'message': message}
 
+    def forbidden(self):
+        """To this credential."""
+        return 500, self.error_body('permission denied')
+
     def not_found(self):
         return 404, self.error_body('Not Found')
 
@@ -66,7 +70,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name == 'http_500':
             self.reply(500, self.error_body('something went wrong'))
         elif name == 'forbidden':
-            self.reply(500, self.error_body('permission denied'))
+            self.reply(*self.forbidden())
         elif name == 'http_503':
             self.reply(503, self.error_body('unavailable', 503))
         elif name == 'http_408':
