@@ -426,6 +426,27 @@ $spark->sql("SELECT spark_ops.retry_dead_letter(message_id, consumer) FROM spark
 $bus->comes('plain', 315, '1', 'B16: once mended, its message is handled');
 $bus->status_becomes('plain', '0 0 0');
 
+# ---- messages that run to the limit at each attempt, and are due again before the others are: by attempts, not by a clock
+$spark->set('spark.handler_timeout', '400');
+$spark->set('spark.retry_max_delay', '100');
+$bus->author('CREATE SEQUENCE shop.tries; CREATE TABLE shop.tried (key uuid, before int, after int)');
+$bus->handler('tardy', "IF m.payload ? 'before' THEN INSERT INTO shop.tried SELECT m.aggregate_id, (m.payload->>'before')::int, last_value FROM shop.tries;"
+	. " ELSE PERFORM nextval('shop.tries'); PERFORM pg_sleep(60); END IF;");
+$bus->subscribe('tardy', 'shop.tardy', 40);
+$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.tardy', $_, 1) } 320 .. 322));
+$bus->status_becomes('tardy', '0 3 0', 'B14: three keys whose handler runs to its limit');
+for ([ 323, 'they' ], [ 324, 'after a crash they' ])
+{
+	my ($key, $who) = @$_;
+	$node->restart('immediate') if $key == 324;
+	$bus->author("SELECT spark_bus.emit('shop.tardy', '" . $bus->key($key) . "', jsonb_build_object('before', last_value)) FROM shop.tries");
+	$spark->wait_for("SELECT count(*) = 1 FROM shop.tried WHERE key = '" . $bus->key($key) . "'", "B14: $who do not keep another key waiting");
+	cmp_ok($spark->sql("SELECT after - before FROM shop.tried WHERE key = '" . $bus->key($key) . "'"), '<=', 6, "B14: $who are tried in turns with it");
+}
+is($bus->status('tardy'), '0 3 0', 'B14: and they have attempts left');
+$bus->author("SELECT spark_bus.unsubscribe('tardy', 'shop.tardy', true); DROP SEQUENCE shop.tries");
+$spark->sql('ALTER SYSTEM RESET spark.retry_max_delay');
+
 $spark->sql("ALTER SYSTEM SET spark.handler_timeout = '120s'");
 $spark->sql('SELECT pg_reload_conf()');
 $bus->author("INSERT INTO shop.stock VALUES ('" . $bus->key(601) . "', 0), ('" . $bus->key(602) . "', 0)");

@@ -28,6 +28,7 @@ typedef struct Care
 {
 	char		consumer[NAMEDATALEN];
 	int			left[MAX_LANES];
+	bool		last_was_parked[MAX_LANES]; /* of the messages that were tried */
 } Care;
 
 static List *cares;				/* of this process */
@@ -65,8 +66,8 @@ careful_startup(void)
 	pfree(control);
 }
 
-static int *
-left_of(const char *consumer, int lane)
+static Care *
+care_of(const char *consumer)
 {
 	MemoryContext caller;
 	ListCell   *cell;
@@ -76,7 +77,7 @@ left_of(const char *consumer, int lane)
 	{
 		care = lfirst(cell);
 		if (strncmp(care->consumer, consumer, NAMEDATALEN - 1) == 0)
-			return &care->left[lane];
+			return care;
 	}
 	caller = MemoryContextSwitchTo(TopMemoryContext);
 	care = palloc0(sizeof(Care));
@@ -85,13 +86,31 @@ left_of(const char *consumer, int lane)
 		care->left[i] = dispatch_batch_size;
 	cares = lappend(cares, care);
 	MemoryContextSwitchTo(caller);
-	return &care->left[lane];
+	return care;
+}
+
+static int *
+left_of(const char *consumer, int lane)
+{
+	return &care_of(consumer)->left[lane];
 }
 
 bool
 must_be_careful(const char *consumer, int lane)
 {
 	return server_has_crashed && *left_of(consumer, lane) > 0;
+}
+
+bool
+is_turn_of_parked(const char *consumer, int lane)
+{
+	return !care_of(consumer)->last_was_parked[lane];
+}
+
+void
+note_trial(const char *consumer, int lane, bool is_parked)
+{
+	care_of(consumer)->last_was_parked[lane] = is_parked;
 }
 
 void

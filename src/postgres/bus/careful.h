@@ -27,6 +27,13 @@ extern void careful_startup(void);
 /* True from a crash of the server until that consumer has passed the place of it in that lane. */
 extern bool must_be_careful(const char *consumer, int lane);
 
+/*
+ * Parked messages that are due and those of the log take turns, so that neither
+ * keep the others waiting: whose turn it is, and whose it was.
+ */
+extern bool is_turn_of_parked(const char *consumer, int lane);
+extern void note_trial(const char *consumer, int lane, bool is_parked);
+
 /* One message more of the log has passed. */
 extern void passed_carefully(const char *consumer, int lane);
 

@@ -60,6 +60,13 @@ pause_of(const Listener *listener, int lane)
 	return Max(failing, pause_after_giving_way(listener->name, lane));
 }
 
+/* So much time has the part of the turn that begins now. */
+static void
+begin_part(Turn *turn, int64 microseconds)
+{
+	turn->until = turn->share == 0 ? INSTANT_NONE : (Instant) {server_time().microseconds + microseconds};
+}
+
 /* More may be handled, and nothing keeps the consumer from it. */
 static bool
 goes_on(const Turn *turn)
@@ -125,6 +132,7 @@ taken_back(Turn *turn, ErrorData *error)
 {
 	FailureClass class = failure_class(error);
 
+	turn->has_tried = true;
 	if (turn->in_session && class == FAILURE_OF_ENVIRONMENT && turn->shortage == NULL)
 		turn->shortage = error;
 	else if (turn->in_session && class != FAILURE_OF_MESSAGE)
@@ -253,6 +261,7 @@ look_for_one(Turn *turn, Batch *batch)
 		failure_begin_anew(turn->listener->name, turn->lane);
 		return taken_back(turn, error);
 	}
+	turn->has_tried = true;
 	if (!handlers_are_there(turn, &probe.batch.served))
 		return STEP_REST;
 	step = after_probe(turn, &probe, batch);
@@ -380,6 +389,7 @@ try_with_care(Turn *turn, Trial *trial)
 	}
 	if (trial->of == TRIAL_OF_NOTHING)
 		return true;
+	note_trial(turn->listener->name, turn->lane, trial->of == TRIAL_OF_PARKED);
 	if (attempt(turn, run_trial, trial, &error))
 	{
 		trial_is_over();
@@ -471,20 +481,34 @@ count_what_waits(Turn *turn)
 	return false;
 }
 
-void
-serve(Turn *turn)
+static void
+serve_parts(Turn *turn)
 {
-	turn->done = 0;
-	turn->at_end = false;
-	turn->shortage = NULL;
-	if (pause_of(turn->listener, turn->lane) > 0 || !count_what_waits(turn))
-		return;
+	Instant		end = {server_time().microseconds + turn->share};
+
+	begin_part(turn, turn->share);
 	serve_carefully(turn);
 	if (is_careful(turn))
 		return;
+	begin_part(turn, turn->share / 2);
 	if (turn->in_session || retry_may_be_due(turn->listener->name, turn->lane))
 		serve_retries(turn);
+	begin_part(turn, Max(turn->share / 2, end.microseconds - server_time().microseconds));
 	serve_log(turn);
+}
+
+void
+serve(Turn *turn)
+{
+	Instant		begun = server_time();
+
+	turn->done = turn->spent = 0;
+	turn->at_end = turn->has_tried = false;
+	turn->shortage = NULL;
+	if (pause_of(turn->listener, turn->lane) == 0 && count_what_waits(turn))
+		serve_parts(turn);
+	if (turn->done > 0 || turn->has_tried)
+		turn->spent = server_time().microseconds - begun.microseconds;
 }
 
 long

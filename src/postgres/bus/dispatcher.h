@@ -26,13 +26,20 @@ typedef struct Turn
 	bool		in_session;		/* each batch is a subtransaction of the caller's, else a transaction */
 	bool		gives_way;		/* others wait for this worker: see give_way.h */
 	int64		most;			/* messages */
-	Instant		until;			/* then no further message begins; none: whatever time it takes */
+	int64		share;			/* microseconds of the worker's time; 0: whatever it takes */
 	int64		done;			/* out: messages that were handled or parked */
+	int64		spent;			/* out: microseconds that handling took, or trying to; 0: it was a mere look */
 	bool		at_end;			/* out: the log had no more when it was read last */
+	bool		has_tried;		/* something failed, or was tried and undone */
+	Instant		until;			/* then no further message of this part of the turn begins; none: no end */
 	ErrorData  *shortage;		/* of the environment, which a session is told of */
 } Turn;
 
-/* Handles what is ready: retries that are due first, then the log. */
+/*
+ * Handles what is ready: retries that are due, then the log.  Each has half of
+ * the share, and begins at least one act however long the other has taken, so
+ * that neither starves; what the retries leave is the log's.
+ */
 extern void serve(Turn *turn);
 
 /* Milliseconds until that lane is to be served again for it at the latest, at most nap. */

@@ -105,6 +105,15 @@ is_found(Probe *probe, Message *message)
 	return false;
 }
 
+/* When it is time for others: before that, where the turn ends earlier. */
+static Instant
+end_of_search(Instant until)
+{
+	Instant		end = {server_time().microseconds + PROBE_MICROSECONDS};
+
+	return !instant_is_none(until) && instant_before(until, end) ? until : end;
+}
+
 /* That one is done with, and was not found. */
 static void
 pass(Probe *probe)
@@ -162,7 +171,7 @@ begin_probe(Probe *probe)
 {
 	Batch	   *batch = &probe->batch;
 
-	probe->end = (Instant) {server_time().microseconds + PROBE_MICROSECONDS};
+	probe->end = end_of_search(batch->served.until);
 	probe->in_vain = probe->found = false;
 	probe->next = batch->reading.count = 0;
 	probe->at_end = !begin_batch(batch);

@@ -35,9 +35,30 @@ is_at_the_end(const Batch *batch)
 }
 
 static const Message *
-first_of_log(Batch *batch)
+first_parked(Trial *trial)
+{
+	const Served *served = &trial->batch.served;
+
+	if (!next_parked(served->consumer, served->lane, served->arena, &trial->retry.parked))
+		return NULL;
+	trial->of = TRIAL_OF_PARKED;
+	return &trial->retry.parked.message;
+}
+
+static const Message *
+first_of_batch(Batch *batch)
 {
 	return begin_batch(batch) && fetch_batch(batch) > 0 ? &batch->reading.messages[0].message : NULL;
+}
+
+static const Message *
+first_of_log(Trial *trial)
+{
+	const Message *next = trial->probes ? probe_look_ahead(&trial->probe) : first_of_batch(&trial->batch);
+
+	if (next != NULL)
+		trial->of = trial->probes ? TRIAL_OF_PROBE : TRIAL_OF_LOG;
+	return next;
 }
 
 /*
@@ -55,15 +76,13 @@ look_ahead(Trial *trial)
 	trial->of = TRIAL_OF_NOTHING;
 	if (!find_listener(served))
 		return NULL;
-	if (next_parked(served->consumer, served->lane, served->arena, &trial->retry.parked))
+	if (is_turn_of_parked(served->consumer, served->lane))
 	{
-		trial->of = TRIAL_OF_PARKED;
-		return &trial->retry.parked.message;
+		next = first_parked(trial);
+		return next != NULL ? next : first_of_log(trial);
 	}
-	next = trial->probes ? probe_look_ahead(&trial->probe) : first_of_log(&trial->batch);
-	if (next != NULL)
-		trial->of = trial->probes ? TRIAL_OF_PROBE : TRIAL_OF_LOG;
-	return next;
+	next = first_of_log(trial);
+	return next != NULL ? next : first_parked(trial);
 }
 
 void

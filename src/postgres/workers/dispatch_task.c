@@ -83,18 +83,6 @@ ask_for_wait(void *argument)
 	waiting->wait = next_serving(waiting->listener, waiting->lane, waiting->wait);
 }
 
-static Instant
-in_microseconds(int64 microseconds)
-{
-	return (Instant) {server_time().microseconds + microseconds};
-}
-
-static int64
-microseconds_since(Instant instant)
-{
-	return server_time().microseconds - instant.microseconds;
-}
-
 /* A function, as Min() would take one of its arguments twice. */
 static long
 sooner(long wait, long other)
@@ -251,7 +239,7 @@ serve_contexts(const Loading *loading, const bool *mine)
 
 		for (int lane = 0; lane < loading->lanes && listener->context != NULL; lane++)
 		{
-			Turn		turn = {.listener = listener, .lane = lane, .gives_way = true, .until = in_microseconds(CONTEXT_SHARE)};
+			Turn		turn = {.listener = listener, .lane = lane, .gives_way = true, .share = CONTEXT_SHARE};
 
 			if (mine[lane])
 				wait = sooner(wait, serve_lane(&turn));
@@ -261,9 +249,14 @@ serve_contexts(const Loading *loading, const bool *mine)
 }
 
 /*
- * Consumers of users that have no worker of their own, one after the other in
- * each lane.  When they have had their share of the turn, the next one begins in
- * the next turn; one that fails may end the turn, too.
+ * Consumers of users that have no worker of their own.  Each lane of each is a
+ * place in a ring.  A turn goes on where the last one has ended, and ends when
+ * its share is spent, or when each place was looked at once.  Then what is left
+ * comes with the next turn, at once: 0.
+ *
+ * Whatever was handled, or tried in vain, is paid from the share.  A place where
+ * nothing is ready costs nothing: with many such places, a turn would else end
+ * among them, and the worker would never learn that it may sleep.
  */
 static long
 serve_others(List *others, int lanes)
@@ -277,19 +270,16 @@ serve_others(List *others, int lanes)
 	for (int i = 0; i < places && left > 0; i++)
 	{
 		int			place = (first + i) % places;
-		Instant		begun = server_time();
 		Turn		turn = {
 			.listener = list_nth(others, place / lanes),
 			.lane = place % lanes,
 			.gives_way = true,
-			.until = in_microseconds(left),
+			.share = left,
 		};
 
 		next = place + 1;
 		wait = sooner(wait, serve_lane(&turn));
-		/* A look at what is empty is no share: there may be many to look at. */
-		if (turn.done > 0)
-			left -= microseconds_since(begun);
+		left -= turn.spent;
 	}
 	return left > 0 ? wait : 0;
 }
@@ -343,7 +333,7 @@ serve_all_lanes(const Listener *listener, int lanes)
 	first = (first + 1) % MAX_LANES;
 	for (int i = 0; i < lanes; i++)
 	{
-		Turn		turn = {.listener = listener, .lane = (first + i) % lanes, .until = in_microseconds(CONSUMER_SHARE)};
+		Turn		turn = {.listener = listener, .lane = (first + i) % lanes, .share = CONSUMER_SHARE};
 
 		wait = sooner(wait, serve_lane(&turn));
 	}
