@@ -278,8 +278,8 @@ addressee(const Listener *listener)
 	return listener->context != NULL ? listener->name : NULL;
 }
 
-/* What is read for one batch. */
-typedef struct Reading
+/* What a call of cursor_fetch() has read so far, and for whom. */
+typedef struct Fetch
 {
 	const Listener *listener;
 	Arena	   *arena;
@@ -287,7 +287,7 @@ typedef struct Reading
 	LoggedMessage *messages;
 	int			count;
 	int			limit;
-} Reading;
+} Fetch;
 
 static bool
 text_is(const text *value, const char *word)
@@ -299,13 +299,13 @@ text_is(const text *value, const char *word)
 
 /* The word, if it is that; else a copy of the text. */
 static const char *
-word_or_copy(Reading *reading, Datum value, const char *word)
+word_or_copy(Fetch *fetch, Datum value, const char *word)
 {
 	const text *unpacked = DatumGetTextPP(value);
 
 	if (word != NULL && text_is(unpacked, word))
 		return word;
-	return arena_text(reading->arena, text_to_cstring(unpacked));
+	return arena_text(fetch->arena, text_to_cstring(unpacked));
 }
 
 /* The name of its type as the listener has it; NULL where he has not asked for it. */
@@ -330,25 +330,25 @@ payload_text(Datum payload)
 
 /* Adds that row.  What is kept of it is in memory of the batch. */
 static void
-take_row(Reading *reading, const Datum *values, const bool *nulls)
+take_row(Fetch *fetch, const Datum *values, const bool *nulls)
 {
-	LoggedMessage *logged = &reading->messages[reading->count];
+	LoggedMessage *logged = &fetch->messages[fetch->count];
 	Message    *message = &logged->message;
-	const char *before = reading->count > 0 ? logged[-1].message.aggregate_type : NULL;
-	const char *type = wanted_type(reading->listener, values[LOG_TYPE]);
+	const char *before = fetch->count > 0 ? logged[-1].message.aggregate_type : NULL;
+	const char *type = wanted_type(fetch->listener, values[LOG_TYPE]);
 
 	logged->seq = DatumGetInt64(values[LOG_SEQ]);
 	*message = message_of_values(values, nulls);
-	message->type_name = type != NULL ? type : word_or_copy(reading, values[LOG_TYPE], NULL);
-	message->aggregate_type = word_or_copy(reading, values[LOG_AGGREGATE_TYPE], before);
+	message->type_name = type != NULL ? type : word_or_copy(fetch, values[LOG_TYPE], NULL);
+	message->aggregate_type = word_or_copy(fetch, values[LOG_AGGREGATE_TYPE], before);
 	if (!nulls[LOG_TRACEPARENT])
-		message->traceparent = word_or_copy(reading, values[LOG_TRACEPARENT], NULL);
+		message->traceparent = word_or_copy(fetch, values[LOG_TRACEPARENT], NULL);
 	logged->bytes = toast_raw_datum_size(values[LOG_PAYLOAD]);
-	if (reading->description != NULL)
-		logged->row = message_value(reading->description, values, nulls);
+	if (fetch->description != NULL)
+		logged->row = message_value(fetch->description, values, nulls);
 	else
 		message->payload_json = payload_text(values[LOG_PAYLOAD]);
-	reading->count++;
+	fetch->count++;
 }
 
 Message *
@@ -384,24 +384,24 @@ read_stragglers(LaneReader *reader, const Cursor *cursor, int64 last, Arena *are
 
 /* The stragglers, and what was drawn since: as far as the snapshot at its end sees it. */
 static void
-read_window(Reading *reading, const Cursor *cursor, int64 last)
+read_window(Fetch *fetch, const Cursor *cursor, int64 last)
 {
 	LaneReader *reader = lane_reader_open(cursor->lane);
-	const char *name = addressee(reading->listener);
+	const char *name = addressee(fetch->listener);
 
 	if (cursor->pos < cursor->from.q && !TWIN(last_number))
-		read_stragglers(reader, cursor, last, reading->arena);
+		read_stragglers(reader, cursor, last, fetch->arena);
 	if (cursor->to.q > cursor->from.q)
 		lane_reader_add(reader, Max(cursor->pos, cursor->from.q), Min(cursor->to.q, last));
-	while (reading->count < reading->limit)
+	while (fetch->count < fetch->limit)
 	{
 		TupleTableSlot *row = lane_reader_next(reader);
 
 		if (row == NULL)
 			break;
 		if (snapshot_sees(&cursor->to.s, U64FromFullTransactionId(DatumGetFullTransactionId(row->tts_values[LOG_XID]))) &&
-			is_for(reading->listener, name, row))
-			take_row(reading, row->tts_values, row->tts_isnull);
+			is_for(fetch->listener, name, row))
+			take_row(fetch, row->tts_values, row->tts_isnull);
 	}
 	lane_reader_close(reader);
 }
@@ -410,14 +410,14 @@ int
 cursor_fetch(const Cursor *cursor, const Listener *listener, int64 last, int limit, Arena *arena,
 			 LoggedMessage *messages)
 {
-	Reading		reading = {.listener = listener, .arena = arena, .messages = messages, .limit = limit};
+	Fetch		fetch = {.listener = listener, .arena = arena, .messages = messages, .limit = limit};
 
 	if (listener->context == NULL)
-		reading.description = lookup_rowtype_tupdesc(message_row_type(), -1);
-	read_window(&reading, cursor, last);
-	if (reading.description != NULL)
-		ReleaseTupleDesc(reading.description);
-	return reading.count;
+		fetch.description = lookup_rowtype_tupdesc(message_row_type(), -1);
+	read_window(&fetch, cursor, last);
+	if (fetch.description != NULL)
+		ReleaseTupleDesc(fetch.description);
+	return fetch.count;
 }
 
 /* -------------------------------------------------------------------- lag */
