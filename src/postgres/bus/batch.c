@@ -193,6 +193,13 @@ handle_together(void *argument)
 
 /* --------------------------------------------------------------- one by one */
 
+/* One message a transaction: a rival is in no other's way. */
+static bool
+is_alone(const Batch *batch)
+{
+	return batch->limit == 1;
+}
+
 /*
  * Whether the failure is the message's, as far as is known: of one that was
  * alone with its rivals, or where others succeed, it is.  Else the batch is
@@ -207,7 +214,7 @@ is_its_own(const Batch *batch, const LoggedMessage *logged, const ErrorData *err
 			return true;
 		case FAILURE_OF_RIVAL:
 		case FAILURE_OF_LOCK:
-			return batch->limit == 1;
+			return is_alone(batch);
 		case FAILURE_OF_ENVIRONMENT:
 			return failure_is_excused(batch->served.consumer, batch->served.lane, logged->seq);
 		case FAILURE_CANCELLED:
@@ -266,7 +273,7 @@ handle_or_park(Batch *batch, int place)
 {
 	LoggedMessage *logged = &batch->reading.messages[place];
 	Instant		begun = server_time();
-	ErrorData  *error = try_message(&batch->served, whole_message(logged), batch->limit == 1);
+	ErrorData  *error = try_message(&batch->served, whole_message(logged), is_alone(batch));
 
 	if (error == NULL)
 	{

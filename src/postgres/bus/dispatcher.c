@@ -4,7 +4,20 @@
  *
  * What happens within one transaction stands in batch.c, retry.c, probe.c and
  * trial.c; here is what comes between them: which of them is next, and how large,
- * and what follows a failure (failure.h).
+ * and what follows a failure.
+ *
+ * How much of the log one transaction takes is said by what has failed before, the
+ * stage (failure.h), and by care, which follows a crash of the server: then each
+ * message is announced by a transaction of its own before (careful.h).
+ *
+ *		stage				without care					with care
+ *		TOGETHER			a batch, all or none			one message
+ *		ALONE				one message						one message
+ *		EACH_FOR_ITSELF		some, a subtransaction each		one message
+ *		PROBE				some, each undone				one message, undone
+ *
+ * Retries that are due come first, in any stage, one a transaction; with care
+ * they are announced, too.
  */
 #include "postgres/bus/dispatcher.h"
 
@@ -377,11 +390,11 @@ try_with_care(Turn *turn, Trial *trial)
 {
 	ErrorData  *error;
 	ErrorData  *ignored;
-	Turn		patient = *turn;
+	Turn		waiting = *turn;
 
-	/* Whom a suspect waits for, or who waits for one, has to wait. */
-	patient.gives_way = false;
-	if (!attempt(&patient, run_announcing, trial, &error))
+	/* Whom a suspect waits for, or who waits for one, has to wait: it gives way to nobody. */
+	waiting.gives_way = false;
+	if (!attempt(&waiting, run_announcing, trial, &error))
 	{
 		trial_is_over();
 		(void) taken_back(turn, error);
@@ -395,7 +408,7 @@ try_with_care(Turn *turn, Trial *trial)
 		trial_is_over();
 		return true;
 	}
-	(void) attempt(&patient, run_leaving, trial, &ignored);
+	(void) attempt(&waiting, run_leaving, trial, &ignored);
 	trial_is_over();
 	if (trial->of == TRIAL_OF_PROBE)
 		failure_begin_anew(turn->listener->name, turn->lane);
@@ -421,7 +434,7 @@ static Step
 serve_with_care(Turn *turn)
 {
 	Stage		stage = failure_stage(turn->listener->name, turn->lane);
-	Batch		waiting = {.served = served_in(turn), .limit = ISOLATED_MESSAGES};
+	Batch		behind = {.served = served_in(turn), .limit = ISOLATED_MESSAGES};
 	Step		step;
 	Trial		trial = {
 		.probes = stage == STAGE_PROBE,
@@ -447,8 +460,8 @@ serve_with_care(Turn *turn)
 		case TRIAL_OF_PROBE:
 			break;
 	}
-	step = after_probe(turn, &trial.probe, &waiting);
-	return step != STEP_DONE || settles(turn, &waiting) ? step : STEP_REST;
+	step = after_probe(turn, &trial.probe, &behind);
+	return step != STEP_DONE || settles(turn, &behind) ? step : STEP_REST;
 }
 
 static bool

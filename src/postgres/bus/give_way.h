@@ -7,6 +7,11 @@
  * lock for long: it fails (55P03), and is tried again after a pause that grows;
  * meanwhile the worker serves the others, and other lanes.
  *
+ * The words for it: a turn gives way where others wait for its worker
+ * (Turn.gives_way), and so does all that is served in it (Served.gives_way): it
+ * waits for a lock for a moment, and not once more in the same transaction.  What
+ * does not give way waits as long as it takes.
+ *
  * What is remembered here is one process's, and only saves waiting.
  */
 #ifndef SPARK_POSTGRES_BUS_GIVE_WAY_H

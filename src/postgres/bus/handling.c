@@ -225,7 +225,7 @@ may_pass_at_once(const Served *served, const ErrorData *error)
 }
 
 ErrorData *
-try_message(const Served *served, Message *message, bool patiently)
+try_message(const Served *served, Message *message, bool is_alone)
 {
 	Handling	handling = {.served = served, .message = message};
 	ErrorData  *error = NULL;
@@ -233,7 +233,7 @@ try_message(const Served *served, Message *message, bool patiently)
 	/* One that crashes the server is not even tried. */
 	if (has_crashed_enough(served))
 		return error_of_crashes(served->announced.crashes);
-	for (int i = 0; i < (patiently ? TIMES_AT_ONCE : 1); i++)
+	for (int i = 0; i < (is_alone ? TIMES_AT_ONCE : 1); i++)
 	{
 		if (i > 0)
 			wait_a_moment();

@@ -75,9 +75,9 @@ extern void complete(const Served *served, UnitOfWork *work);
 
 /*
  * Handles it in a subtransaction: NULL, or why not.  Where a rival is in the way
- * and patiently is true, it is tried again at once, a few times.
+ * and it is alone in its transaction, it is tried again at once, a few times.
  */
-extern ErrorData *try_message(const Served *served, Message *message, bool patiently);
+extern ErrorData *try_message(const Served *served, Message *message, bool is_alone);
 
 /* The same, but what it does is undone: would it succeed? */
 extern ErrorData *rehearse_message(const Served *served, Message *message);
