@@ -86,6 +86,36 @@ Reads every transfer, in one snapshot, and locks nothing.
 Returns a row an invariant; detail names what breaks it, the oldest first.
 Errors: SP009 not installed.';
 
+CREATE FUNCTION spark_ops.frozen_accounts(limit_ int DEFAULT 100)
+RETURNS TABLE (account_id uuid, frozen_at timestamptz, reason text, posted_msat bigint, available_msat bigint,
+	late_payments bigint, late_msat bigint, uncovered_msat bigint)
+LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 10
+AS 'MODULE_PATHNAME', 'spark_accounting_frozen_accounts';
+COMMENT ON FUNCTION spark_ops.frozen_accounts(int) IS
+'Lists the accounts that pay nothing until an operator has looked.
+
+limit_: 1 to 10,000; NULL: 100.
+Returns a row an account: since when and why; what it has, and what of it is not reserved; then of its
+  payments that the node made after it had called them failed, since it is frozen: how many, what the
+  account has paid for them, and what it could not pay, which account suspense bears. In millisatoshi;
+  the account that was frozen first comes first.
+Errors: SP001 limit_ out of range; SP009 not installed.';
+
+CREATE FUNCTION spark_ops.unfreeze_account(account_id uuid, reason text) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'spark_accounting_unfreeze_account';
+COMMENT ON FUNCTION spark_ops.unfreeze_account(uuid, text) IS
+'Lets a frozen account pay again.
+
+account_id: of spark_ops.frozen_accounts().
+reason: what was found and settled, 1 to 1,000 bytes; recorded with who, and why it was frozen.
+No money moves. What was refused meanwhile stays refused; it can be asked for anew.
+Returns nothing.
+Errors: SP001 no or an invalid argument; SP002 no such account; SP009 not installed; SP010 it is not
+  frozen.';
+
+REVOKE ALL ON FUNCTION spark_ops.frozen_accounts(int) FROM PUBLIC;
+REVOKE ALL ON FUNCTION spark_ops.unfreeze_account(uuid, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.balance() FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark.statement(int, uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.trial_balance() FROM PUBLIC;

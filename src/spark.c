@@ -24,6 +24,7 @@
 #include "postgres/workers/worker.h"
 #include "postgres/workers/worker_slots.h"
 
+#include "accounting/frozen_accounts.h"
 #include "accounting/messages.h"
 #include "accounting/postgres.h"
 #include "accounting/settings.h"
@@ -125,6 +126,8 @@ wire(void)
 	add_resumption(doubt_unsent_payments);
 	add_health_probe("throttle", throttle_probe);
 	add_health_probe("locks", lock_probe);
+	add_health_probe("frozen", frozen_probe);
+	add_health_probe("late_payments", late_payments_probe);
 }
 
 static void

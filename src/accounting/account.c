@@ -72,7 +72,7 @@ ledger_account_accepts_debit(const LedgerAccount *account)
 	if (account->closed)
 		return FAIL(ACCOUNT_CLOSED);
 	if (account->frozen_reason != NULL)
-		return FAIL_BECAUSE(ACCOUNT_CLOSED, "The account is frozen.");
+		return FAIL(ACCOUNT_FROZEN);
 	return OK;
 }
 
@@ -160,4 +160,14 @@ ledger_account_freeze(LedgerAccount *account, const char *reason, Instant now)
 		return;
 	account->frozen_reason = reason;
 	account->frozen_at = now;
+}
+
+Result
+ledger_account_unfreeze(LedgerAccount *account)
+{
+	if (account->frozen_reason == NULL)
+		return FAIL(REFUSED_NOW);
+	account->frozen_reason = NULL;
+	account->frozen_at = INSTANT_NONE;
+	return OK;
 }

@@ -81,7 +81,7 @@ extern Amount ledger_account_balance(const LedgerAccount *account);
 /* What a debit may take: the balance without the debits that are pending. */
 extern Amount ledger_account_available(const LedgerAccount *account);
 
-/* ACCOUNT_CLOSED where no new debit, or no new credit, may come. */
+/* ACCOUNT_CLOSED where no new debit, or no new credit, may come; ACCOUNT_FROZEN where no debit may. */
 extern Result ledger_account_accepts_debit(const LedgerAccount *account) MUST_CHECK;
 extern Result ledger_account_accepts_credit(const LedgerAccount *account) MUST_CHECK;
 
@@ -101,5 +101,8 @@ extern Result ledger_account_settle_credit(LedgerAccount *account, Amount reserv
 
 /* No new debit from now on.  The first reason stays. */
 extern void ledger_account_freeze(LedgerAccount *account, const char *reason, Instant now);
+
+/* Debits come again.  REFUSED_NOW where it is not frozen. */
+extern Result ledger_account_unfreeze(LedgerAccount *account) MUST_CHECK;
 
 #endif

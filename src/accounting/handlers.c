@@ -422,17 +422,17 @@ book_late_payment(const Accounting *context, UnitOfWork *work, const Message *me
 	if (paid != NULL || uncovered != NULL)
 		return OK;
 	payment->booked_at = clock_now(work);
-	TRY(books_account(context, work, event->account_id, &account));
-	TRY(settlement_of_late(account != NULL ? ledger_account_available(account) : AMOUNT_ZERO,
-						   event->amount_msat, event->fee_msat, event->max_fee_msat, &payment->settlement));
+	TRY(books_account_or_new(context, work, event->account_id, LEDGER_USER, &account));
+	TRY(settlement_of_late(ledger_account_available(account), event->amount_msat, event->fee_msat,
+						   event->max_fee_msat, &payment->settlement));
 	TRY(book_leg(context, work, payment, PURPOSE_LATE, event->account_id, event->node_account_id,
 				 payment->settlement.amount, &paid));
 	TRY(book_leg(context, work, payment, PURPOSE_LATE, suspense_account_id, event->node_account_id,
 				 payment->settlement.uncovered, &uncovered));
 	TRY(book_fee_legs(context, work, payment, &fee));
-	if (account != NULL)
-		ledger_account_freeze(account, arena_printf(work->arena, "withdrawal %s was paid after its reserve was gone",
-													payment->key), payment->booked_at);
+	ledger_account_freeze(account, arena_printf(work->arena, "withdrawal %s was paid after its reserve was gone",
+												payment->key), payment->booked_at);
+	books_keep(context, work, account);
 	if (paid == NULL)
 		paid = uncovered;
 	tell_withdrawn(work, message->aggregate_id, payment, paid, paid, fee);

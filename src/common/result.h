@@ -70,7 +70,7 @@
 	  "Sign up, or deposit first, then ask again with a new key.") \
 	X(ACCOUNT_CLOSED, "SP202", "account_closed", 409, \
 	  "account is closed", \
-	  "A closed or frozen account moves no money; ask the operator.") \
+	  "A closed account moves no money; ask the operator.") \
 	X(PENDING_RESOLVED, "SP203", "pending_resolved", 409, \
 	  "the pending transfer was already posted or voided", \
 	  "Nothing is left to do for this transfer.") \

@@ -58,6 +58,8 @@ INSERT INTO promised VALUES
 	('spark_ops', 'health', '-', '', 'setof (check_name, ok, detail)'),
 	('spark_ops', 'reconcile', 'c', '', 'setof (kind text, payment_hash text, books text, node text, detail text)'),
 	('spark_ops', 'decide_payment', 'c', 'invoice_id uuid, verdict text, evidence text, reason text, preimage text DEFAULT NULL::text, fee_msat bigint DEFAULT NULL::bigint', 'void'),
+	('spark_ops', 'frozen_accounts', '-', 'limit_ integer DEFAULT 100', 'setof (account_id uuid, frozen_at timestamp with time zone, reason text, posted_msat bigint, available_msat bigint, late_payments bigint, late_msat bigint, uncovered_msat bigint)'),
+	('spark_ops', 'unfreeze_account', 'c', 'account_id uuid, reason text', 'void'),
 	('spark_ops', 'open_breaker', 'c', 'reason text', 'void'),
 	('spark_ops', 'close_breaker', 'c', 'reason text', 'void'),
 	('spark_ops', 'change_node', 'c', 'node_id text, reason text', 'void'),

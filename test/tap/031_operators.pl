@@ -10,6 +10,7 @@ use Test::More;
 
 use Spark;
 
+my $frida_id;					# whose account is frozen
 my $spark = Spark->start(conf => "spark.lightning_timeout = 2\nspark.lightning_not_found_delay = 1\nspark.solvency_tolerance = 100");
 my $alice = $spark->sign_up('alice');
 my $bob = $spark->sign_up('bob');
@@ -35,6 +36,7 @@ sub shows
 
 sub reconcile { return $spark->sql("SET ROLE operator; SELECT kind, payment_hash FROM spark_ops.reconcile()"); }
 sub health { my ($row) = @_; return $spark->sql("SELECT ok FROM spark_ops.health() WHERE check_name = '$row'"); }
+sub frozen_account { my ($columns) = @_; return $spark->sql("SET ROLE operator; SELECT $columns FROM spark_ops.frozen_accounts() WHERE account_id = '$frida_id'"); }
 sub preimage_of { my ($hash) = @_; return $spark->sql("SELECT preimage FROM spark_bitcoin.simulator_invoices WHERE payment_hash = '$hash'"); }
 
 # ---- L67: the books get another node, and come back
@@ -168,8 +170,42 @@ shows($hangs, "('paid', 'succeeded')", 'L25 paid after all it is booked as late'
 
 ($hangs, $hanging_hash) = withdraw($bob, 1, 'stuck', '"as": "initiated"');
 $spark->wait_until_drained;
-is($spark->as($bob, "SELECT status, reason FROM spark.invoice('$hangs')"), 'rejected|account_closed', 'a frozen account withdraws nothing')
+is($spark->as($bob, "SELECT status, reason FROM spark.invoice('$hangs')"), 'rejected|account_frozen', 'a frozen account withdraws nothing')
   or diag($spark->sql("SELECT * FROM spark_bitcoin.withdrawals WHERE invoice_id = '$hangs'"));
+
+# ---- L25, E10: a late success of what was spent meanwhile, and the way back
+my $frida = $spark->sign_up('frida');
+$frida_id = $spark->as($frida, 'SELECT spark.whoami()');
+$spark->fund($frida, 100);
+my ($returns) = withdraw($frida, 60, 'flip', '"after_s": 86400');
+shows($returns, "('failed', 'failed')", 'L25 a payment fails', $frida);
+my ($spent) = withdraw($frida, 85);
+shows($spent, "('paid', 'succeeded')", 'and what it was asked for with is spent', $frida);
+$spark->sql("SELECT spark_simulator.script(payment_hash, 'succeed') FROM spark_bitcoin.withdrawals WHERE invoice_id = '$returns'");
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$returns'");
+shows($returns, "('paid', 'succeeded')", 'L25 then it turns out to be paid', $frida);
+$spark->wait_until_drained;
+my $left = $spark->as($frida, 'SELECT available_msat FROM spark.balance()');
+is($left, 0, 'E10 the account pays what it has');
+is(frozen_account('late_payments, late_msat + uncovered_msat >= 60000, uncovered_msat BETWEEN 44000 AND 55000'), '1|t|t', 'E10 suspense the rest');
+is(health('frozen') . health('late_payments'), 'ff', 'health says both');
+$spark->fund($frida, 50);
+my $refused_request = $spark->sql('SELECT spark_simulator.make_invoice(20)');
+my $refused = $spark->as($frida, "SELECT invoice_id FROM spark.withdraw('$refused_request')");
+shows($refused, "('rejected', 'rejected')", 'what comes in meanwhile stays', $frida);
+is($spark->as($frida, "SELECT reason FROM spark.invoice('$refused')"), 'account_frozen', 'SP206 and the caller hears why');
+is(($spark->try_sql("SET ROLE operator; SELECT spark_ops.unfreeze_account('$frida_id', ' ')"))[0], 'SP001', 'unfreezing asks for a reason');
+$spark->sql("SET ROLE operator; SELECT spark_ops.unfreeze_account('$frida_id', 'the payee has sent it back')");
+is($spark->sql("SELECT operator || '|' || reason || '|' || (before ->> 'available_msat') || '|' || (before ->> 'frozen_because' LIKE '%$returns%')"
+	. " FROM spark_common.operator_log WHERE action = 'unfreeze_account' AND message_id = '$frida_id'"),
+	'operator|the payee has sent it back|50000|true', 'it is recorded with who and why, and what had frozen it');
+is(($spark->try_sql("SELECT spark_ops.unfreeze_account('$frida_id', 'again')"))[0], 'SP010', 'once');
+is(frozen_account('late_payments'), '', 'the list has it no more');
+$refused = $spark->as($frida, "SELECT invoice_id FROM spark.withdraw('$refused_request')");
+shows($refused, "('paid', 'succeeded')", 'the account pays again, also what was refused before', $frida);
+$spark->sql("SELECT spark_ops.unfreeze_account(account_id, 'seen') FROM spark_ops.frozen_accounts()");
+is(health('frozen') . health('late_payments'), 'tt', 'with the last of them health is well');
+
 my $carol = $spark->sign_up('carol');
 $spark->fund($carol, 10_000);
 ($hangs, $hanging_hash) = withdraw($carol, 500, 'stuck', '"as": "initiated"');

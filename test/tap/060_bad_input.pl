@@ -106,6 +106,12 @@ $spark->wait_for("SELECT status = 'failed' FROM spark.invoice($decided)", undef,
 $spark->sql("UPDATE spark_bitcoin.withdrawals SET failed_at = failed_at - interval '20 days', next_look_at = NULL WHERE invoice_id = $decided");
 my $proof = "'" . $spark->sql("SELECT preimage FROM spark_bitcoin.simulator_invoices WHERE payment_request = $refused") . "'";
 
+# An account that pays nothing.
+my $frozen = "'" . $spark->as($spark->sign_up('dora'), 'SELECT spark.whoami()') . "'";
+my $not_frozen = made('alice', 'spark.whoami()');
+$spark->wait_for("SELECT count(*) = 1 FROM spark_accounting.accounts WHERE account_id = $frozen");
+$spark->sql("UPDATE spark_accounting.accounts SET version = version + 1, frozen_at = now(), frozen_reason = 'a test' WHERE account_id = $frozen");
+
 sub made
 {
 	my ($person, $call) = @_;
@@ -224,6 +230,10 @@ my %table = (
 		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ],
 		preimage => [ $proof, hashes('SP001') ],
 		fee_msat => [ $null, refused('SP001', '-1', '9223372036854775807', '(-9223372036854775808)'), refused('server', "'9223372036854775808'"), whole_numbers() ] },
+	'spark_ops.frozen_accounts' => { by => 'operator', limit_ => [ 100, counts(1, 10000) ] },
+	'spark_ops.unfreeze_account' => { by => 'operator', writes => 1, twice => 'SP010',
+		account_id => [ $frozen, required_id('SP002', $deposit), refused('SP010', $not_frozen) ],
+		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.open_breaker' => { by => 'operator', writes => 1, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.close_breaker' => { by => 'operator', writes => 1, reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.change_node' => { by => 'operator', writes => 1, good => 'SP010',

@@ -235,14 +235,37 @@ BK6_refusals_come_in_the_order_of_the_contract(void **state)
 	bob.credits_posted = AMOUNT_MSAT(INT64_MAX);
 	assert_refused(transfer_execute(&asked, &alice, &bob), INVALID_ARGUMENT);	/* overflow before funds */
 	ledger_account_freeze(&alice, "somebody has to look", (Instant) {5});
-	assert_refused(transfer_execute(&asked, &alice, &bob), ACCOUNT_CLOSED); /* frozen before overflow */
+	assert_refused(transfer_execute(&asked, &alice, &bob), ACCOUNT_FROZEN); /* before overflow */
 	ledger_account_freeze(&alice, "another reason", (Instant) {6});
 	assert_string_equal(alice.frozen_reason, "somebody has to look");
-	alice.frozen_reason = NULL;
+	assert_ok(ledger_account_unfreeze(&alice));
 	bob.credits_posted = AMOUNT_ZERO;
 	assert_refused(transfer_execute(&asked, &alice, &bob), INSUFFICIENT_FUNDS);
 	alice.credits_posted = AMOUNT_MSAT(10);
 	assert_ok(transfer_execute(&asked, &alice, &bob));
+}
+
+static void
+BK11_an_account_comes_back_once(void **state)
+{
+	LedgerAccount alice;
+
+	ledger_account_open(&alice, ALICE, LEDGER_USER, (Instant) {1});
+	alice.credits_posted = AMOUNT_MSAT(10);
+	assert_refused(ledger_account_unfreeze(&alice), REFUSED_NOW);
+	ledger_account_freeze(&alice, "somebody has to look", (Instant) {5});
+	assert_refused(ledger_account_accepts_debit(&alice), ACCOUNT_FROZEN);
+	assert_ok(ledger_account_accepts_credit(&alice));
+	assert_ok(ledger_account_unfreeze(&alice));
+	assert_null(alice.frozen_reason);
+	assert_true(instant_is_none(alice.frozen_at));
+	assert_ok(ledger_account_accepts_debit(&alice));
+	assert_refused(ledger_account_unfreeze(&alice), REFUSED_NOW);
+	/* closed is another matter, and told first */
+	ledger_account_freeze(&alice, "once more", (Instant) {6});
+	alice.closed = true;
+	assert_refused(ledger_account_accepts_debit(&alice), ACCOUNT_CLOSED);
+	assert_int_equal(ledger_account_available(&alice).msat, 10);
 }
 
 static void
@@ -375,6 +398,7 @@ main(void)
 		cmocka_unit_test(I1_to_I6_random_walk_agrees_with_a_naive_model),
 		cmocka_unit_test(T3_counters_at_the_edge_of_int64_refuse_and_stay),
 		cmocka_unit_test(BK6_refusals_come_in_the_order_of_the_contract),
+		cmocka_unit_test(BK11_an_account_comes_back_once),
 		cmocka_unit_test(S23_D4_D23_malformed_orders_are_refused),
 		cmocka_unit_test(BK7_a_pending_transfer_ends_once),
 		cmocka_unit_test(E10_L7_settlements_share_out_all_that_left_the_node),

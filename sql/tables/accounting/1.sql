@@ -18,6 +18,8 @@ CREATE TABLE spark_accounting.accounts (
 	CHECK (NOT strict OR credits_posted_msat - debits_posted_msat - debits_pending_msat >= 0),
 	CHECK ((frozen_at IS NULL) = (frozen_reason IS NULL))
 ) WITH (fillfactor = 50);
+-- The few that somebody has to look at.
+CREATE INDEX accounts_frozen ON spark_accounting.accounts (frozen_at) WHERE frozen_at IS NOT NULL;
 COMMENT ON TABLE spark_accounting.accounts IS 'One row an account of the ledger: the sums of its transfers.';
 COMMENT ON COLUMN spark_accounting.accounts.strict IS 'It never pays more than it has.';
 COMMENT ON COLUMN spark_accounting.accounts.sequence IS 'How many rows of transfers debit it.';
