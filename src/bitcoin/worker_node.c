@@ -145,22 +145,30 @@ say(const char *problem)
 	said_problem = problem;
 }
 
-/* A problem and what the node, or the way to it, says about it. */
+/* The same text, in memory that outlives the call; NULL stays NULL. */
 static const char *
-with_words(const char *problem, const NodeCall *call)
+kept(const char *words)
 {
-	const char *words = harmless_words(call->arena, call->words);
 	char		text[MOST_PROBLEM];
 
 	if (words == NULL)
-		return problem;
-	snprintf(text, sizeof(text), "%s: %s", problem, words);
+		return NULL;
+	strlcpy(text, words, sizeof(text));
 	if (strcmp(problems[newest_problem], text) != 0)
 	{
 		newest_problem = (newest_problem + 1) % PROBLEMS;
 		strcpy(problems[newest_problem], text);
 	}
 	return problems[newest_problem];
+}
+
+/* A problem and what the node, or the way to it, says about it. */
+static const char *
+with_words(const char *problem, const NodeCall *call)
+{
+	const char *words = harmless_words(call->arena, call->words);
+
+	return words == NULL ? problem : kept(arena_printf(call->arena, "%s: %s", problem, words));
 }
 
 static void
@@ -320,7 +328,7 @@ take_identity(const NodeCall *call, Instant now)
 	standing.is_ready = call->identity.ready;
 	standing.forgets = call->identity.keeps_seconds > 0 && call->identity.keeps_seconds < HTLC_LIFETIME_SECONDS;
 	standing.problem = !call->identity.ready ? with_words("the node is not ready", call) : standing.forgets ?
-		"the node forgets payments sooner than they can be open; nothing is paid" : call->identity.warning;
+		"the node forgets payments sooner than they can be open; nothing is paid" : kept(call->identity.warning);
 	if (!call->identity.ready)
 		standing.next_identify = instant_plus_seconds(now, 1);
 	/* A warning is for health: with it, it works. */

@@ -18,8 +18,6 @@
 
 #include <string.h>
 
-#define RUNE 0					/* of the secrets: its header */
-
 /* --------------------------------------------------------------- credential */
 
 static const char *
@@ -39,7 +37,7 @@ take_credential(HttpNode *self, const uint8_t *bytes, size_t length)
 			return "the file with the credential holds more than a rune as text: write the value of rune into it, and nothing else";
 	memcpy(rune, bytes, length);
 	rune[length] = '\0';
-	is_kept = http_node_keep(self, RUNE, "Rune: ", rune);
+	is_kept = http_node_keep(self, CLN_RUNE, CLN_RUNE_HEADER, rune);
 	explicit_bzero(rune, sizeof(rune));
 	return is_kept ? NULL : "out of memory";
 }
@@ -60,7 +58,7 @@ ask_method(const HttpNode *self, Arena *arena, const char *method, const char *p
 	request->method = "POST";
 	request->path = arena_printf(arena, "/v1/%s", method);
 	request->body = parameters;
-	request->headers[0] = self->secrets[RUNE];
+	request->headers[0] = self->secrets[CLN_RUNE];
 }
 
 static const char *

@@ -11,6 +11,10 @@
 
 #include "lightning/http_node.h"
 
+/* Which of its secrets is the header with the rune, and what stands before the rune in it. */
+#define CLN_RUNE 0
+#define CLN_RUNE_HEADER "Rune: "
+
 extern const NodeDialect cln_dialect;
 
 #endif

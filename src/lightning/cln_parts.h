@@ -20,6 +20,8 @@ typedef struct ClnAnswered
 	int64_t		code;
 } ClnAnswered;
 
+/* What it is set to that matters, and whether our rune allows what is asked: warnings, for operators. */
+extern void cln_hear_configs(const HttpNode *self, NodeCall *call, const json_t *result);
 
 /* ---- payments */
 

@@ -19,6 +19,10 @@
 #define CODE_TOO_EXPENSIVE 206
 #define CODE_EXPIRED 207
 
+/* A rune that is not for this node, does not allow this call, or was called back. */
+#define FIRST_CODE_OF_RUNES 1501
+#define LAST_CODE_OF_RUNES 1503
+
 static NodeFailure
 failure_of(int64_t code)
 {
@@ -120,6 +124,17 @@ cln_hear_payment(NodeCall *call, const json_t *result)
 		call->failure = NODE_FAILURE_OTHER;
 }
 
+/* A rune is looked at before anything is begun. */
+static bool
+is_not_allowed(const HttpReply *reply, const ClnAnswered *answered)
+{
+	int64_t		code;
+
+	return reply->transport == HTTP_REPLIED && (reply->status == 401 || reply->status == 403) &&
+		node_json_peek(answered->body, "message") != NULL && node_json_integer(answered->body, "code", &code) &&
+		code >= FIRST_CODE_OF_RUNES && code <= LAST_CODE_OF_RUNES;
+}
+
 /* The reply of xpay; true: what it means is seen in listpays only. */
 bool
 cln_hear_paid(NodeTalk *talk, const HttpReply *reply, const ClnAnswered *answered)
@@ -131,6 +146,12 @@ cln_hear_paid(NodeTalk *talk, const HttpReply *reply, const ClnAnswered *answere
 	if (reply->transport == HTTP_NOT_SENT)
 	{
 		call->submit = SUBMIT_NOT_SENT;
+		return false;
+	}
+	if (is_not_allowed(reply, answered))
+	{
+		call->submit = SUBMIT_NOT_ALLOWED;
+		call->failure = NODE_FAILURE_NOT_ALLOWED;
 		return false;
 	}
 	if (node_json_hex32(result, "payment_preimage", &call->payment.preimage) &&

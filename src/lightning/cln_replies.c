@@ -121,26 +121,6 @@ hear_identity(HttpNode *self, NodeCall *call, const json_t *info)
 	return true;
 }
 
-/* After how many seconds one of the two kinds of payments is forgotten. */
-static void
-hear_configs(NodeCall *call, const json_t *result)
-{
-	static const char *const names[] = {"autoclean-succeededpays-age", "autoclean-failedpays-age"};
-	const json_t *configs = node_json_object(result, "configs");
-	int64_t		age;
-
-	if (configs == NULL)
-	{
-		if (call->identity.warning == NULL)
-			call->identity.warning = "the node does not show its configuration, so that nobody knows whether it forgets payments: allow listconfigs to the rune";
-		return;
-	}
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (node_json_integer(node_json_object(configs, names[i]), "value_int", &age) && age > 0 &&
-			(call->identity.keeps_seconds == 0 || age < call->identity.keeps_seconds))
-			call->identity.keeps_seconds = age;
-}
-
 /* ----------------------------------------------------------------- invoices */
 
 /* The one invoice of the list; NULL, and whether there is none at all. */
@@ -285,7 +265,7 @@ hear_answer(HttpNode *self, NodeTalk *talk, const HttpReply *reply, const ClnAns
 		case NODE_IDENTIFY:
 			if (is_first)
 				return hear_identity(self, call, answered->result);
-			hear_configs(call, answered->result);
+			cln_hear_configs(self, call, answered->result);
 			return false;
 		case NODE_CREATE_INVOICE:
 			return hear_created(call, answered, !is_first);

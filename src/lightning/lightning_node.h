@@ -157,7 +157,7 @@ typedef struct NodeIdentity
 	bool		ready;			/* unlocked, synced, can pay and be paid */
 	const char *version;		/* the node's own words, or NULL */
 	int64_t		keeps_seconds;	/* for how long it remembers payments; 0: for ever, or it does not say */
-	const char *warning;		/* what an operator should know of this node or version: static text, or NULL */
+	const char *warning;		/* what an operator should know of this node, its version or its settings, or NULL */
 } NodeIdentity;
 
 /* A line of a list; the judging of what it says is the caller's. */

@@ -41,7 +41,7 @@
 #define INVOICE(status) "{\"label\":\"x\",\"payment_hash\":\"" HASH "\",\"amount_msat\":123456,\"status\":\"" status "\",\"description\":\"d\",\"expires_at\":1795171374,\"created_index\":2,\"bolt11\":\"lnbcrt1open\"}"
 #define INVOICES(entries) "{\"invoices\":[" entries "]}"
 #define INFO(version, more) "{\"id\":\"" NODE_ID "\",\"num_active_channels\":1,\"num_inactive_channels\":0,\"version\":\"" version "\",\"network\":\"regtest\",\"blockheight\":110" more "}"
-#define CONFIGS "{\"configs\":{\"autoclean-succeededpays-age\":{\"value_int\":864000,\"source\":\"cmdline\"},\"autoclean-failedpays-age\":{\"value_int\":3600,\"source\":\"x\"}}}"
+#define CONFIGS "{\"configs\":{\"autoclean-succeededpays-age\":{\"value_int\":864000,\"source\":\"cmdline\"},\"autoclean-failedpays-age\":{\"value_int\":3600,\"source\":\"x\"},\"xpay-slow-mode\":{\"value_bool\":true,\"source\":\"x\"}}}"
 
 static NodeStage stage;
 
@@ -157,7 +157,7 @@ L5_what_broke_on_the_way_is_ambiguous(void **state)
 		{"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 13\r\n\r\n<html></html>", NULL, PEER_CLOSES},
 		{"HTTP/1.1 500 No\r\nContent-Length: 13\r\n\r\n<html></html>", NULL, PEER_CLOSES},
 		{"HTTP/1.1 307 Go\r\nLocation: /v1/xpay\r\nContent-Length: 0\r\n\r\n", NULL, PEER_CLOSES},
-		{"HTTP/1.1 401 No\r\nContent-Length: 39\r\n\r\n{\"code\":1501,\"message\":\"Not permitted\"}\n", NULL, PEER_CLOSES},
+		{"HTTP/1.1 401 No\r\nContent-Length: 39\r\n\r\n{\"code\":1401,\"message\":\"Not permitted\"}\n", NULL, PEER_CLOSES},
 		{"HTTP/1.1 404 No\r\nContent-Length: 43\r\n\r\n{\"code\":-32601,\"message\":\"Unknown command\"}\n", NULL, PEER_CLOSES},
 	};
 

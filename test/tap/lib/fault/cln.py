@@ -62,7 +62,8 @@ def getinfo(params):
 
 
 def listconfigs(params):
-    return {'configs': {'network': {'value_str': 'regtest', 'source': 'cmdline'}}}
+    return {'configs': {'network': {'value_str': 'regtest', 'source': 'cmdline'},
+                        'xpay-slow-mode': {'value_bool': True, 'source': 'cmdline'}}}
 
 
 def invoice(params):
