@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use FaultNode;
+use MIME::Base64;
 use PostgreSQL::Test::Utils;
 use Spark;
 use Test::More;
@@ -128,6 +129,8 @@ $spark->node->start;
 $spark->wait_for_connection;
 shows($id, "('pending', 'in_flight')", 'X25 after a crash, too');
 is($node->asked($held->{payment_hash}), 1, 'L17 and never sent again');
+is($spark->sql("SELECT count(*) FROM spark_ops.reconcile() WHERE kind = 'solvency'"), '0', 'L44 what it holds is still ours: the node lacks nothing');
+is($spark->sql('SELECT in_flight_msat FROM spark_bitcoin.audit'), 3000 * 1000 + 1000, 'and is told to be in flight, with its fee');
 $node->pull('decide', hash => $held->{payment_hash}, status => 'SUCCEEDED');
 shows($id, "('paid', 'succeeded')", 'it is paid when the node says so');
 is($node->begun($held->{payment_hash}), 1, 'once');
@@ -232,12 +235,14 @@ my @broken = qw(empty reset cut garbage_body http_500 http_404 http_502 redirect
 $node->fault(track => $_, hash => $later->{payment_hash}) for @broken;
 $id = withdraw($later);
 $spark->wait_for("SELECT state = 'in_flight' FROM spark.invoice('$id')", undef, $alice);
-for (my $deadline = time() + 120; grep { $_->{hash} && $_->{hash} eq $later->{payment_hash} } @{ $node->pull('pending_faults') // [] };)
+my $left = @broken;
+for (my $deadline = time() + 120; $left && time() < $deadline;)
 {
-	last if time() > $deadline;
+	$left = grep { ($_->{hash} // '') eq $later->{payment_hash} } @{ $node->pull('pending_faults') };
 	$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$id' AND next_look_at > now() + interval '1 second'");
 	select(undef, undef, undef, 0.3);
 }
+is($left, 0, 'L21 every lookup that was to break down did');
 is($spark->as($alice, "SELECT status FROM spark.invoice('$id')"), 'pending', 'L21 a lookup that fails changes nothing');
 $node->pull('decide', hash => $later->{payment_hash}, status => 'FAILED', reason => 'FAILURE_REASON_TIMEOUT');
 $spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$id'");
@@ -263,5 +268,20 @@ my $log = slurp_file($spark->node->logfile);
 unlike($log, qr/PANIC|TRAP|was terminated by signal (?!9)/, 'nothing crashed');
 my $macaroon = unpack('H*', slurp_file($node->folder . '/macaroon'));
 unlike($log, qr/\Q$macaroon\E|canary/, 'X36 the macaroon is not in the log');
+
+# ---- and what nobody may know is written down nowhere: not in a table, not in a message, not in the log of writes
+$id = $spark->as($alice, 'SELECT invoice_id FROM spark.deposit(6000)');
+$spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$id')", undef, $alice);
+my $unpaid_hash = $spark->as($alice, "SELECT payment_hash FROM spark.invoice('$id')");
+my $unpaid = $node->pull('invoice', hash => $unpaid_hash)->{preimage};
+$spark->wait_until_drained;
+$spark->sql('CHECKPOINT');
+isnt(join(' ', $spark->files_with($unpaid_hash)), '', 'the hash of an unpaid invoice is found in what the server has written');
+for ([ 'its preimage', $unpaid ], [ 'the macaroon', $macaroon ])
+{
+	my ($name, $hex) = @$_;
+	my $bytes = pack('H*', $hex);
+	is(join(' ', $spark->files_with($hex, uc($hex), $bytes, encode_base64($bytes, ''))), '', "L41 X36 $name is in no file of the server");
+}
 $spark->stop;
 done_testing();

@@ -138,7 +138,7 @@ S36_L26_a_rejected_one_asked_again_is_a_new_row(void **state)
 }
 
 static void
-S37_requests_that_cannot_be_paid_are_refused(void **state)
+S37_L13_requests_that_cannot_be_paid_are_refused(void **state)
 {
 	BitcoinWorld *self = *state;
 	Withdrawal *withdrawal;
@@ -150,6 +150,21 @@ S37_requests_that_cannot_be_paid_are_refused(void **state)
 	assert_refused(try_withdraw(self, ALICE, "regtest/x/5000/3600/n", &withdrawal), PAYMENT_REFUSED);
 	assert_ok(try_withdraw(self, ALICE, "regtest/x/999/30/o", &withdrawal));
 	assert_int_equal(withdrawal->amount.msat, 999);
+}
+
+static void
+L13_what_runs_out_on_its_way_fails_as_any_other(void **state)
+{
+	BitcoinWorld *self = *state;
+	Uuid		id = withdraw(self, ALICE, "regtest/x/5000/30/o");
+	NodeTask	task;
+
+	hear_accepted(self, id);
+	world_wait(&self->world, 30);
+	assert_false(plan(self, &stored_withdrawal(self, id)->aggregate, &task));
+	assert_int_equal(stored_withdrawal(self, id)->state, WITHDRAWAL_FAILED);
+	assert_string_equal(stored_withdrawal(self, id)->reason, "payment_request_expired");
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 1);
 }
 
 static void
@@ -502,7 +517,8 @@ main(void)
 		WORLD_TEST(L46_what_another_life_of_the_books_may_have_sent_is_looked_up_first),
 		WORLD_TEST(S31_L15_the_hash_is_the_key),
 		WORLD_TEST(S36_L26_a_rejected_one_asked_again_is_a_new_row),
-		WORLD_TEST(S37_requests_that_cannot_be_paid_are_refused),
+		WORLD_TEST(S37_L13_requests_that_cannot_be_paid_are_refused),
+		WORLD_TEST(L13_what_runs_out_on_its_way_fails_as_any_other),
 		WORLD_TEST(a_withdrawal_is_taken_before_the_node_was_ever_met),
 		WORLD_TEST(L14_an_amount_of_the_caller_is_told_to_the_node),
 		WORLD_TEST(S33_a_final_failure_gives_the_reserve_back),

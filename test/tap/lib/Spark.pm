@@ -15,6 +15,7 @@ package Spark;
 use strict;
 use warnings;
 
+use File::Find;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -290,6 +291,16 @@ sub broken_invariants
 {
 	my ($self) = @_;
 	return $self->sql("SELECT coalesce(string_agg(invariant || ': ' || detail, '; '), '') FROM spark_ops.verify() WHERE NOT ok");
+}
+
+# The files of the server that hold any of those bytes: tables, the log of writes, what it says.
+sub files_with
+{
+	my ($self, @bytes) = @_;
+	my ($any, @found) = join('|', map { quotemeta } @bytes);
+
+	find(sub { push @found, $File::Find::name if -f && slurp_file($_) =~ /$any/ }, $self->{node}->data_dir, $self->{node}->logfile);
+	return @found;
 }
 
 sub stop
