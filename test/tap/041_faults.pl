@@ -12,13 +12,12 @@
 use strict;
 use warnings;
 
+use Beside;
 use Campaign;
 use Campaign::Served;
 use Campaign::Simulated;
 use FaultNode;
-use IO::Handle;
 use POSIX ();
-use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $payments = $ENV{SPARK_FAULTS} || 270;
@@ -35,53 +34,10 @@ note("seed $seed, $payments payments; again by SPARK_FAULTS_SEED=$seed SPARK_FAU
 is(join(', ', Campaign::Simulated->forgotten), '', 'no fault of the simulated node is forgotten here');
 is(join(', ', Campaign::Served->forgotten), '', 'nor one of the servers');
 
-# One world in a process of its own, which writes down what it finds.
-sub begin_world
+my @tests;
+for my $number (0 .. $#worlds)
 {
-	my ($number) = @_;
-	my $file = PostgreSQL::Test::Utils::tempdir() . '/tap';
-	my $pid = fork() // die $!;
-
-	return { file => $file, pid => $pid, name => $worlds[$number]->name } if $pid;
-	open(my $tap, '>', $file) or die $!;
-	$tap->autoflush;
-	Test::More->builder->reset;
-	Test::More->builder->$_($tap) for qw(output failure_output todo_output);
-	Campaign->new(world => $worlds[$number], payments => $share, seed => $seed + $number)->run;
-	done_testing();
-	exit(0);
+	push @tests, [ $worlds[$number]->name => sub { Campaign->new(world => $worlds[$number], payments => $share, seed => $seed + $number)->run; } ];
 }
-
-# Its findings as if they were made here.
-sub report
-{
-	my ($world) = @_;
-	my $count = 0;
-
-	for (split(/\n/, -e $world->{file} ? slurp_file($world->{file}) : ''))
-	{
-		if (/^(not )?ok \d+ - (.*)/)
-		{
-			ok(!$1, "$world->{name}: $2");
-			$count++;
-		}
-		note("$world->{name}: $1") if /^# (.+)/;
-	}
-	ok($count > 10 && $world->{status} == 0, "$world->{name}: ran to its end (seed $seed)");
-	return;
-}
-
-my %running;
-for my $number (0 .. $#worlds, (-1) x $at_once)
-{
-	if (keys %running >= $at_once || ($number < 0 && %running))
-	{
-		my $done = waitpid(-1, 0);
-		$running{$done}{status} = $?;
-		report(delete $running{$done});
-	}
-	next if $number < 0;
-	my $world = begin_world($number);
-	$running{ $world->{pid} } = $world;
-}
+Beside::run($at_once, least => 10, tests => \@tests);
 done_testing();

@@ -32,6 +32,7 @@
 #	faults				the names of all that can go wrong here, beside the disasters
 #	played				how often each did: name => count
 #	refresh				brings faults.executed up to now
+#	last_chance			plays what no round had the occasion for
 #	under_way			how many payments have no end there
 #	may_be_late			whether its kind takes its word back: paid after failed
 #	is_believed_late	whether only time makes its "failed" or "not found" a verdict, or ends what waits for it
@@ -175,6 +176,7 @@ sub misfortunes
 	my ($self) = @_;
 	return if !$self->is_long;
 	$self->disaster while grep { !$self->{happened}{$_} } $self->{deck}->names;
+	$self->{world}->last_chance;
 	return;
 }
 
@@ -245,7 +247,8 @@ sub settle
 	my ($self) = @_;
 	my ($spark, $world) = @$self{qw(spark world)};
 
-	# A machine with much else to do takes its time.
+	# A machine with much else to do takes its time; what does not answer within it is asked again much later.
+	$spark->set('spark.lightning_timeout', 10);
 	for (my $deadline = time() + 240; time() < $deadline;)
 	{
 		$world->decide_all;

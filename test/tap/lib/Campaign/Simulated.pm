@@ -248,6 +248,8 @@ sub disasters
 	return map { my $as = $_; ("the node is $as" => sub { $self->befall($as) }) } @conditions;
 }
 
+sub last_chance { return; }
+
 sub refresh { return; }
 
 sub under_way
