@@ -322,6 +322,7 @@ apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, co
 {
 	NodeTrust	trust = trust_in(context, task, standing);
 	ProvenPayment payment = proven_payment(&task->call, work->arena);
+	NodeRecord	record = record_of(&task->call, work->arena);
 	bool		is_doubted;
 
 	TRY(context->withdrawals->has_doubtful(context->withdrawals, work, withdrawal->payment_hash, &is_doubted));
@@ -331,12 +332,12 @@ apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, co
 			withdrawal_earlier_is_unknown(withdrawal, is_doubted, &trust, now);
 			break;
 		case PAYMENT_FAILED:
-			withdrawal_earlier_has_failed(withdrawal, is_doubted, &trust, now);
+			withdrawal_earlier_has_failed(withdrawal, &record, is_doubted, &trust, now);
 			break;
 		case PAYMENT_SUCCEEDED:
 			if (!is_proven(context, withdrawal, &task->call.payment))
 			{
-				withdrawal_earlier_is_open(withdrawal, now);
+				withdrawal_earlier_is_open(withdrawal, &record, now);
 				break;
 			}
 			withdrawal_earlier_was_paid(withdrawal, &payment, now);
@@ -345,7 +346,7 @@ apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, co
 			break;
 		case PAYMENT_PENDING:
 		case PAYMENT_UNAVAILABLE:
-			withdrawal_earlier_is_open(withdrawal, now);
+			withdrawal_earlier_is_open(withdrawal, &record, now);
 			break;
 	}
 	return OK;

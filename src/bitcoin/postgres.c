@@ -259,7 +259,7 @@ insert_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
-/* What was asked for, and what it follows, never changes. */
+/* What was asked for never changes; of what it follows, the node may tell the name of its record later. */
 static Result
 update_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
 {
@@ -269,7 +269,7 @@ update_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 		" failed_at = $8, late = $9, attempt_no = $10, backend = $11, node_id = $12, submitted_at = $13,"
 		" submit_deadline = $14, give_up_seconds = $15, acknowledged_at = $16, node_reference = $17,"
 		" node_words = $18, next_look_at = $19, asked_at = $20, look_count = $21, alarm = $22,"
-		" checked_at = $23, not_found_at = $24, paid_beside = $25, in_doubt = $26"
+		" checked_at = $23, not_found_at = $24, paid_beside = $25, in_doubt = $26, earlier_reference = $27"
 		" WHERE invoice_id = $1 AND version = $2"
 	};
 	const Withdrawal *withdrawal = (const Withdrawal *) aggregate;
@@ -300,6 +300,7 @@ update_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 		param_instant(withdrawal->not_found_at),
 		param_bool(withdrawal->paid_beside),
 		param_bool(withdrawal->in_doubt),
+		param_text(withdrawal->earlier_reference),
 	};
 
 	(void) self;

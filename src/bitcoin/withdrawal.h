@@ -240,11 +240,11 @@ extern void withdrawal_no_answer(Withdrawal *withdrawal, Instant now);
  * is_doubted: of the earlier ones, one is in doubt.
  */
 
-extern void withdrawal_earlier_has_failed(Withdrawal *withdrawal, bool is_doubted,
+extern void withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeRecord *record, bool is_doubted,
 										  const NodeTrust *trust, Instant now);
 extern void withdrawal_earlier_is_unknown(Withdrawal *withdrawal, bool is_doubted,
 										  const NodeTrust *trust, Instant now);
-extern void withdrawal_earlier_is_open(Withdrawal *withdrawal, Instant now);
+extern void withdrawal_earlier_is_open(Withdrawal *withdrawal, const NodeRecord *record, Instant now);
 
 /*
  * It was paid after all: that is the payment which this one asks for, and nothing

@@ -38,6 +38,14 @@ check_again(Withdrawal *withdrawal, Instant believed_from, Instant now)
 		withdrawal->next_look_at = sooner(withdrawal->next_look_at, instant_plus_seconds(believed_from, 1));
 }
 
+/* Should its failure be told once more, it is no word about this one. */
+static void
+remember_earlier(Withdrawal *withdrawal, const NodeRecord *record)
+{
+	if (record->reference != NULL)
+		withdrawal->earlier_reference = record->reference;
+}
+
 static void
 pass_check(Withdrawal *withdrawal, Instant now)
 {
@@ -58,13 +66,15 @@ may_follow(const NodeTrust *trust, bool is_doubted, Instant believed_from)
 }
 
 void
-withdrawal_earlier_has_failed(Withdrawal *withdrawal, bool is_doubted, const NodeTrust *trust, Instant now)
+withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeRecord *record, bool is_doubted,
+							  const NodeTrust *trust, Instant now)
 {
 	Attempt		attempt = attempt_before(withdrawal);
 	Instant		believed_from = failure_is_believed_from(trust, &attempt);
 
 	if (!is_checked(withdrawal))
 		return;
+	remember_earlier(withdrawal, record);
 	if (trust->node_is_known && may_follow(trust, is_doubted, believed_from))
 		pass_check(withdrawal, now);
 	else
@@ -90,10 +100,11 @@ withdrawal_earlier_is_unknown(Withdrawal *withdrawal, bool is_doubted, const Nod
 }
 
 void
-withdrawal_earlier_is_open(Withdrawal *withdrawal, Instant now)
+withdrawal_earlier_is_open(Withdrawal *withdrawal, const NodeRecord *record, Instant now)
 {
 	if (!is_checked(withdrawal))
 		return;
+	remember_earlier(withdrawal, record);
 	withdrawal->not_found_at = INSTANT_NONE;
 	check_again(withdrawal, INSTANT_NONE, now);
 }

@@ -157,6 +157,51 @@ L23_L26_failed_without_proof_it_is_not_paid_again(void **state)
 	}
 }
 
+/* By a clock that is ahead, the failure of the first one looks like this one's. */
+static void
+L24_the_record_that_the_check_saw_fails_no_later_attempt(void **state)
+{
+	static const PaymentAnswer words[] = {PAYMENT_FAILED, PAYMENT_PENDING};
+
+	for (size_t i = 0; i < 2; i++)
+	{
+		BitcoinWorld *self = *state;
+		Withdrawal *first = decided_failed(self);
+		Withdrawal *second = reserved_withdrawal(self, ALICE, OUTSIDE_REQUEST);
+		NodeTask	task;
+
+		/* nobody has heard the name of its record yet */
+		assert_null(stored(self, first)->node_reference);
+		assert_null(stored(self, second)->earlier_reference);
+		world_wait(&self->world, WITHDRAWAL_REST_SECONDS);
+		task = looked_up(self, &stored(self, second)->aggregate);
+		task.call.verdict = words[i];
+		task.call.payment = (NodePayment) {.reference = "7", .created_at = at(self, 100)};
+		answer(self, &task);
+		assert_non_null(stored(self, second)->earlier_reference);
+		assert_string_equal(stored(self, second)->earlier_reference, "7");
+		if (words[i] != PAYMENT_FAILED)
+		{
+			/* nor does it name another one when it is asked again */
+			world_wait(&self->world, 3600 - 2 * WITHDRAWAL_REST_SECONDS);
+			assert_int_equal(asked_and_told(self, second, PAYMENT_NOT_FOUND), NODE_LOOKUP_PAYMENT);
+		}
+		task = submitted(self, stored(self, second));
+		task.call.submit = SUBMIT_AMBIGUOUS;
+		answer(self, &task);
+		task = looked_up(self, &stored(self, second)->aggregate);
+		task.call.verdict = PAYMENT_FAILED;
+		task.call.payment = (NodePayment) {.reference = "7", .created_at = at(self, 9999)};
+		answer(self, &task);
+		assert_int_equal(state_of(self, second), WITHDRAWAL_UNKNOWN);
+		if (i == 0)
+		{
+			world_destroy(&self->world);
+			bitcoin_world_init(self);
+		}
+	}
+}
+
 /* Its reply to the very payment was read to the end: that is a proof of this kind. */
 static void
 L26_what_the_node_itself_has_refused_may_be_tried_again(void **state)
@@ -488,3 +533,4 @@ main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+		WORLD_TEST(L24_the_record_that_the_check_saw_fails_no_later_attempt),
