@@ -177,11 +177,12 @@ RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'spark_bitcoin_decide_payment';
 COMMENT ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint) IS
-'Ends a withdrawal of which the node cannot tell what became of it.
+'Ends a withdrawal by hand: one that hangs at the node, or waits for it.
 
-invoice_id: of a withdrawal in state needs_operator; paid also for in_flight, unknown and failed.
-verdict: paid or failed. Failed gives the reserve back; it is watched for 14 days, should it be paid
-  after all.
+invoice_id: of a withdrawal in state needs_operator; failed also for reserved, of which nothing was
+  sent; paid also for in_flight, unknown and failed.
+verdict: paid or failed. Failed gives the reserve back; what was sent is watched for 14 days, should it
+  be paid after all.
 evidence: what shows it, up to 10,000 bytes.
 reason: why it is decided by hand, 1 to 1,000 bytes. Recorded with who, the state before and the
   evidence.
@@ -226,8 +227,9 @@ The ledger has another mirror account for each node. The old one is not asked an
   still do within 14 days, payments that failed and invoices that were not paid in time, is listed by
   reconcile().
 Returns nothing.
-Errors: SP001 invalid argument; SP009 not installed; SP010 while accounts have money, a withdrawal or the
-  invoice of a deposit is open, or no node is recorded yet.';
+Errors: SP001 invalid argument; SP009 not installed; SP010 while accounts have money, a withdrawal is
+  open or reserved (decide_payment() ends that), the invoice of a deposit is open, or no node is
+  recorded yet.';
 
 REVOKE ALL ON FUNCTION spark_ops.reconcile() FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint) FROM PUBLIC;

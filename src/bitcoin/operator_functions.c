@@ -187,6 +187,17 @@ arg_proof(FunctionCallInfo fcinfo, const Withdrawal *withdrawal)
 	return payment;
 }
 
+/* Of books that are a copy, what waits here may have been sent by the others. */
+static void
+refuse_in_copy(const Withdrawal *withdrawal)
+{
+	const char *paused = why_outside_is_paused();
+
+	if (withdrawal->state == WITHDRAWAL_RESERVED && paused != NULL)
+		refuse_now("Have the worker act again: it looks up at the node what may have been sent.",
+				   "Whether it was sent is not known here: %s.", paused);
+}
+
 Datum
 spark_bitcoin_decide_payment(PG_FUNCTION_ARGS)
 {
@@ -220,10 +231,13 @@ spark_bitcoin_decide_payment(PG_FUNCTION_ARGS)
 		result = withdrawal_decide_paid(withdrawal, &payment, clock_now(work));
 	}
 	else
+	{
+		refuse_in_copy(withdrawal);
 		result = withdrawal_decide_failed(withdrawal, clock_now(work));
+	}
 	if (result.code == RESULT_REFUSED_NOW)
 		refuse_now(is_paid ? "It can be decided while it is in_flight, unknown, needs_operator or failed."
-				   : "It can be called failed only in state needs_operator; before that, the node may still pay it.",
+				   : "It can be called failed in state reserved, as nothing was sent, or needs_operator; in between, the node may pay it.",
 				   "The withdrawal is in state %s.", withdrawal_state_name(before));
 	check(result);
 	tell_withdrawal(work, withdrawal, before);
@@ -284,12 +298,14 @@ static const char *
 why_node_must_stay(void)
 {
 	static Statement statement = {
-		.sql = "SELECT CASE"
-		" WHEN EXISTS (SELECT FROM spark_bitcoin.withdrawals"
-		"   WHERE state IN ('requested', 'reserved', 'submitting', 'in_flight', 'unknown', 'needs_operator'))"
+		.sql = "SELECT coalesce("
+		" (SELECT 'Withdrawal ' || invoice_id || ' is reserved, and was not sent.'"
+		"   FROM spark_bitcoin.withdrawals WHERE state = 'reserved' ORDER BY next_look_at LIMIT 1),"
+		" CASE WHEN EXISTS (SELECT FROM spark_bitcoin.withdrawals"
+		"   WHERE state IN ('requested', 'submitting', 'in_flight', 'unknown', 'needs_operator'))"
 		"  THEN 'A withdrawal is open.'"
 		" WHEN EXISTS (SELECT FROM spark_bitcoin.deposits WHERE state IN ('intent', 'open'))"
-		"  THEN 'The invoice of a deposit is open.' END"
+		"  THEN 'The invoice of a deposit is open.' END)"
 	};
 	Rows		rows = rows_open(&statement, NO_PARAMETERS);
 	const char *why = rows_next(&rows) ? row_text(&rows, 1, context_arena(CurrentMemoryContext)) : NULL;
@@ -353,7 +369,8 @@ spark_bitcoin_change_node(PG_FUNCTION_ARGS)
 		refuse_now("The first node that answers is recorded by itself.", "No node is recorded yet.");
 	why = why_node_must_stay();
 	if (why != NULL)
-		refuse_now("Have everything paid out or moved first; a node's books end with it.", "%s", why);
+		refuse_now("End what is reserved by spark_ops.decide_payment(), and have everything paid out; a node's books end with it.",
+				   "%s", why);
 	change_node(public_key_hex(arena, key), new_id(work), clock_now(work));
 	record_operation((Operation) {
 		.action = "change_node",

@@ -260,7 +260,10 @@ extern void withdrawal_want_look(Withdrawal *withdrawal, Instant now);
 /* With the proof that it was paid: of anything that was sent and is open, or has failed. */
 extern Result withdrawal_decide_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now) MUST_CHECK;
 
-/* That it never will be: only of one that needs an operator. */
+/*
+ * That it never will be: of one that needs an operator, and then it is in doubt;
+ * or of one that is reserved, as nothing of it is with the node.
+ */
 extern Result withdrawal_decide_failed(Withdrawal *withdrawal, Instant now) MUST_CHECK;
 
 /*

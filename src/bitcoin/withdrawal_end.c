@@ -147,10 +147,13 @@ withdrawal_decide_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Ins
 Result
 withdrawal_decide_failed(Withdrawal *withdrawal, Instant now)
 {
-	if (withdrawal->state != WITHDRAWAL_NEEDS_OPERATOR)
+	bool		was_sent = withdrawal->state == WITHDRAWAL_NEEDS_OPERATOR;
+
+	/* Submitting is committed before the first byte: in reserved, nobody has begun to send it. */
+	if (!was_sent && withdrawal->state != WITHDRAWAL_RESERVED)
 		return FAIL(REFUSED_NOW);
 	withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
-	withdrawal->in_doubt = true;
+	withdrawal->in_doubt = was_sent;
 	return OK;
 }
 

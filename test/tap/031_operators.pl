@@ -127,10 +127,29 @@ is(health('breaker') . health('solvency'), 'ft', 'it stays open until an operato
 $spark->sql("SELECT spark_ops.close_breaker('the money is back')");
 $spark->sql("SELECT spark_ops.open_breaker('maintenance')");
 ($waits) = withdraw($alice, 201);
+my ($given_up, $given_up_hash) = withdraw($alice, 202);
+my ($given_back) = withdraw($alice, 203);
 $spark->wait_until_drained;
-shows($waits, "('pending', 'reserved')", 'an operator can open it, too');
+shows($_, "('pending', 'reserved')", 'an operator can open it, too') for $waits, $given_up, $given_back;
+
+# ---- L27: what is reserved was never sent, and an operator can give it back
+my $reserved = $spark->as($alice, 'SELECT reserved_msat FROM spark.balance()');
+my ($refused, $why) = $spark->try_sql("SELECT spark_ops.change_node('$other', 'the node has gone for good')");
+is($refused, 'SP010', 'the node is not changed while something is reserved');
+$spark->sql("SET ROLE operator; SELECT spark_ops.decide_payment('$given_back', 'failed', 'it was not sent', 'the breaker stays open')");
+shows($given_back, "('failed', 'failed')", 'L27 an operator ends one that waits behind the breaker');
+$spark->wait_until_drained;
+is($spark->as($alice, 'SELECT reserved_msat FROM spark.balance()'), $reserved - 213_000, 'and its reserve is back');
+my $session = $spark->node->background_psql('postgres', on_error_stop => 1);
+$session->query_safe("BEGIN; SELECT spark_ops.decide_payment('$given_up', 'failed', 'it was not sent', 'a slow operator')");
 $spark->sql("SELECT spark_ops.close_breaker('done')");
 shows($waits, "('paid', 'succeeded')", 'and close it');
+is($spark->as($alice, "SELECT state FROM spark.invoice('$given_up')"), 'reserved', 'L27 the worker passes by what is being decided');
+$session->query_safe('COMMIT');
+$session->quit;
+shows($given_up, "('failed', 'failed')", 'L27 and never sends it');
+is($spark->sql("SELECT count(*) FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$given_up_hash'")
+	. $spark->sql("SELECT attempt_no FROM spark_bitcoin.withdrawals WHERE invoice_id = '$given_up'"), '00', 'the node has never heard of it');
 
 # ---- L25, E10: a node that changes its word when the user has asked again
 my ($first, $hash, $request) = withdraw($bob, 300, 'flip', '"after_s": 20, "call": 1');
@@ -163,7 +182,7 @@ shows($hangs, "('failed', 'failed')", 'the operator calls it failed');
 $spark->wait_until_drained;
 is($spark->as($alice, 'SELECT reserved_msat FROM spark.balance()'), '0', 'and the reserve is back');
 is($spark->sql("SELECT operator || '|' || reason || '|' || (after ->> 'verdict') || '|' || (after ->> 'evidence') || '|' || (before ->> 'state')"
-	. " FROM spark_common.operator_log WHERE action = 'decide_payment'"),
+	. " FROM spark_common.operator_log WHERE action = 'decide_payment' AND message_id = '$hangs'"),
 	'operator|the payee has nothing|failed|the channel was closed in block 900000|needs_operator', 'recorded with verdict, evidence and reason');
 $spark->sql("SELECT spark_simulator.script('$hanging_hash', 'succeed')");
 shows($hangs, "('paid', 'succeeded')", 'L25 paid after all it is booked as late');
@@ -253,12 +272,14 @@ $spark->wait_for("SELECT NOT ok AND detail LIKE 'another node%' FROM spark_ops.n
 $spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$doubted'");
 shows($doubted, "('pending', 'needs_operator')", 'another node answers', $carol);
 $spark->sql("SELECT spark_ops.decide_payment('$doubted', 'failed', 'the node has gone', 'it will not come back')");
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, node_reference = NULL WHERE invoice_id = '$doubted'");
 $spark->sql("UPDATE spark_bitcoin.node SET node_id = '$real'");
 my $once_more = $spark->as($carol, "SELECT invoice_id FROM spark.withdraw('$doubted_request')");
 shows($once_more, "('pending', 'reserved')", 'and the first one is back when it is asked for again', $carol);
 $spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$once_more'");
 $spark->wait_for("SELECT look_count > 2 OR attempt_no > 0 FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'");
 is($spark->sql("SELECT attempt_no FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'"), '0', 'L26 it is asked what became of it, and nothing is sent');
+isnt($spark->sql("SELECT earlier_reference FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'"), '', 'L24 and the name of the record that the node told is written down');
 $spark->sql("SELECT spark_simulator.script('$doubted_hash', 'succeed')");
 shows($once_more, "('paid', 'succeeded')", 'L26 what is made late is what was asked for again', $carol);
 is($spark->sql("SELECT count(*) FROM spark_simulator.payments() WHERE payment_hash = '$doubted_hash'"), '1', 'once');
@@ -272,14 +293,12 @@ my $erin = $spark->sign_up('erin');
 $spark->fund($erin, 10_000);
 my ($within) = withdraw($erin, 100);
 shows($within, "('paid', 'succeeded')", 'T16 within the limit of a day it is paid', $erin);
-$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, node_reference = NULL WHERE invoice_id = '$doubted'");
 my ($over) = withdraw($erin, 1450);
 shows($over, "('rejected', 'rejected')", 'T16 what goes beyond it is rejected', $erin);
 is($spark->as($erin, "SELECT reason FROM spark.invoice('$over')"), 'limit_exceeded', 'with its reason');
 $spark->set('spark.daily_limit_account', 0);
 $spark->set('spark.daily_limit_all', 1);
 $spark->wait_for("SELECT current_setting('spark.daily_limit_all') = '1'");
-isnt($spark->sql("SELECT earlier_reference FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'"), '', 'L24 and the name of the record that the node told is written down');
 ($over) = withdraw($carol, 1);
 shows($over, "('rejected', 'rejected')", 'T16 and beyond the limit of all', $carol);
 $spark->set('spark.daily_limit_all', 0);
@@ -302,6 +321,9 @@ is(reconcile(), 'solvency|', 'L44 what the operator owes is what the node lacks'
 
 # ---- L46: books that are a copy, and have forgotten a payment
 $spark->sql("SELECT spark_ops.pause_outside('restored')");
+my ($copied) = withdraw($carol, 53);
+shows($copied, "('pending', 'reserved')", 'L46 in a copy it looks as if nothing was sent', $carol);
+is(($spark->try_sql("SELECT spark_ops.decide_payment('$copied', 'failed', 'reserved', 'in vain')"))[0], 'SP010', 'L46 which nobody gives back');
 $spark->sql("INSERT INTO spark_bitcoin.simulator_payments (payment_hash, attempt, amount_msat, max_fee_msat, memo, called_at, refusals,"
 	. " created_at, bound_at, closed, succeeded, ended_at, fee_msat, failure)"
 	. " VALUES ('$foreign', 1, 1000, 0, '', now(), 0, now(), now(), true, true, now(), 0, 'none')");
@@ -311,7 +333,7 @@ $spark->wait_for("SELECT is_open FROM spark_bitcoin.breaker", 'L46 a copy that h
 shows($gap, "('pending', 'reserved')", 'what is asked for waits', $carol);
 $spark->sql("DELETE FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$foreign'");
 $spark->sql("SELECT spark_ops.close_breaker('the payment is known')");
-shows($gap, "('paid', 'succeeded')", 'L46 until an operator has looked', $carol);
+shows($_, "('paid', 'succeeded')", 'L46 until an operator has looked', $carol) for $gap, $copied;
 $spark->sql("SELECT spark_ops.pause_outside('restored'); SELECT spark_ops.resume_outside('restored')");
 ($gap) = withdraw($carol, 52);
 shows($gap, "('paid', 'succeeded')", 'L46 one that has forgotten nothing pays when that is known', $carol);

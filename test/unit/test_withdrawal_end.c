@@ -475,8 +475,20 @@ an_operator_decides_what_no_node_can_tell(void **state)
 	ProvenPayment proof = {.preimage = "preimage", .fee = AMOUNT_MSAT(7)};
 	Withdrawal	other;
 
-	/* failed only where nobody is left to ask */
-	assert_refused(withdrawal_decide_failed(&withdrawal, now_of(self)), REFUSED_NOW);
+	/* failed only where nobody is left to ask, or nobody was */
+	for (int i = 0; i < WITHDRAWAL_STATE_COUNT; i++)
+	{
+		other = withdrawal;
+		other.state = (WithdrawalState) i;
+		if (i == WITHDRAWAL_NEEDS_OPERATOR || i == WITHDRAWAL_RESERVED)
+		{
+			assert_ok(withdrawal_decide_failed(&other, now_of(self)));
+			assert_int_equal(other.state, WITHDRAWAL_FAILED);
+			assert_int_equal(other.in_doubt, i == WITHDRAWAL_NEEDS_OPERATOR);
+		}
+		else
+			assert_refused(withdrawal_decide_failed(&other, now_of(self)), REFUSED_NOW);
+	}
 	withdrawal.state = WITHDRAWAL_NEEDS_OPERATOR;
 	other = withdrawal;
 	assert_ok(withdrawal_decide_failed(&withdrawal, now_of(self)));
@@ -492,6 +504,35 @@ an_operator_decides_what_no_node_can_tell(void **state)
 	/* what is being sent is its submitter's */
 	other.state = WITHDRAWAL_SUBMITTING;
 	assert_refused(withdrawal_decide_paid(&other, &proof, now_of(self)), REFUSED_NOW);
+}
+
+/* Given up while the worker asks what became of the earlier one, or after a try that never left. */
+static void
+L27_what_is_reserved_ends_by_an_operator_whatever_is_under_way(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *second = asked_again(self);
+	Withdrawal	given_up = *second;
+	NodeTask	task = looked_up(self, &second->aggregate);
+	UnitOfWork *work = world_work(&self->world, NULL);
+	Aggregate  *found;
+
+	assert_ok(unit_of_work_find(work, &self->withdrawals.port.repository, second->aggregate.id, &found));
+	assert_ok(withdrawal_decide_failed((Withdrawal *) found, now_of(self)));
+	assert_ok(unit_of_work_complete(work));
+	assert_true(instant_is_none(stored(self, second)->next_look_at));
+	task.call.verdict = PAYMENT_FAILED;
+	answer(self, &task);
+	assert_int_equal(state_of(self, second), WITHDRAWAL_FAILED);
+	assert_false(plan(self, &stored(self, second)->aggregate, &task));
+	/* an answer to the try before is none any more */
+	withdrawal_submit(&given_up, &self->nodes.node, now_of(self), 10, 60, 15);
+	withdrawal_not_sent(&given_up, given_up.attempt_no, now_of(self));
+	assert_ok(withdrawal_decide_failed(&given_up, now_of(self)));
+	withdrawal_acknowledged(&given_up, given_up.attempt_no, now_of(self));
+	withdrawal_submit(&given_up, &self->nodes.node, now_of(self), 10, 60, 15);
+	assert_int_equal(given_up.state, WITHDRAWAL_FAILED);
+	assert_int_equal(given_up.attempt_no, 1);
 }
 
 static void
@@ -517,6 +558,7 @@ main(void)
 		WORLD_TEST(L26_the_node_is_asked_before_a_hash_is_paid_again),
 		WORLD_TEST(L26_a_node_that_pays_twice_must_know_that_the_first_is_dead),
 		WORLD_TEST(L23_L26_failed_without_proof_it_is_not_paid_again),
+		WORLD_TEST(L24_the_record_that_the_check_saw_fails_no_later_attempt),
 		WORLD_TEST(L26_what_the_node_itself_has_refused_may_be_tried_again),
 		WORLD_TEST(L26_what_was_seen_under_way_again_is_in_doubt),
 		WORLD_TEST(L26_what_was_paid_meanwhile_is_not_paid_again),
@@ -528,9 +570,9 @@ main(void)
 		WORLD_TEST(L11_another_node_decides_nothing_but_by_proof),
 		WORLD_TEST(L44_nothing_is_paid_while_it_is_stopped),
 		WORLD_TEST(an_operator_decides_what_no_node_can_tell),
+		WORLD_TEST(L27_what_is_reserved_ends_by_an_operator_whatever_is_under_way),
 		WORLD_TEST(L25_the_second_payment_of_a_hash_is_booked_as_a_late_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-		WORLD_TEST(L24_the_record_that_the_check_saw_fails_no_later_attempt),
