@@ -13,7 +13,7 @@
 #include "postgres/errors.h"
 #include "postgres/operators/operator_log.h"
 #include "postgres/ownership.h"
-#include "postgres/counts/pending_counts.h"
+#include "postgres/counts/waiting.h"
 #include "postgres/bus/place.h"
 #include "postgres/statement.h"
 #include "postgres/workers/wakeup.h"
@@ -72,7 +72,7 @@ static void
 end(Operation operation)
 {
 	record_operation(operation);
-	waiting_is_unknown_at_commit(operation.consumer);
+	note_why_stopped(operation.consumer);
 	wake_dispatchers_at_commit();
 }
 

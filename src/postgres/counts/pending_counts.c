@@ -24,6 +24,7 @@ typedef enum PendingAct
 	PENDING_HANDLED,
 	PENDING_WAITING_IS,
 	PENDING_WAITING_GROWS,
+	PENDING_STOPPED,
 	PENDING_UNKNOWN,
 	PENDING_ALL_UNKNOWN,
 	PENDING_GONE
@@ -38,6 +39,7 @@ typedef struct PendingCount
 	WaitingCount waiting;
 	int64		handled;
 	const HandlerTimes *times;	/* of that, in memory of the transaction */
+	const char *stopped;		/* there as well, clipped */
 } PendingCount;
 
 static PendingCount *pending;
@@ -84,6 +86,16 @@ void
 waiting_grows_at_commit(uint64 consumer, int lane, const WaitingCount *by)
 {
 	add_pending(PENDING_WAITING_GROWS, consumer, lane)->waiting = *by;
+}
+
+void
+consumer_is_stopped_at_commit(const char *consumer, const char *why)
+{
+	size_t		size = sizeof(((ConsumerCounters *) NULL)->stopped);
+	char	   *clipped = MemoryContextAlloc(TopTransactionContext, size);
+
+	copy_clipped(clipped, size, why != NULL ? why : "");
+	add_pending(PENDING_STOPPED, consumer_key(consumer), 0)->stopped = clipped;
 }
 
 void
@@ -146,6 +158,17 @@ apply_waiting(const PendingCount *entry)
 }
 
 static void
+apply_stopped(const PendingCount *entry)
+{
+	CounterSlot *slot = take_counter_slot(entry->consumer, true);
+
+	if (slot == NULL)
+		return;
+	strcpy(slot->counters.stopped, entry->stopped);
+	let_counter_slot_go();
+}
+
+static void
 apply(const PendingCount *entry)
 {
 	switch (entry->act)
@@ -156,6 +179,9 @@ apply(const PendingCount *entry)
 		case PENDING_WAITING_IS:
 		case PENDING_WAITING_GROWS:
 			apply_waiting(entry);
+			break;
+		case PENDING_STOPPED:
+			apply_stopped(entry);
 			break;
 		case PENDING_UNKNOWN:
 			make_unknown_of(entry->consumer);
@@ -193,6 +219,7 @@ prepare_pending_counts(void)
 				break;
 			case PENDING_WAITING_IS:
 			case PENDING_WAITING_GROWS:
+			case PENDING_STOPPED:
 			case PENDING_UNKNOWN:
 			case PENDING_GONE:
 				make_unknown_of(pending[i].consumer);

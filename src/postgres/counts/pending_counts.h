@@ -17,6 +17,9 @@ extern void handled_at_commit(uint64 consumer, int lane, int64 handled, const Ha
 extern void waiting_is_at_commit(uint64 consumer, int lane, const WaitingCount *count);
 extern void waiting_grows_at_commit(uint64 consumer, int lane, const WaitingCount *by);
 
+/* It is stopped for that reason; NULL: it goes on.  What waits for it stays as it is. */
+extern void consumer_is_stopped_at_commit(const char *consumer, const char *why);
+
 /* What waits for it is unknown, until it is counted anew: in all lanes. */
 extern void waiting_is_unknown_at_commit(const char *consumer);
 

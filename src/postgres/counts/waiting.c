@@ -146,11 +146,11 @@ waiting_for(List *listeners, int lanes, Arena *arena)
 }
 
 static const char *
-read_why_stopped(const Listener *listener)
+read_why_stopped(const char *consumer)
 {
-	const char *why = why_operator_paused(listener->name);
+	const char *why = why_operator_paused(consumer);
 
-	if (why == NULL && listener->context == NULL && is_detached(listener->name))
+	if (why == NULL && is_detached(consumer))
 		why = "it is detached, as it kept the log from being emptied: mend it, and call spark_ops.resync()";
 	return why;
 }
@@ -164,40 +164,50 @@ why_stopped(const Listener *listener)
 	bool		is_counted;
 
 	if (slot == NULL)
-		return read_why_stopped(listener);
+		return read_why_stopped(listener->name);
 	/* Of all lanes, or of none: any of them will do. */
 	is_counted = OidIsValid(table) && slot->waiting[0].table == table;
 	strcpy(why, slot->counters.stopped);
 	let_counter_slot_go();
 	if (!is_counted)
-		return read_why_stopped(listener);
+		return read_why_stopped(listener->name);
 	return why[0] != '\0' ? pstrdup(why) : NULL;
 }
 
 /* ----------------------------------------------------------------- counting */
 
 static void
-note_stopped(const Listener *listener, int lane)
+note_last_error(const Listener *listener, int lane)
 {
-	const char *why = read_why_stopped(listener);
 	Rows		rows = rows_open(&read_last_error, PARAMETERS(param_text(listener->name), param_int(lane)));
 	const char *error = rows_next(&rows) ? row_text(&rows, 1, context_arena(CurTransactionContext)) : NULL;
-	ConsumerCounters clipped;
+	char		clipped[sizeof(((ConsumerCounters *) NULL)->last_error)];
 	CounterSlot *slot;
 
 	rows_close(&rows);
-	copy_clipped(clipped.stopped, sizeof(clipped.stopped), why != NULL ? why : "");
-	copy_clipped(clipped.last_error, sizeof(clipped.last_error), error != NULL ? error : "");
+	copy_clipped(clipped, sizeof(clipped), error != NULL ? error : "");
 	slot = take_counter_slot(consumer_key(listener->name), true);
 	if (slot == NULL)
 		return;
-	strcpy(slot->counters.stopped, clipped.stopped);
 	if (slot->counters.last_error[0] == '\0')
-		strcpy(slot->counters.last_error, clipped.last_error);
+		strcpy(slot->counters.last_error, clipped);
 	let_counter_slot_go();
 }
 
-/* What was prepared and has ended: what it has emitted is there now, and counts, or never will be. */
+/* What this transaction itself has done is seen, and what was done before it got the places. */
+void
+note_why_stopped(const char *consumer)
+{
+	if (!is_counting())
+		return;
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	consumer_is_stopped_at_commit(consumer, read_why_stopped(consumer));
+	PopActiveSnapshot();
+}
+
+/* What was prepared has ended: what it has emitted is there now, or never will be. */
+>>>>>>> 03e8b09 (Tell of a pause at its commit instead of counting anew what waits)
 static void
 settle_what_ended(void)
 {
@@ -244,7 +254,8 @@ waiting_count(const Listener *listener, int lane, bool has_cursor)
 	if (has_cursor)
 		count.passed = emitted - cursor_lag(listener, lane, arena, &count.since);
 	read_parked(listener->name, lane, &count.parked, &count.dead, &count.blocked);
-	note_stopped(listener, lane);
+	note_last_error(listener, lane);
+	note_why_stopped(listener->name);
 	(void) pressure_of(lane);
 	PopActiveSnapshot();
 	settle_what_ended();

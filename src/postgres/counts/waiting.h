@@ -38,6 +38,9 @@ extern Waiting *waiting_for(List *listeners, int lanes, Arena *arena);
 /* Who has paused it, or that it is detached; NULL: nobody, it is not. */
 extern const char *why_stopped(const Listener *listener);
 
+/* That may have changed: it is told of once the transaction has committed. */
+extern void note_why_stopped(const char *consumer);
+
 /* Nobody has counted it, or it has become unknown.  Also outside of transactions. */
 extern bool waiting_must_be_counted(const char *consumer, int lane);
 
