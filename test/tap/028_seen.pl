@@ -119,11 +119,22 @@ END_OF_SQL
 my $told = "SELECT string_agg(format('%s/%s: %s %s %s %s', consumer, lane, lag_messages, parked, dead, blocked_keys), ', ' ORDER BY consumer, lane)"
 	. ' FROM spark_ops.bus_status() WHERE consumer IN (SELECT consumer FROM spark_common.subscription)';
 
+# Between the two questions a consumer that is not paused may have handled something.
+sub agrees
+{
+	my ($name) = @_;
+	my $deadline = time() + 60;
+	my ($is_told, $is_true);
+
+	do { ($is_told, $is_true) = ($spark->sql($told), $spark->sql($truth)) } while ($is_told ne $is_true && time() < $deadline);
+	return is($is_told, $is_true, $name);
+}
+
 sub tells_the_truth
 {
 	my ($name) = @_;
 	reads_nothing("X49 $name: nothing is read");
-	return is($spark->sql($told), $spark->sql($truth), "X49 $name: bus_status() tells what the tables hold");
+	return agrees("X49 $name: bus_status() tells what the tables hold");
 }
 
 $spark->sql("SELECT spark_ops.pause_consumer('new1', 'let it wait')");
@@ -167,12 +178,12 @@ tells_the_truth('after random work');
 $bus->author("SELECT count(spark_bus.emit('shop.lame', gen_random_uuid(), '{\"n\": 1}')) FROM generate_series(1, 50)");
 tells_the_truth('with messages that wait');
 $bus->author("BEGIN; SELECT " . $bus->emission('shop.lame', 3, 1) . "; PREPARE TRANSACTION 'later'");
-is($spark->sql($told), $spark->sql($truth), 'X49 a prepared transaction changes nothing');
+agrees('X49 a prepared transaction changes nothing');
 $spark->set('spark.snapshot_max_age', 1);
 health_says('snapshot', 'false', 'held by prepared later for \\d+ s, \\d+ transactions ago$', 'B45 but health names it as the holder of the oldest snapshot');
 $spark->set('spark.snapshot_max_age', 3600);
 $bus->author("COMMIT PREPARED 'later'");
-is($spark->sql($told), $spark->sql($truth), 'X49 until it is committed');
+agrees('X49 until it is committed');
 tells_the_truth('and from then on');
 
 # Three hundred of them, some with savepoints, one with more types than are kept of one.
@@ -192,12 +203,12 @@ $bus->author("BEGIN; SELECT count(spark_bus.emit('shop.kind' || n, gen_random_uu
 	. $bus->emission('shop.lame', 3, 1) . "; PREPARE TRANSACTION 'kinds'");
 tells_the_truth('with 301 prepared transactions');
 end_prepared('COMMIT', 1 .. 100);
-is($spark->sql($told), $spark->sql($truth), 'X49 a hundred are committed');
+agrees('X49 a hundred are committed');
 is(read_by('bus_status'), '', 'X49 and nothing is read for that');
 end_prepared('ROLLBACK', 101 .. 150);
 tells_the_truth('and fifty rolled back');
 $spark->sql("COMMIT PREPARED 'kinds'");
-is($spark->sql($told), $spark->sql($truth), 'X49 one of many types is committed');
+agrees('X49 one of many types is committed');
 tells_the_truth('and is counted');
 
 # A crash takes all of it.
@@ -206,7 +217,7 @@ kill 'KILL', $victim->query_safe('SELECT pg_backend_pid()');
 $spark->wait_for_success("SELECT count(*) FROM spark_ops.bus_status()", 'the server is back');
 tells_the_truth('after a crash');
 end_prepared('COMMIT', 151 .. 250);
-is($spark->sql($told), $spark->sql($truth), 'X49 a hundred that were prepared before it are committed');
+agrees('X49 a hundred that were prepared before it are committed');
 is(read_by('bus_status'), '', 'X49 and nothing is read for those');
 end_prepared('ROLLBACK', 251 .. 300);
 tells_the_truth('and the last of them rolled back');

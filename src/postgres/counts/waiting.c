@@ -206,8 +206,7 @@ note_why_stopped(const char *consumer)
 	PopActiveSnapshot();
 }
 
-/* What was prepared has ended: what it has emitted is there now, or never will be. */
->>>>>>> 03e8b09 (Tell of a pause at its commit instead of counting anew what waits)
+/* What was prepared has ended: what it has emitted is there now, and counts, or never will be. */
 static void
 settle_what_ended(void)
 {
