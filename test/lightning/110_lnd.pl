@@ -120,6 +120,10 @@ $hub->comes($alice, $_, 'pending', 'in_flight', 'a held payment is pending') for
 $spark->wait_for("SELECT submitted_at < now() - interval '6 seconds' FROM spark_bitcoin.withdrawals WHERE invoice_id = '$other'");
 is($hub->shown($alice, $_, 'status'), 'pending', 'L5 and stays so past every timeout') for $id, $other;
 is($hub->balance($alice) =~ /\|([0-9]+)$/ && $1 >= 11_000_000, 1, 'with its money reserved');
+is($spark->sql("SELECT count(*) FROM spark_ops.reconcile() WHERE kind = 'solvency'"), '0', 'L44 what is held is still ours: the node lacks nothing');
+my $in_flight = $spark->sql('SELECT in_flight_msat FROM spark_bitcoin.audit');
+is($in_flight, $nodes->lncli('first', 'channelbalance')->{unsettled_remote_balance}{msat}, 'as LND says what has left its side and not arrived');
+ok($in_flight >= 11_000_000 && $in_flight <= 11_000_000 + 200_000, 'which is both amounts with their fees');
 my ($meanwhile) = $hub->withdraw($alice, ($hub->outside('second', 11))[0]);
 $hub->comes($alice, $meanwhile, 'paid', 'succeeded', 'others are paid meanwhile');
 $nodes->lncli('third', 'settleinvoice', $preimage);
