@@ -90,7 +90,7 @@ build/tables.bc: build/tables.c src/postgres/tables.h
 
 spark.so: src/exports.map
 
--include $(wildcard build/*.d build/*/*.d)
+-include $(wildcard $(OBJS:.o=.d))
 
 # Written only when the content differs, so that a file that was taken away
 # counts as a change and an unchanged one rebuilds nothing.
