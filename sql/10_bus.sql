@@ -41,7 +41,8 @@ aggregate_id: the key; messages of one key are handled in their order.
 payload: an object, of at most 1 MiB.
 aggregate_type: what the key is an id of; NULL: the words before the dot.
 deliver_at: when it is due; NULL or a time that has passed: now. Among those of its key it has its place
-  from the moment when it is due. A handler may emit its own message again for later, for ever.
+  from the moment when it is due. A handler may emit its own message again for ever, if it is due no
+  sooner than in a minute; what is due sooner counts as a hop (spark.max_depth).
 Returns the id of the message. It takes effect when the caller commits, and not at all if he does not.
 Errors: SP001 invalid argument; SP004 a message of spark''s own contexts, unless by a superuser;
   SP008 the log is full; SP009 not installed; SP010 more than one transaction may emit

@@ -21,7 +21,7 @@ Returns a row a consumer and lane. lag_messages: what it wants and has not handl
   paused_why: why it waits, else NULL; blocked_keys: keys that a failed message shuts.
   All of it is of one moment, and from shared memory: no row of the log or of what is parked is read.
   Where nothing is counted (spark not preloaded, no worker has looked yet, a prepared transaction has
-  emitted), what waits is read from the tables.
+  handled messages), what waits is read from the tables.
 Errors: SP009 not installed.';
 
 CREATE FUNCTION spark_ops.dead_letters(limit_ int DEFAULT 100, of_consumer text DEFAULT NULL, after uuid DEFAULT NULL)

@@ -24,17 +24,17 @@ CREATE FUNCTION again(m spark_bus.message) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE n int := ((m).payload->>'number')::int;
 BEGIN
 	INSERT INTO public.rung (number, wanted) VALUES (n, clock_timestamp());
-	IF n < 12 THEN
-		PERFORM spark_bus.emit('shop.again', (m).aggregate_id, jsonb_build_object('number', n + 1),
-			deliver_at => clock_timestamp() + interval '20 ms');
-	END IF;
+	FOR i IN 1 .. CASE (m).type WHEN 'shop.twice' THEN 2 ELSE 1 END LOOP
+		PERFORM spark_bus.emit((m).type, gen_random_uuid(), jsonb_build_object('number', n + 1),
+			deliver_at => clock_timestamp() + CASE (m).type WHEN 'shop.daily' THEN interval '1 day' ELSE interval '10 ms' END);
+	END LOOP;
 END $$;
 CREATE FUNCTION ring_at(n int, due timestamptz) RETURNS uuid LANGUAGE sql AS $$
 	SELECT spark_bus.emit('shop.alarm', '018f0000-0000-7000-8000-000000000001', jsonb_build_object('number', n, 'wanted', due), deliver_at => due)
 $$;
 SET ROLE author;
 SELECT spark_bus.subscribe('bell', 'shop.alarm', 'public.ring');
-SELECT spark_bus.subscribe('bell', 'shop.again', 'public.again');
+SELECT spark_bus.subscribe('bell', 'shop.' || type, 'public.again') FROM unnest('{again,twice,daily}'::text[]) type;
 END
 
 my $as_author = 'SET ROLE author; ';
@@ -72,10 +72,29 @@ $slow->query_safe('COMMIT');
 $slow->quit;
 $spark->wait_for('SELECT count(*) = 1 FROM rung WHERE number = 200', 'B39 and the late one, too');
 
-# ---- A handler that calls itself back goes on for ever
-$spark->sql("$as_author SELECT spark_bus.emit('shop.again', gen_random_uuid(), '{\"number\": 1}')");
-# The first twelve of before are there, too.
-$spark->wait_for('SELECT count(*) = 2 FROM rung WHERE number = 12', 'a message may beget its successor more often than spark.max_depth');
+# ---- A handler that calls itself back soon is contained, as if it were at once
+my $times = sub { return $spark->sql('SELECT count(*) FROM rung WHERE number = ' . $_[0]) };
+sub dead
+{
+	return "(SELECT count(*) FROM spark_ops.dead_letters(1000) WHERE payload->>'number' LIKE '$_[0]')";
+}
+$spark->sql("$as_author SELECT spark_bus.emit('shop.again', gen_random_uuid(), '{\"number\": 3000}')");
+$spark->wait_for('SELECT ' . dead('3006') . ' = 1', 'B22 a message that begets its successor a moment later is dead after spark.max_depth hops');
+is(join(' ', map { $times->($_) } 3000 .. 3006), '1 1 1 1 1 1 0', 'B22 and until then each is handled, and no further one');
+$spark->sql("$as_author SELECT spark_bus.emit('shop.twice', gen_random_uuid(), '{\"number\": 4000}')");
+$spark->wait_for('SELECT ' . dead('4006') . ' = 64', 'B22 one that begets two of them ends so, too');
+is(join(' ', map { $times->($_) } 4000 .. 4006), '1 2 4 8 16 32 0', 'B22 having doubled that often');
+is($spark->sql('SELECT count(*) FROM spark_common.delayed'), '0', 'B22 and nothing is left');
+$spark->sql("SELECT spark_ops.drop_dead_letter(message_id, consumer, 'seen') FROM spark_ops.dead_letters(1000)");
+# But one that waits for long may go on for ever: its day is over when the test says so.
+$spark->sql("$as_author SELECT spark_bus.emit('shop.daily', gen_random_uuid(), '{\"number\": 5000}')");
+for my $day (5001 .. 5008)
+{
+	$spark->wait_for("SELECT count(*) = 1 FROM spark_common.delayed WHERE payload->>'number' = '$day'");
+	$spark->sql("UPDATE spark_common.delayed SET due = now() WHERE payload->>'number' = '$day'");
+}
+$spark->wait_for('SELECT count(*) = 9 FROM rung WHERE number BETWEEN 5000 AND 5008', 'B22 a timer that waits a minute or longer goes on, oftener than spark.max_depth');
+$spark->sql('DELETE FROM spark_common.delayed');
 
 # ---- Beside a context that waits for a lock of somebody: another worker moves what is due
 my $rude = $spark->node->background_psql('postgres', on_error_stop => 1);
@@ -118,7 +137,7 @@ $spark->sql("$as_author SELECT spark_bus.unsubscribe('mule', 'shop.load')");
 # ---- By hand: rolled back, they are due again
 $spark->serve('');
 $spark->sql("INSERT INTO spark_common.delayed SELECT gen_random_uuid(), now() - n * interval '1 hour', 'shop', gen_random_uuid(), 'shop.alarm',"
-	. " jsonb_build_object('number', 1600 + n, 'wanted', now()), 1, gen_random_uuid(), NULL, NULL, 'author', now() FROM generate_series(1, 2) n");
+	. " jsonb_build_object('number', 1600 + n, 'wanted', now()), 1, gen_random_uuid(), NULL, NULL, 0, 'author', now() FROM generate_series(1, 2) n");
 is($spark->sql('BEGIN; SELECT spark_bus.dispatch(); ROLLBACK; SELECT spark_bus.dispatch(); SELECT spark_bus.dispatch()'), "2\n2\n2", 'what is rolled back is still due, however long it has been');
 is($spark->sql('SELECT count(*) FROM rung WHERE number IN (1601, 1602)'), '2', 'and comes');
 $spark->sql("$as_author SELECT ring_at(2000, clock_timestamp() + interval '50 ms')");

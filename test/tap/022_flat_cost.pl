@@ -61,7 +61,7 @@ sub waiting
 {
 	my ($count, $due) = @_;
 	return "INSERT INTO spark_common.delayed SELECT gen_random_uuid(), $due + n * interval '1 s', 'shop', gen_random_uuid(), 'shop.alarm',"
-	  . " '{}', 1, gen_random_uuid(), NULL, NULL, 'author', now() FROM generate_series(1, $count) AS n";
+	  . " '{}', 1, gen_random_uuid(), NULL, NULL, 0, 'author', now() FROM generate_series(1, $count) AS n";
 }
 my $due = waiting(10, "now() - interval '1 hour'");
 

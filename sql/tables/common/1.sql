@@ -216,6 +216,7 @@ CREATE TABLE spark_common.delayed (
 	correlationid uuid NOT NULL,
 	causationid uuid,
 	traceparent text,
+	depth int2 NOT NULL,
 	emitted_by text NOT NULL,
 	created_at timestamptz NOT NULL
 );

@@ -32,6 +32,7 @@ PG_FUNCTION_INFO_V1(spark_bus_dispatch);
 
 #define MAX_TYPE_LENGTH 255
 #define DUE_AT_ONCE 1000
+#define LONG_DELAY_SECONDS 60
 #define MAX_PAYLOAD_BYTES (1024 * 1024)
 
 /* Only the owner reads the tables, and an author is not the owner. */
@@ -115,6 +116,18 @@ arg_deliver_at(FunctionCallInfo fcinfo, int number, Instant now)
 	return instant_before(now, instant) ? instant : INSTANT_NONE;
 }
 
+/*
+ * Hops since the outside cause.  One that waits long is a cause of its own, so it
+ * may call itself back for ever; one that hardly waits could run away.
+ */
+static int
+depth_behind(const Message *cause, Instant now, Instant due)
+{
+	if (cause == NULL || (!instant_is_none(due) && !instant_before(due, instant_plus_seconds(now, LONG_DELAY_SECONDS))))
+		return 0;
+	return cause->depth + 1;
+}
+
 Datum
 spark_bus_emit(PG_FUNCTION_ARGS)
 {
@@ -143,8 +156,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 		.schema_version = 1,
 		.causation_id = cause != NULL ? cause->id : UUID_NIL,
 		.traceparent = cause != NULL ? cause->traceparent : request_traceparent(),
-		/* One that waits cannot run away: it may call itself back for ever. */
-		.depth = cause != NULL && !is_delayed ? cause->depth + 1 : 0,
+		.depth = depth_behind(cause, clock_now(work), due),
 		.created_at = clock_now(work),
 	};
 	message.correlation_id = cause != NULL ? cause->correlation_id : message.id;

@@ -33,8 +33,8 @@ static bool leaves_late_ones;	/* to others */
 
 static Statement insert_delayed = {
 	.sql = "INSERT INTO spark_common.delayed (id, due, aggregatetype, aggregateid, type, payload, schemaversion,"
-	" correlationid, causationid, traceparent, emitted_by, created_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"};
+	" correlationid, causationid, traceparent, depth, emitted_by, created_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::int2, $12, $13)"};
 
 static Statement find_delayed = {
 	.sql = "SELECT emitted_by FROM spark_common.delayed WHERE id = $1 FOR UPDATE"};
@@ -46,8 +46,7 @@ static Statement take_due = {
 	.sql = "WITH gone AS (DELETE FROM spark_common.delayed WHERE ctid = ANY (ARRAY("
 	"  SELECT ctid FROM spark_common.delayed WHERE due >= $1 AND due <= $2"
 	"  ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING *)"
-	/* Whatever has caused it, one that has waited is not deep. */
-	" SELECT " MESSAGE_COLUMNS ", due FROM (SELECT *, 0::pg_catalog.int2 AS depth FROM gone) m ORDER BY due, id"};
+	" SELECT " MESSAGE_COLUMNS ", due FROM gone ORDER BY due, id"};
 
 static Statement find_next = {
 	.sql = "SELECT due FROM spark_common.delayed WHERE due >= $1 ORDER BY due LIMIT 1"};
@@ -61,7 +60,7 @@ delay_message(const Message *message, Instant due, const char *emitted_by)
 									param_text(message->type_name), param_jsonb(message->payload_json),
 									param_int(message->schema_version), param_uuid(message->correlation_id),
 									param_uuid_or_null(message->causation_id), param_text(message->traceparent),
-									param_text(emitted_by), param_instant(message->created_at)));
+									param_int(message->depth), param_text(emitted_by), param_instant(message->created_at)));
 	wake_dispatchers_at_commit();
 }
 
