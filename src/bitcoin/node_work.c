@@ -332,7 +332,7 @@ apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, co
 			withdrawal_earlier_is_unknown(withdrawal, is_doubted, &trust, now);
 			break;
 		case PAYMENT_FAILED:
-			withdrawal_earlier_has_failed(withdrawal, &record, is_doubted, &trust, now);
+			withdrawal_earlier_has_failed(withdrawal, &record, &trust, now);
 			break;
 		case PAYMENT_SUCCEEDED:
 			if (!is_proven(context, withdrawal, &task->call.payment))

@@ -234,14 +234,12 @@ extern void withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_n
 									   const NodeTrust *trust, Instant now);
 extern void withdrawal_no_answer(Withdrawal *withdrawal, Instant now);
 
-/*
- * ---- what the node says of the earlier one of that hash, while this one is reserved
- *
- * is_doubted: of the earlier ones, one is in doubt.
- */
+/* ---- what the node says of the earlier one of that hash, while this one is reserved */
 
-extern void withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeRecord *record, bool is_doubted,
+extern void withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeRecord *record,
 										  const NodeTrust *trust, Instant now);
+
+/* is_doubted: of the earlier ones, one is in doubt. */
 extern void withdrawal_earlier_is_unknown(Withdrawal *withdrawal, bool is_doubted,
 										  const NodeTrust *trust, Instant now);
 extern void withdrawal_earlier_is_open(Withdrawal *withdrawal, const NodeRecord *record, Instant now);

@@ -54,20 +54,12 @@ pass_check(Withdrawal *withdrawal, Instant now)
 }
 
 /*
- * What is proven to have failed may be paid again by a node that refuses a hash
- * which is under way: it has said so once, and would say so now.  What is in
- * doubt is judged by the rule of the node alone: between two tries of a payment
- * such a node refuses nothing.
+ * By the rule of the node, whatever gave the reserve back: that can be booked
+ * again, a second payment cannot.  That such a node refuses to pay a hash twice
+ * is no help: between two tries of a payment it refuses nothing.
  */
-static bool
-may_follow(const NodeTrust *trust, bool is_doubted, Instant believed_from)
-{
-	return instant_is_none(believed_from) || (trust->refuses_second_payment && !is_doubted);
-}
-
 void
-withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeRecord *record, bool is_doubted,
-							  const NodeTrust *trust, Instant now)
+withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeRecord *record, const NodeTrust *trust, Instant now)
 {
 	Attempt		attempt = attempt_before(withdrawal);
 	Instant		believed_from = failure_is_believed_from(trust, &attempt);
@@ -75,12 +67,16 @@ withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeRecord *record, 
 	if (!is_checked(withdrawal))
 		return;
 	remember_earlier(withdrawal, record);
-	if (trust->node_is_known && may_follow(trust, is_doubted, believed_from))
+	if (trust->node_is_known && instant_is_none(believed_from))
 		pass_check(withdrawal, now);
 	else
 		check_again(withdrawal, believed_from, now);
 }
 
+/*
+ * A node that refuses to pay a hash twice, has ended its own call and has no
+ * record has never begun; but not where an operator, not the node, ended it.
+ */
 void
 withdrawal_earlier_is_unknown(Withdrawal *withdrawal, bool is_doubted, const NodeTrust *trust, Instant now)
 {
@@ -89,7 +85,8 @@ withdrawal_earlier_is_unknown(Withdrawal *withdrawal, bool is_doubted, const Nod
 
 	if (!is_checked(withdrawal))
 		return;
-	if (!nothing_is_believed(trust) && may_follow(trust, is_doubted, believed_from))
+	if (!nothing_is_believed(trust) &&
+		(instant_is_none(believed_from) || (trust->refuses_second_payment && !is_doubted)))
 	{
 		pass_check(withdrawal, now);
 		return;
