@@ -140,6 +140,11 @@ spark_install(PG_FUNCTION_ARGS)
 			   " Run ALTER EXTENSION spark UPDATE first.", SPARK_VERSION);
 	CommandCounterIncrement();
 	forget_installed();
+	if (!transaction_sees_installed())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("another session has called spark.install() since this transaction began"),
+				 errhint("Call it again, in a new transaction.")));
 	answer = answers_begin(fcinfo);
 	for (size_t i = 0; i < lengthof(satoshi_spark); i++)
 	{

@@ -7,6 +7,7 @@
  */
 #include "postgres/installed.h"
 
+#include "postgres/environment.h"
 #include "postgres/extension.h"
 #include "postgres/bus/rebase.h"
 #include "postgres/statement.h"
@@ -18,6 +19,7 @@
 #include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 #define MAX_CONTEXTS 16
 
@@ -29,6 +31,11 @@ static uint64 changes;			/* of relations, that this backend has heard of */
 
 static Statement find_version = {
 	.sql = "SELECT version FROM spark_common.installed WHERE context = $1"};
+
+static Statement list_installed = {
+	.sql = "SELECT coalesce(pg_catalog.string_agg(context || ' ' || version, ', ' ORDER BY context), '')"
+	" FROM spark_common.installed",
+	.read_only = true};
 
 static Statement find_script = {
 	.sql = "SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'spark' AND extversion = $1"};
@@ -169,6 +176,28 @@ bool
 books_are_whole(void)
 {
 	return statement_run(&find_unfinished, NO_PARAMETERS) == 0;
+}
+
+static const char *
+installed_by_snapshot(Snapshot snapshot)
+{
+	const char *list;
+	Rows		rows;
+
+	PushActiveSnapshot(snapshot);
+	rows = rows_open(&list_installed, NO_PARAMETERS);
+	(void) rows_next(&rows);
+	list = row_text(&rows, 1, context_arena(CurrentMemoryContext));
+	rows_close(&rows);
+	PopActiveSnapshot();
+	return list;
+}
+
+bool
+transaction_sees_installed(void)
+{
+	return !IsolationUsesXactSnapshot() || !bus_tables_exist() ||
+		strcmp(installed_by_snapshot(GetTransactionSnapshot()), installed_by_snapshot(GetLatestSnapshot())) == 0;
 }
 
 bool

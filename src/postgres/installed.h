@@ -38,6 +38,9 @@ extern int	installed_version(const char *context);
  */
 extern bool books_are_whole(void);
 
+/* False where the transaction keeps to a snapshot that is older than what was installed last. */
+extern bool transaction_sees_installed(void);
+
 /* Counts changes of relations that this backend has heard of: it differs where something may be different. */
 extern uint64 relation_changes(void);
 
