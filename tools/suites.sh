@@ -244,6 +244,11 @@ tap_files() {
 	done
 }
 
+# What each file of TAP tests would otherwise have initdb make for its server.
+cluster_to_copy() {
+	[ -d "$folder/cluster" ] || as_server env -u PGUSER initdb --no-sync --auth=trust -D "$folder/cluster" > "$folder/t/cluster.log" 2>&1
+}
+
 # run_tap SUITE: the files of test/SUITE. They have servers of their own and are
 # mostly waiting: two a processor at once.
 run_tap() {
@@ -251,12 +256,14 @@ run_tap() {
 	[ -f "$drivers/perl/PostgreSQL/Test/Cluster.pm" ] || { lack "$suite" 'PostgreSQL::Test::Cluster is not in this installation of PostgreSQL'; return; }
 	need_server || { report "$suite" 0 1; return; }
 	as_server mkdir -p "$folder/$suite"
+	cluster_to_copy || { report "$suite" 0 1; return; }
 	EXTRA=()
 	local name file status=0 running=()
 	for name in ${!SPARK_@}; do	# SPARK_SEED and the like reach the tests
 		EXTRA+=("$name=${!name}")
 	done
-	EXTRA+=("TESTDIR=$folder/$suite" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf" PGUSER= PGHOST= PGPORT=65432)
+	EXTRA+=("TESTDIR=$folder/$suite" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf"
+		"SPARK_CLUSTER=$folder/cluster" PGUSER= PGHOST= PGPORT=65432)
 	rm -f "$folder/t/$suite"-*
 	for file in $(tap_files "$suite"); do
 		while [ "$(jobs -rp | wc -l)" -ge "$((2 * $(nproc)))" ]; do

@@ -138,7 +138,7 @@ for my $kind ('consumer', 'dispatcher')
 	$run = writers(100000);
 	$spark->wait_for('SELECT ' . written() . " > $before + 100");
 	my $pid = worker($kind);
-	kill('KILL', $pid) if $pid ne '';
+	$spark->kill9($pid) if $pid ne '';
 	$run->{run}->finish;
 	wait_until_up();
 	settle($name);
@@ -174,7 +174,7 @@ for my $how ('kill', 'kill the postmaster', 'immediate', 'fast', 'terminate')
 	unlike($bus->seen('one', $key), qr/3/, "S50: what is being handled is not committed ($how)");
 	if ($how eq 'kill')
 	{
-		kill('KILL', $pid);
+		$spark->kill9($pid);
 		wait_until_up();
 	}
 	elsif ($how eq 'kill the postmaster')

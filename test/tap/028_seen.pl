@@ -213,7 +213,7 @@ tells_the_truth('and is counted');
 
 # A crash takes all of it.
 my $victim = $spark->node->background_psql('postgres', on_error_stop => 0);
-kill 'KILL', $victim->query_safe('SELECT pg_backend_pid()');
+$spark->kill9($victim->query_safe('SELECT pg_backend_pid()'));
 $spark->wait_for_success("SELECT count(*) FROM spark_ops.bus_status()", 'the server is back');
 tells_the_truth('after a crash');
 end_prepared('COMMIT', 151 .. 250);

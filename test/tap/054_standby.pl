@@ -7,10 +7,10 @@ use warnings;
 
 use IPC::Run ();
 
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use Server;
 use Spark;
 
 my $spark = Spark->start(name => 'primary', database => 'shop', conf => <<'END');
@@ -142,7 +142,7 @@ $spark->sql("SELECT pg_drop_replication_slot('stands')");
 # ---- X44, X30: a streaming standby
 my $request = $spark->sql('SELECT spark_simulator.make_invoice(10)');
 $primary->backup('base');
-my $standby_node = PostgreSQL::Test::Cluster->new('standby');
+my $standby_node = Server->new('standby');
 $standby_node->init_from_backup($primary, 'base', has_streaming => 1);
 $standby_node->append_conf('postgresql.conf', "recovery_min_apply_delay = 0\nhot_standby_feedback = on\nwal_receiver_status_interval = 1\n");
 $standby_node->start;
@@ -247,7 +247,7 @@ my $world = $source->basedir . '/world.sql';
 $source->command_ok([ 'pg_dump', '--data-only', '--table=spark_bitcoin.simulator_*', '-f', $world, 'shop' ], 'what the outside world knows is kept');
 $standby->stop;
 
-my $back_node = PostgreSQL::Test::Cluster->new('back');
+my $back_node = Server->new('back');
 $back_node->init_from_backup($source, 'before_payout');
 unlink($back_node->data_dir . '/standby.signal');
 $back_node->append_conf('postgresql.conf', "spark.outside = off\nspark.databases = 'shop'\n");

@@ -136,7 +136,7 @@ sub kill_one
 	my $spark = $self->{spark};
 	my ($sqlstate, $pid) = $spark->try_sql("SELECT pid FROM pg_stat_activity WHERE $where LIMIT 1");
 
-	kill('KILL', $pid) if $sqlstate eq '' && $pid;
+	$spark->kill9($pid) if $sqlstate eq '' && $pid;
 	$spark->wait_for_connection;
 	return;
 }

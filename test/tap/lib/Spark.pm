@@ -8,17 +8,19 @@
 #
 # What is called as the server's superuser goes through $spark->sql; what a
 # person calls goes through as(), on a connection of a role without rights of
-# its own, with the token in spark.token.  Nothing waits by sleeping: wait_for()
-# polls until its query is true.
+# its own, with the token in spark.token.  Each call is a session of its own.
+# Nothing waits by sleeping: wait_for() polls until its query is true.
 package Spark;
 
 use strict;
 use warnings;
 
 use File::Find;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+
+use Client;
+use Server;
 
 our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 180;	# seconds that wait_for() waits, on a machine with much else to do
 our $password = 'correct horse battery staple';
@@ -31,7 +33,7 @@ sub start
 	my ($class, %options) = @_;
 	my $self = bless {
 		database => $options{database} // 'postgres',
-		node => PostgreSQL::Test::Cluster->new($options{name} // 'spark'),
+		node => Server->new($options{name} // 'spark'),
 	}, $class;
 	my $node = $self->{node};
 
@@ -205,29 +207,48 @@ sub wait_for
 {
 	my ($self, $sql, $name, $token) = @_;
 	my $deadline = time() + $patience;
-	my ($sqlstate, $out) = ('', '');
-	my $pause = 0.05;
+	my $pause = 0.02;
+	my ($client, $looks, $status, $out, $err) = (undef, 0);
 
 	while (1)
 	{
-		# A server that crashes just then ends the session before it has read the question.
-		($sqlstate, $out) = eval { defined $token ? $self->try_as($token, $sql) : $self->try_sql($sql) };
-		($sqlstate, $out) = ('none', $@) if $@;
-		last if ($sqlstate eq '' && $out eq 't') || time() > $deadline;
-		# Each look is a session of its own: what takes long is looked at more seldom.
+		# One session looks a while: what is set for new ones must be seen, too.
+		if ($looks++ % 20 == 0)
+		{
+			$client->close if $client;
+			$client = undef;
+		}
+		$client //= $self->_looker($token);
+		($status, $out, $err) = $client ? $client->run($sql, verbose => 1) : (2, '', $@);
+		$client = undef if $status == 2;
+		last if ($status == 0 && $out eq "t\n") || time() > $deadline;
 		select(undef, undef, undef, $pause);
-		$pause *= 1.25 if $pause < 0.2;
+		$pause *= 1.25 if $pause < 0.1;
 	}
-	my $good = $sqlstate eq '' && $out eq 't';
+	$client->close if $client;
+
+	my $good = $status == 0 && $out eq "t\n";
+	my $last = "still not true after $patience s: $sql\nlast answer: $out$err";
 	if (defined $name)
 	{
-		ok($good, $name) or diag("still not true after $patience s: $sql\nlast answer: $sqlstate $out");
+		ok($good, $name) or diag($last);
 	}
 	elsif (!$good)
 	{
-		die "still not true after $patience s: $sql\nlast answer: $sqlstate $out";
+		die $last;
 	}
 	return $good;
+}
+
+# The session of one who looks; undef, and why in $@, where there is none now.
+sub _looker
+{
+	my ($self, $token) = @_;
+	return eval {
+		my $client = Client->connect($self->{node}, $self->{database}, user => defined $token ? 'client' : undef);
+		$client->run("SET spark.token = '$token'") if defined $token;
+		$client;
+	};
 }
 
 # Repeats a command until it succeeds: what is refused for now is not for ever.
@@ -257,6 +278,22 @@ sub wait_for_connection
 		select(undef, undef, undef, 0.1);
 	}
 	return 1;
+}
+
+# kill -9 of a process of the server, until the server is there again.
+sub kill9
+{
+	my ($self, $pid) = @_;
+	my $deadline = time() + $patience;
+
+	kill('KILL', $pid);
+	# Until the postmaster has seen the end it takes connections, which it then ends.
+	while (kill(0, $pid))
+	{
+		die "$pid is still there after $patience s" if time() > $deadline;
+		select(undef, undef, undef, 0.01);
+	}
+	return $self->wait_for_connection;
 }
 
 # Nothing is on its way and nothing is parked or dead.
