@@ -68,7 +68,7 @@ sub settings
 	return $self->{node}->settings;
 }
 
-# Of LND a failure is final; of Core Lightning one that its own call told.
+# Of LND a failure is final; of Core Lightning one that its call told with such a code.
 sub may_be_late { return $_[0]{dialect} ne 'lnbits'; }
 sub is_believed_late { return $_[0]{dialect} ne 'lnd'; }
 
@@ -122,9 +122,11 @@ sub fate
 	my ($self, $is_first) = @_;
 	my $outcome = $is_first ? 'flip' : pick(qw(succeed succeed succeed succeed no_route incorrect_payment_details timeout error hold), rand() < 0.3 ? 'flip' : 'succeed');
 
-	return (outcome => $outcome, after_s => rand() < 0.5 ? 0 : rand(3)) if $outcome ne 'flip' || $self->{dialect} eq 'lnd';
-	# "Failed", and paid after all, when whoever was told so has asked again and rested: only of a node whose word is not its last.
-	return (outcome => $outcome, reason => $is_first ? 'no_route' : pick(qw(no_route error)), after_s => 15 + rand(15));
+	return (outcome => $outcome, after_s => rand() < 0.5 ? 0 : rand(3)) if $outcome ne 'flip';
+	# "Failed", and paid after all: where that was its last word, before whoever was told so has asked again and rested;
+	# where it was none, long after that.
+	return (outcome => $outcome, reason => 'no_route', after_s => rand(4)) if $self->{dialect} eq 'lnd' || (!$is_first && rand() < 0.5);
+	return (outcome => $outcome, reason => 'error', after_s => 15 + rand(15));
 }
 
 sub make
