@@ -11,6 +11,7 @@
 #include "postgres/counts/counters.h"
 #include "postgres/counts/database_place.h"
 #include "postgres/operators/health.h"
+#include "postgres/bus/late_due.h"
 #include "postgres/counts/in_doubt.h"
 #include "postgres/workers/launcher.h"
 #include "postgres/operators/lock_health.h"
@@ -72,6 +73,7 @@ request_shared_memory(void)
 	counters_shmem_request();
 	traffic_shmem_request();
 	in_doubt_shmem_request();
+	late_due_shmem_request();
 	obstacle_shmem_request();
 	pressure_shmem_request();
 	stubborn_shmem_request();
@@ -88,6 +90,7 @@ start_shared_memory(void)
 	counters_shmem_startup();
 	traffic_shmem_startup();
 	in_doubt_shmem_startup();
+	late_due_shmem_startup();
 	obstacle_shmem_startup();
 	pressure_shmem_startup();
 	stubborn_shmem_startup();

@@ -8,6 +8,7 @@
  */
 #include "postgres/transaction_end.h"
 
+#include "postgres/bus/late_due.h"
 #include "postgres/errors.h"
 #include "postgres/counts/pending_counts.h"
 #include "postgres/test_point.h"
@@ -40,6 +41,8 @@ on_transaction_end(XactEvent event, void *argument)
 	(void) argument;
 	if (event == XACT_EVENT_PRE_COMMIT && transaction_wakes())
 		COMMIT_POINT("commit");
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		tell_late_due(event == XACT_EVENT_COMMIT);
 	if (event == XACT_EVENT_COMMIT)
 		on_commit();
 	if (event == XACT_EVENT_PRE_PREPARE)
@@ -48,6 +51,7 @@ on_transaction_end(XactEvent event, void *argument)
 		prepare_pending_counts();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 	{
+		forget_late_due();
 		drop_traffic();
 		drop_pending_counts();
 		forget_wanted();

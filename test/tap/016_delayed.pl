@@ -113,6 +113,26 @@ $spark->node->append_conf('postgresql.conf', "max_worker_processes = 3\nmax_logi
 $spark->sql("$as_author SELECT count(ring_at(1000, clock_timestamp() + interval '1 s')) FROM generate_series(1, 5000)");
 $spark->node->restart;
 $spark->wait_for('SELECT count(*) = 5000 FROM rung WHERE number = 1000', 'B39 five thousand at once, over a restart');
+# ---- What appears long after it was due comes at once
+# Right after its start a worker has looked at all, and does so again after a minute: so this one waits.
+my $hour = "INSERT INTO spark_common.delayed SELECT gen_random_uuid(), now() - interval '1 hour', 'shop', gen_random_uuid(), 'shop.alarm',"
+	. " jsonb_build_object('number', 1700, 'wanted', clock_timestamp()), 1, gen_random_uuid(), NULL, NULL, 0, 'author', now()";
+$spark->sql("$hour; BEGIN; SELECT spark_bus.cancel(id) FROM spark_common.delayed WHERE payload->>'number' = '1700'; ROLLBACK");
+$spark->wait_for('SELECT count(*) = 1 FROM rung WHERE number = 1700', 'B39 taken back an hour after it was due, and not after all, it comes');
+is($spark->sql("SELECT count(*) FROM rung WHERE number = 1700 AND at > wanted + interval '30 s'"), '0', 'B39 and not with the look of every minute');
+# The same of a transaction that took longer than a minute, where there is the time for that.
+if ($ENV{SPARK_PATIENT})
+{
+	my $long = $spark->node->background_psql('postgres', on_error_stop => 1);
+	$long->query_safe("BEGIN; $as_author SELECT ring_at(1701, clock_timestamp() + interval '10 ms')");
+	$spark->wait_for("SELECT clock_timestamp() > xact_start + interval '65 s' FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%1701%'");
+	$spark->sql("$as_author SELECT ring_at(1702, clock_timestamp())");
+	$long->query_safe('COMMIT');
+	my $committed = $spark->sql('SELECT clock_timestamp()');
+	$long->quit;
+	$spark->wait_for('SELECT count(*) = 1 FROM rung WHERE number = 1701', 'B39 committed a minute after it was due it comes');
+	is($spark->sql("SELECT count(*) FROM rung WHERE number = 1701 AND at > '$committed'::timestamptz + interval '20 s'"), '0', 'B39 at once');
+}
 # ---- Beside a backlog: what is due comes between two turns of who is behind
 $spark->sql(<<'END');
 CREATE TABLE pulled (at timestamptz NOT NULL DEFAULT clock_timestamp());

@@ -5,14 +5,16 @@
  * The index on due is read from the last that was taken, not from its lowest
  * end: under an old snapshot of somebody, entries of what was moved long ago
  * stay there, and would be walked over each time.  A message may come below that
- * bound, if its transaction took long: so the bound stays a while behind, and
- * once a minute one worker reads the index from its end.
+ * bound, if its transaction took long: that says so when it ends (late_due.h).
+ * Should nobody have said so, the bound stays a while behind, and once a minute
+ * one worker reads the index from its end.
  *
  * Who locks what: the place of the mover, which is not waited for; and the rows
  * that are moved: one that a cancel holds is left to it.
  */
 #include "postgres/bus/delayed.h"
 
+#include "postgres/bus/late_due.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/bus/message_rows.h"
@@ -37,7 +39,7 @@ static Statement insert_delayed = {
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::int2, $12, $13)"};
 
 static Statement find_delayed = {
-	.sql = "SELECT emitted_by FROM spark_common.delayed WHERE id = $1 FOR UPDATE"};
+	.sql = "SELECT emitted_by, due FROM spark_common.delayed WHERE id = $1 FOR UPDATE"};
 
 static Statement delete_delayed = {
 	.sql = "DELETE FROM spark_common.delayed WHERE id = $1"};
@@ -61,6 +63,7 @@ delay_message(const Message *message, Instant due, const char *emitted_by)
 									param_int(message->schema_version), param_uuid(message->correlation_id),
 									param_uuid_or_null(message->causation_id), param_text(message->traceparent),
 									param_int(message->depth), param_text(emitted_by), param_instant(message->created_at)));
+	due_at_commit(due);
 	wake_dispatchers_at_commit();
 }
 
@@ -76,6 +79,7 @@ cancel_delayed(Uuid id, Oid role)
 		return CANCELLED_TOO_LATE;
 	}
 	emitter = get_role_oid(row_text(&rows, 1, context_arena(CurrentMemoryContext)), true);
+	due_at_abort(row_instant(&rows, 2));
 	rows_close(&rows);
 	if (OidIsValid(emitter) ? !has_privs_of_role(role, emitter) : !superuser_arg(role))
 		return CANCELLED_BY_ANOTHER;
@@ -111,6 +115,18 @@ take_due_rows(Instant from, Instant now, int64 most)
 	return rows;
 }
 
+/* Where to begin: a while behind what was taken, or with what has appeared before that. */
+static Instant
+first_look(bool whole)
+{
+	Instant		behind = instant_plus_seconds(taken_up_to, -BEHIND_SECONDS);
+	Instant		late = take_late_due();
+
+	if (whole)
+		return (Instant) {1};
+	return !instant_is_none(late) && instant_before(late, behind) ? late : behind;
+}
+
 int64
 move_due(int64 most)
 {
@@ -125,7 +141,7 @@ move_due(int64 most)
 
 	if (!take_place_of_mover())
 		return 0;
-	rows = take_due_rows(whole ? (Instant) {1} : instant_plus_seconds(taken_up_to, -BEHIND_SECONDS), now, most);
+	rows = take_due_rows(first_look(whole), now, most);
 	while (rows_next(&rows))
 	{
 		messages[count++] = message_of_row(&rows, 1, arena);
