@@ -65,6 +65,8 @@ END $$;
 SELECT spark_bus.subscribe('notes', 'shop.sold', 'public.note');
 SELECT spark_bus.subscribe('moody', 'shop.returned', 'public.note_moody');
 SELECT spark_bus.subscribe('strict', 'shop.checked', 'public.note_moody', 1);
+SELECT spark_bus.subscribe('ledger', 'shop.entered', 'public.note_moody', ordering => 'lane');
+SELECT spark_bus.subscribe('ledger', 'shop.amended', 'public.note_moody');
 END
 my $alice = $live->sign_up('alice');
 my $bob = $live->sign_up('bob');
@@ -135,6 +137,9 @@ $live->as($alice, "SELECT 1 FROM spark.donate('$campaign', 2000, 'two')");
 as_author($live, "SELECT spark_bus.emit('shop.sold', '${key}8', '{\"n\": 700}', deliver_at => clock_timestamp() + interval '5 seconds')");
 my $intent = $live->as($bob, 'SELECT invoice_id FROM spark.deposit(888)');
 $live->sql('SELECT spark_simulator.pay(payment_request) FROM spark_bitcoin.deposits WHERE invoice_id = ' . "'$paid_unseen'");
+# Of which some wait for all before them in their lane.
+as_author($live, "SELECT spark_bus.emit(CASE WHEN n % 3 = 0 THEN 'shop.amended' ELSE 'shop.entered' END, (left('$key', -1) || lpad((20 + n / 4 % 8)::text, 2, '0'))::uuid, jsonb_build_object('n', 2000 + n)) FROM generate_series(1, 60) n");
+my $lane_of_key = $live->sql("SELECT jsonb_object_agg(aggregateid, lane) FROM spark_common.outbox WHERE type IN ('shop.entered', 'shop.amended')");
 my $on_the_way = $live->sql('SELECT count(*) FROM spark_common.undelivered');
 
 sub run_tool
@@ -176,6 +181,9 @@ sub check_copy
 	is(diary($copy, "consumer = 'notes'"), '32|32', "$what: B34 each once");
 	is($copy->sql("SELECT string_agg(number::text, ' ' ORDER BY at, number) = string_agg(number::text, ' ' ORDER BY number) FROM public.diary WHERE key = '${key}5'"),
 		't', "$what: in the order of their key");
+	$copy->wait_for("SELECT count(*) = 60 FROM public.diary WHERE consumer IN ('shop.entered', 'shop.amended')", "$what: what is in the order of its lane comes");
+	is($copy->sql("SELECT count(*) FROM (SELECT number, lag(number) OVER (PARTITION BY ('$lane_of_key'::jsonb)->>key::text ORDER BY at, number) AS before FROM public.diary WHERE consumer IN ('shop.entered', 'shop.amended')) d WHERE before > number"),
+		'0', "$what: B34 and in that order, whatever their keys");
 	is($copy->sql("SELECT count(*) FROM public.diary WHERE number = 300"), '0', "$what: B4 what was only prepared is not in it");
 	is($copy->sql("SELECT count(*) FROM spark_ops.dead_letters() WHERE consumer = 'strict'"), '1', "$what: the dead letter is there");
 	$copy->wait_for("SELECT donation_count = 2 FROM spark.campaign('$campaign')", "$what: the donation on its way is confirmed");

@@ -187,10 +187,10 @@ CREATE TABLE spark_common.retry (
 );
 CREATE INDEX retry_key ON spark_common.retry (consumer, aggregateid, seq);
 CREATE INDEX retry_due ON spark_common.retry (consumer, lane, due) WHERE due IS NOT NULL;
-CREATE INDEX retry_lane ON spark_common.retry (consumer, lane) WHERE holds = 'lane';
+CREATE INDEX retry_lane ON spark_common.retry (consumer, lane, seq) WHERE holds = 'lane';
 COMMENT ON TABLE spark_common.retry IS 'Messages that a consumer could not handle yet, and those behind them';
 COMMENT ON COLUMN spark_common.retry.holds IS 'What waits for it: the later ones of its key, none, or all later ones of its lane';
-COMMENT ON COLUMN spark_common.retry.due IS 'When to try again; NULL: behind an earlier one of its key';
+COMMENT ON COLUMN spark_common.retry.due IS 'When to try again; NULL: behind an earlier one of its key, or lane';
 
 CREATE TABLE spark_common.dead_letter (
 	LIKE spark_common.retry,

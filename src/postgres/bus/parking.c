@@ -7,6 +7,7 @@
 #include "common/backoff.h"
 #include "postgres/counts/counters.h"
 #include "postgres/environment.h"
+#include "postgres/bus/log.h"
 #include "postgres/bus/message_rows.h"
 #include "postgres/bus/pause.h"
 #include "postgres/counts/pending_counts.h"
@@ -47,24 +48,37 @@ static Statement find_due_at = {
 static Statement delete_parked = {
 	.sql = "DELETE FROM spark_common.retry WHERE consumer = $1 AND id = $2"};
 
-/* The first of a key may go, unless a dead letter shuts the key. */
-static Statement open_first = {
-	.sql = "UPDATE spark_common.retry SET due = pg_catalog.clock_timestamp()"
-	" WHERE consumer = $1 AND id ="
-	" (SELECT id FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 AND holds <> 'none'"
-	"  ORDER BY seq LIMIT 1)"
-	" AND due IS NULL"
-	" AND NOT EXISTS (SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND aggregateid = $2"
-	"  AND holds <> 'none')"};
+/*
+ * Nothing holds it up: no earlier one of its key, nor, where it has its place in
+ * the order of the lane, of that; and no dead letter.
+ */
+#define IS_FIRST \
+	" r.due IS NULL" \
+	" AND NOT EXISTS (SELECT FROM spark_common.retry e" \
+	"  WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq AND e.holds <> 'none')" \
+	" AND NOT EXISTS (SELECT FROM spark_common.dead_letter d" \
+	"  WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid AND d.holds <> 'none')" \
+	" AND (r.holds <> 'lane' OR NOT EXISTS (SELECT FROM spark_common.retry e" \
+	"  WHERE e.consumer = r.consumer AND e.lane = r.lane AND e.seq < r.seq AND e.holds = 'lane')" \
+	" AND NOT EXISTS (SELECT FROM spark_common.dead_letter d" \
+	"  WHERE d.consumer = r.consumer AND d.lane = r.lane AND d.holds = 'lane'))"
 
-/* The same for every key. */
-static Statement open_each_first = {
-	.sql = "UPDATE spark_common.retry r SET due = pg_catalog.clock_timestamp()"
-	" WHERE r.consumer = $1 AND r.due IS NULL"
-	"  AND NOT EXISTS (SELECT FROM spark_common.retry e"
-	"   WHERE e.consumer = r.consumer AND e.aggregateid = r.aggregateid AND e.seq < r.seq AND e.holds <> 'none')"
-	"  AND NOT EXISTS (SELECT FROM spark_common.dead_letter d"
-	"   WHERE d.consumer = r.consumer AND d.aggregateid = r.aggregateid AND d.holds <> 'none')"};
+#define OPEN "UPDATE spark_common.retry r SET due = pg_catalog.clock_timestamp() WHERE r.consumer = $1 AND "
+
+/* The first of a key may go. */
+static Statement open_first = {
+	.sql = OPEN "r.id ="
+	" (SELECT id FROM spark_common.retry WHERE consumer = $1 AND aggregateid = $2 AND holds <> 'none'"
+	"  ORDER BY seq LIMIT 1) AND" IS_FIRST};
+
+/* The first of a lane, where its order is the lane's. */
+static Statement open_first_of_lane = {
+	.sql = OPEN "r.id ="
+	" (SELECT id FROM spark_common.retry WHERE consumer = $1 AND lane = $2 AND holds = 'lane'"
+	"  ORDER BY seq LIMIT 1) AND" IS_FIRST};
+
+/* The same for every key, and lane. */
+static Statement open_each_first = {.sql = OPEN IS_FIRST};
 
 static Statement set_failed = {
 	.sql = "UPDATE spark_common.retry SET attempts = $3, due = $4, error_code = $5, error_message = $6,"
@@ -198,16 +212,29 @@ say_failed(const char *consumer, int attempt, Blame blame, const ErrorData *erro
 			 error->context != NULL ? errcontext("%s", error->context) : 0));
 }
 
+static void
+open_lane(const char *consumer, int lane)
+{
+	(void) statement_run(&open_first_of_lane, PARAMETERS(param_text(consumer), param_int(lane)));
+}
+
+static void
+open_key_in(const char *consumer, Uuid key, int lane)
+{
+	(void) statement_run(&open_first, PARAMETERS(param_text(consumer), param_uuid(key)));
+	open_lane(consumer, lane);
+}
+
 /* False where nobody waits for it. */
 static bool
-bury(const Listener *listener, const Message *message)
+bury(const Listener *listener, int lane, const Message *message)
 {
 	bool		skips = listener_when_dead(listener, message->type_name) == MESSAGE_DEATH_SKIP;
 
 	(void) statement_run(&insert_dead,
 						 PARAMETERS(param_text(listener->name), param_uuid(message->id), param_bool(skips)));
 	if (skips)
-		open_key(listener->name, message->aggregate_id);
+		open_key_in(listener->name, message->aggregate_id, lane);
 	return !skips;
 }
 
@@ -239,7 +266,7 @@ park_failed(const Listener *listener, int lane, int64 seq, const Message *messag
 	say_failed(listener->name, attempts, blame, error);
 	insert(listener, lane, seq, message, attempts, next_attempt(attempts, blame, INSTANT_NONE), error);
 	if (dies)
-		holds = bury(listener, message) && holds;
+		holds = bury(listener, lane, message) && holds;
 	end_key_change(&change, dies ? 0 : 1, dies ? 1 : 0);
 	return holds;
 }
@@ -276,7 +303,9 @@ next_parked_at(const char *consumer, int lane)
 void
 open_key(const char *consumer, Uuid key)
 {
-	(void) statement_run(&open_first, PARAMETERS(param_text(consumer), param_uuid(key)));
+	open_key_in(consumer, key, 0);
+	for (int lane = 1; lane < log_shape()->made; lane++)
+		open_lane(consumer, lane);
 }
 
 void
@@ -292,7 +321,7 @@ unpark(const char *consumer, const Parked *parked)
 
 	(void) statement_run(&delete_parked, PARAMETERS(param_text(consumer), param_uuid(parked->message.id)));
 	end_key_change(&change, -1, 0);
-	open_key(consumer, parked->message.aggregate_id);
+	open_key_in(consumer, parked->message.aggregate_id, parked->lane);
 }
 
 void
@@ -312,7 +341,7 @@ park_again(const Listener *listener, const Parked *parked, const ErrorData *erro
 	{
 		KeyChange	change = begin_key_change(listener->name, parked->lane, parked->message.aggregate_id);
 
-		(void) bury(listener, &parked->message);
+		(void) bury(listener, parked->lane, &parked->message);
 		end_key_change(&change, -1, 1);
 	}
 }

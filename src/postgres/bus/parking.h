@@ -4,8 +4,8 @@
  *
  * What waits for a parked message stands in its row, as the type's order was
  * when it was parked: the later ones of its key, all of its lane, or none.  Of
- * those that wait for each other, only the first of a key has a time when it is
- * tried again; those behind it wait until it is gone.  After its last attempt it
+ * those that wait for each other, only the first of a key, or lane, has a time when it
+ * is tried again; those behind it wait until it is gone.  After its last attempt it
  * is a dead letter, and its key, or lane, stays shut until an operator retries
  * or drops it, or is opened at once, if the type says so.
  */
@@ -71,7 +71,7 @@ extern bool next_parked(const char *consumer, int lane, Arena *arena, Parked *pa
 /* When the next one of the consumer's lane is due; none where nothing is parked with a time. */
 extern Instant next_parked_at(const char *consumer, int lane);
 
-/* Something of that key has gone: the next one is due, unless another still shuts the key. */
+/* Something of that key has gone: the next one is due, unless another still shuts the key; and so is the first of each lane that waits for itself. */
 extern void open_key(const char *consumer, Uuid key);
 
 /* The same for every key of the consumer. */

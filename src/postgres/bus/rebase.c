@@ -29,14 +29,17 @@ static Statement set_writer = {
 	" ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"};
 
 /*
+ * Who wants the order of a lane for some type gets all of it so, one by one: in
+ * the log it had each message between the others.
+ *
  * What the old cluster's cursor had not delivered: rows of its open window
  * beyond pos, and rows it had not seen at all.  Only committed rows are in a
  * dump, so the old snapshots alone decide.
  */
 static LaneStatement save_undelivered = {
 	.pattern = "INSERT INTO spark_common.retry (consumer, lane, attempts, holds, due, seq, " MESSAGE_COLUMNS ")"
-	" SELECT $1, $2, 0, CASE WHEN type = ANY ($8) THEN 'none' WHEN type = ANY ($9) THEN 'lane' ELSE 'key' END,"
-	"  CASE WHEN type = ANY ($8) THEN pg_catalog.clock_timestamp() END, seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_%1$d"
+	" SELECT $1, $2, 0, CASE WHEN $9 THEN 'lane' WHEN type = ANY ($8) THEN 'none' ELSE 'key' END,"
+	"  CASE WHEN type = ANY ($8) AND NOT $9 THEN pg_catalog.clock_timestamp() END, seq, " MESSAGE_COLUMNS " FROM spark_common.outbox_%1$d"
 	" WHERE NOT pg_catalog.pg_visible_in_snapshot(xid, $3)"
 	"  AND NOT ($4 AND seq <= $5 AND pg_catalog.pg_visible_in_snapshot(xid, $6))"
 	"  AND (type = ANY ($7) OR destination = $1)"
@@ -71,15 +74,15 @@ claim_log(void)
 	(void) statement_run(&set_writer, PARAMETERS(param_text(this_cluster())));
 }
 
-/* The types that it wants and that are of that order. */
+/* The types that it wants in no order. */
 static Parameter
-param_types_of_order(const Listener *listener, MessageOrder order, Arena *arena)
+param_types_without_order(const Listener *listener, Arena *arena)
 {
 	const char **types = ARENA_ARRAY(arena, const char *, listener->wanted_count);
 	size_t		count = 0;
 
 	for (int i = 0; i < listener->wanted_count; i++)
-		if (listener_order(listener, listener->wanted[i]) == order)
+		if (listener_order(listener, listener->wanted[i]) == MESSAGE_ORDER_NONE)
 			types[count++] = listener->wanted[i];
 	return param_texts(types, count);
 }
@@ -100,8 +103,8 @@ rebase_lane(const Listener *listener, int lane, Arena *arena)
 									param_typed(PG_SNAPSHOTOID,
 												snapshot_format(arena, is_open ? &cursor.to.s : &cursor.from.s)),
 									param_texts(listener->wanted, (size_t) listener->wanted_count),
-									param_types_of_order(listener, MESSAGE_ORDER_NONE, arena),
-									param_types_of_order(listener, MESSAGE_ORDER_LANE, arena)));
+									param_types_without_order(listener, arena),
+									param_bool(listener->stops_lanes)));
 	cursor.from = log_position(lane, arena);
 	cursor.is_open = false;
 	cursor.pos = 0;

@@ -16,6 +16,7 @@
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/bus/log.h"
+#include "postgres/bus/parking.h"
 #include "postgres/counts/pending_counts.h"
 #include "postgres/bus/place.h"
 #include "postgres/counts/pressure.h"
@@ -157,6 +158,7 @@ enter_epoch(const char *consumer)
 			return false;
 	TEST_POINT("enter_epoch");
 	move_parked_to_their_lanes(consumer);
+	open_keys(consumer);
 	waiting_is_unknown_at_commit(consumer);
 	let_into_epoch(consumer);
 	TEST_POINT("epoch_entered");
