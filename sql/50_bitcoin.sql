@@ -197,8 +197,9 @@ AS 'MODULE_PATHNAME', 'spark_bitcoin_open_breaker';
 COMMENT ON FUNCTION spark_ops.open_breaker(text) IS
 'Stops withdrawals through the node; deposits go on.
 
-It opens by itself where the node lacks more of what is owed than spark.solvency_tolerance. Withdrawals
-  are taken and wait; one whose invoice runs out meanwhile fails, its money back.
+It opens by itself where the node lacks more of what is owed, with spark.own_capital, than
+  spark.solvency_tolerance, and where a payment would take of that capital. Withdrawals are taken and
+  wait; one whose invoice runs out meanwhile fails, its money back.
 reason: 1 to 1,000 bytes; recorded with who.
 Returns nothing.
 Errors: SP001 no reason; SP009 not installed.';

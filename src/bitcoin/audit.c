@@ -252,22 +252,25 @@ Amount
 solvency_shortfall(const Solvency *solvency)
 {
 	Amount		may_be_paid;
+	Amount		all;
 	Amount		must_be_there;
 	Amount		has;
 	Amount		lack;
 
+	if (!amount_add(solvency->owed, solvency->own, &all))
+		return AMOUNT_MSAT(INT64_MAX);
 	if (solvency->has.in_flight.msat < 0 ||
 		!amount_subtract(solvency->reserved, solvency->has.in_flight, &may_be_paid) ||
 		!amount_add(solvency->has.local, solvency->has.in_flight, &has))
-		return solvency->owed;
+		return all;
 	/* What is reserved may have left by now; what is under way has not: it counts once. */
 	if (may_be_paid.msat < 0)
 		may_be_paid = AMOUNT_ZERO;
-	if (!amount_subtract(solvency->owed, may_be_paid, &must_be_there) ||
+	if (!amount_subtract(all, may_be_paid, &must_be_there) ||
 		!amount_subtract(must_be_there, solvency->lately_credited, &must_be_there))
-		return solvency->owed;
+		return all;
 	if (!amount_subtract(must_be_there, has, &lack))
-		return solvency->owed;
+		return all;
 	return lack.msat > 0 ? lack : AMOUNT_ZERO;
 }
 

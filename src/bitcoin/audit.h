@@ -101,6 +101,7 @@ typedef struct Solvency
 	Amount		owed;			/* what users, guests and fees have, reserves included */
 	Amount		reserved;		/* of it: for payments that may have left */
 	Amount		lately_credited;	/* of it: what the balance may be older than */
+	Amount		own;			/* beside it: the operator's, that has to stay in the node */
 	NodeBalance has;
 	Amount		tolerance;
 	Amount		accepted;		/* a shortfall that an operator knows of */

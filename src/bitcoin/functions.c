@@ -238,12 +238,19 @@ answer_unknown_payments(Answer *answer, Arena *arena)
 							  (long long) unknown, (long long) stuck, (long long) alarmed));
 }
 
+static const char *
+own_capital_words(Arena *arena, Amount own)
+{
+	return own.msat == 0 ? "" : arena_printf(arena, ", and %lld msat are your own", (long long) own.msat);
+}
+
 /* What the last comparison of the books and the node has found. */
 static void
 answer_audit(Answer *answer, Arena *arena)
 {
 	Breaker		breaker = breaker_query(arena, true);
 	int64		differences = differences_count();
+	Amount		own = bitcoin_own_capital();
 	AuditView	view;
 	bool		was_done = audit_query(arena, &view);
 
@@ -256,12 +263,14 @@ answer_audit(Answer *answer, Arena *arena)
 		answer_check(answer, "reconciliation", differences == 0,
 					 arena_printf(arena, "%lld differences; see spark_ops.reconcile()", (long long) differences));
 	if (!was_done || !view.has_figures)
-		answer_check(answer, "solvency", true, "no balance of the node is known");
+		answer_check(answer, "solvency", own.msat == 0, own.msat == 0 ? "no balance of the node is known"
+					 : "no balance of the node is known, so that spark.own_capital could not be compared with it");
 	else
 		answer_check(answer, "solvency", view.shortfall.msat == 0,
-					 arena_printf(arena, "owed %lld msat, of it reserved %lld; the node has %lld msat and %lld in flight",
+					 arena_printf(arena, "owed %lld msat, of it reserved %lld%s; the node has %lld msat and %lld in flight",
 								  (long long) view.owed.msat, (long long) view.reserved.msat,
-								  (long long) view.local.msat, (long long) view.in_flight.msat));
+								  own_capital_words(arena, own), (long long) view.local.msat,
+								  (long long) view.in_flight.msat));
 	if (breaker.is_open)
 		answer_check(answer, "breaker", false,
 					 arena_printf(arena, "nothing is paid: %s; when it is put right, spark_ops.close_breaker('why')",

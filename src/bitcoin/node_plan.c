@@ -14,6 +14,8 @@
 
 #define SUBMIT_SECONDS 10		/* within which a committed submission must begin */
 #define GIVE_UP_SECONDS 60		/* within which the node may start attempts */
+#define WAIT_SECONDS 10			/* where nothing may be paid for now */
+#define BALANCE_SECONDS 1		/* until a balance is known that covers it, or is known not to */
 #define LEASE_SECONDS 5			/* beyond the end of a call, until its row is due again */
 
 /* ---------------------------------------------------------------- deposits */
@@ -98,7 +100,7 @@ plan_payment(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, c
 		return OK;
 	if (!standing->may_pay)
 	{
-		withdrawal_wait(withdrawal, now);
+		withdrawal_wait(withdrawal, WAIT_SECONDS, now);
 		return OK;
 	}
 	if (is_own_of_node(context, work->arena, withdrawal, standing->node))
@@ -108,6 +110,11 @@ plan_payment(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, c
 	}
 	if (!uuid_equal(standing->node->node_account_id, withdrawal->node_account_id))
 		return FAIL_BECAUSE(INTERNAL, "A withdrawal belongs to another node.");
+	if (standing->purse != NULL && !purse_take(standing->purse, withdrawal->amount, withdrawal->max_fee))
+	{
+		withdrawal_wait(withdrawal, BALANCE_SECONDS, now);
+		return OK;
+	}
 	begin_task(task, NODE_PAY, withdrawal->aggregate.id, now);
 	TRY(set_hash(task, withdrawal->payment_hash));
 	withdrawal_submit(withdrawal, standing->node, now, SUBMIT_SECONDS, GIVE_UP_SECONDS,

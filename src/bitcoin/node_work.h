@@ -15,6 +15,7 @@
 #define SPARK_BITCOIN_NODE_WORK_H
 
 #include "bitcoin/ports.h"
+#include "bitcoin/purse.h"
 
 /* How the worker stands with the node at this moment. */
 typedef struct NodeStanding
@@ -24,6 +25,7 @@ typedef struct NodeStanding
 	bool		may_pay;		/* nothing stops withdrawals */
 	bool		is_another;		/* not the recorded one answers: nothing is paid, reading goes on */
 	bool		forgets;		/* it drops payments sooner than they can be open */
+	Purse	   *purse;			/* what payments are taken from; NULL: nothing has to stay */
 	const NodeCapabilities *capabilities;	/* NULL: of a node that can be believed in all */
 } NodeStanding;
 

@@ -177,6 +177,20 @@ is_payment_unasked_since(Instant start, const Uuid *without, size_t without_coun
 	return statement_run(&statement, PARAMETERS(param_instant(start), param_uuids(without, without_count))) > 0;
 }
 
+Amount
+open_payments_sum(void)
+{
+	static Statement statement = {
+		.sql = "SELECT coalesce(sum(amount_msat + max_fee_msat), 0)::bigint FROM spark_bitcoin.withdrawals"
+		" WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator')"
+	};
+	Rows		rows = rows_open(&statement, NO_PARAMETERS);
+	Amount		sum = rows_next(&rows) ? row_amount(&rows, 1) : AMOUNT_ZERO;
+
+	rows_close(&rows);
+	return sum;
+}
+
 /* ------------------------------------------------------------------- hints */
 
 void

@@ -21,6 +21,7 @@ static int	lightning_timeout;
 static int	lightning_not_found_delay;
 static int	lightning_weak_failure_delay;
 static int	solvency_tolerance;
+static int	own_capital;
 static int	fee_floor;
 static int	fee_ppm;
 
@@ -103,6 +104,12 @@ bitcoin_solvency_tolerance(void)
 	return AMOUNT_MSAT(solvency_tolerance * MSAT_PER_SAT);
 }
 
+Amount
+bitcoin_own_capital(void)
+{
+	return AMOUNT_MSAT(own_capital * MSAT_PER_SAT);
+}
+
 static void
 define_number(const char *name, const char *sentence, const char *more, int *variable,
 			  int initial, int least, int most, int unit)
@@ -160,6 +167,10 @@ bitcoin_define_settings(void)
 				  "Sets how much the node may lack of what the books owe before withdrawals stop, in satoshi.",
 				  "Looked at with each comparison of the books and the node; deposits go on.",
 				  &solvency_tolerance, 10000, 0, INT_MAX, 0);
+	define_number("spark.own_capital",
+				  "Sets how much of the node's money is the operator's own and is never paid out, in satoshi.",
+				  "Looked at with each comparison of the books and the node, and before each payment; 0 is none.",
+				  &own_capital, 0, 0, INT_MAX, 0);
 	define_number("spark.fee_floor", "Sets the highest fee of a small withdrawal, in satoshi.",
 				  "The larger of this and spark.fee_ppm is reserved beside the amount.",
 				  &fee_floor, 10, 0, 1000000000, 0);

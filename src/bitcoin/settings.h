@@ -23,6 +23,9 @@ extern const char *bitcoin_node_connection(Arena *arena, NodeConnection *connect
 /* What the node may lack of what is owed before withdrawals stop. */
 extern Amount bitcoin_solvency_tolerance(void);
 
+/* What of the node's money is the operator's own and has to stay there; zero: nothing. */
+extern Amount bitcoin_own_capital(void);
+
 /* What that node can do; all, where there is none (worker_node.c). */
 extern NodeCapabilities bitcoin_node_capabilities(void);
 

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define PPM INT64_C(1000000)
-#define WAIT_SECONDS 10			/* where nothing may be paid for now */
 
 static const char *const another_node = "another node answers than the one that has this payment; its reserve is held";
 
@@ -336,10 +335,10 @@ withdrawal_node_is_back(Withdrawal *withdrawal, Instant now)
 }
 
 void
-withdrawal_wait(Withdrawal *withdrawal, Instant now)
+withdrawal_wait(Withdrawal *withdrawal, int64_t seconds, Instant now)
 {
 	if (withdrawal->state == WITHDRAWAL_RESERVED)
-		withdrawal->next_look_at = sooner(instant_plus_seconds(now, WAIT_SECONDS), withdrawal->expires_at);
+		withdrawal->next_look_at = sooner(instant_plus_seconds(now, seconds), withdrawal->expires_at);
 }
 
 void

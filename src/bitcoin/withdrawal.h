@@ -196,7 +196,7 @@ extern void withdrawal_node_is_another(Withdrawal *withdrawal, Instant now);
 extern void withdrawal_node_is_back(Withdrawal *withdrawal, Instant now);
 
 /* Nothing may be paid for now. */
-extern void withdrawal_wait(Withdrawal *withdrawal, Instant now);
+extern void withdrawal_wait(Withdrawal *withdrawal, int64_t seconds, Instant now);
 
 /* Found in reserved, and the node would have to pay itself. */
 extern void withdrawal_turn_away(Withdrawal *withdrawal, Instant now);

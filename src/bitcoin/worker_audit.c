@@ -323,6 +323,7 @@ weigh(AuditOutcome *outcome, const Breaker *breaker)
 		ledger_figures(&solvency->owed, &solvency->reserved, &received) &&
 		amount_subtract(received, audit.received_before, &solvency->lately_credited);
 	solvency->has = audit.balance;
+	solvency->own = bitcoin_own_capital();
 	solvency->tolerance = bitcoin_solvency_tolerance();
 	solvency->accepted = breaker->accepted;
 }
@@ -336,8 +337,8 @@ judge_solvency(AuditOutcome *outcome, const Breaker *breaker, Instant now)
 	if (!outcome->has_figures)
 		return;
 	if (solvency_is_broken(solvency))
-		breaker_open(psprintf("the node lacks " INT64_FORMAT " msat of what the books owe",
-							  solvency_shortfall(solvency).msat), now);
+		breaker_open(psprintf("the node lacks " INT64_FORMAT " msat of what the books owe%s", solvency_shortfall(solvency).msat,
+							  solvency->own.msat > 0 ? " and of spark.own_capital" : ""), now);
 	breaker_accept(solvency_shortfall(solvency));
 }
 

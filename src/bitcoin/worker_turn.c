@@ -20,6 +20,7 @@
 #include "bitcoin/settings.h"
 #include "bitcoin/worker_audit.h"
 #include "bitcoin/worker_node.h"
+#include "bitcoin/worker_purse.h"
 
 #include "postgres/environment.h"
 #include "postgres/errors.h"
@@ -407,6 +408,7 @@ begin(void)
 	end_all_calls();
 	standing_begin();
 	audit_begin();
+	purse_begin();
 	memset(&state, 0, sizeof(state));
 }
 
@@ -449,6 +451,8 @@ wait_after(const Pick *pick)
 		return wait;
 	wait = Min(wait, milliseconds_until(standing_next(), now));
 	wait = Min(wait, milliseconds_until(audit_next(now), now));
+	if (!instant_is_none(purse_next(now)))
+		wait = Min(wait, milliseconds_until(purse_next(now), now));
 	if (!instant_is_none(node->next(node)))
 		wait = Min(wait, milliseconds_until(node->next(node), now));
 	return wait;
@@ -505,6 +509,9 @@ turn(void)
 	}
 	look_whether_node_is_back();
 	pick.standing = standing_now();
+	if (state.is_installed)
+		purse_turn(&pick.standing, pick.now);
+	pick.standing.purse = purse_now();
 	pick_and_start(&pick);
 	if (state.is_installed && !pick.has_failed)
 		audit_turn(&pick.standing, oldest_look(), pick.now);

@@ -319,6 +319,36 @@ is($spark->as($carol, "SELECT amount_msat FROM spark.statement(1)"), '-10000', '
 like($spark->sql("SELECT alarm FROM spark_bitcoin.withdrawals WHERE invoice_id = '$dear'"), qr/higher fee/, 'L7 with an alarm');
 is(reconcile(), 'solvency|', 'L44 what the operator owes is what the node lacks');
 
+# ---- own capital stays in the node, whatever the books say
+my $has = $spark->sql('SELECT (local_msat + in_flight_msat) / 1000 FROM spark_bitcoin.audit');
+$spark->set('spark.solvency_tolerance', 2_000_000);
+$spark->set('spark.own_capital', $has - 100);
+$spark->wait_for("SELECT current_setting('spark.own_capital') = '" . ($has - 100) . "'");
+my ($small) = withdraw($carol, 41);
+shows($small, "('paid', 'succeeded')", 'what leaves the capital alone is paid', $carol);
+my ($large) = withdraw($carol, 61);
+$spark->wait_for("SELECT is_open AND reason LIKE '%71000 msat with its highest fee would take of spark.own_capital%' FROM spark_bitcoin.breaker",
+	'L44 a payment that would take of it is not made, and stops withdrawals');
+shows($large, "('pending', 'reserved')", 'it waits, its money reserved', $carol);
+is(health('breaker'), 'f', 'health says so');
+$spark->fund($carol, 10);
+pass('deposits go on');
+$spark->set('spark.own_capital', 0);
+$spark->wait_for("SELECT current_setting('spark.own_capital') = '0'");
+$spark->set('spark.solvency_tolerance', 100);
+$spark->wait_for("SELECT current_setting('spark.solvency_tolerance') = '100'");
+reconcile();
+$spark->sql("SELECT spark_ops.close_breaker('it was too much')");
+shows($large, "('paid', 'succeeded')", 'with less of it, and the breaker closed, it is paid', $carol);
+$spark->set('spark.own_capital', $has);
+$spark->wait_for("SELECT current_setting('spark.own_capital') = '$has'");
+like($spark->sql("SELECT kind || ' ' || books FROM spark_ops.reconcile()"), qr/^solvency .*own capital ${has}000 msat/m, 'L44 the comparison counts it, too');
+is(health('breaker') . health('solvency'), 'ff', 'and stops withdrawals before any is asked for');
+$spark->set('spark.own_capital', 0);
+$spark->wait_for("SELECT current_setting('spark.own_capital') = '0'");
+reconcile();
+$spark->sql("SELECT spark_ops.close_breaker('seen')");
+
 # ---- L46: books that are a copy, and have forgotten a payment
 $spark->sql("SELECT spark_ops.pause_outside('restored')");
 my ($copied) = withdraw($carol, 53);

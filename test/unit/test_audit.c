@@ -265,6 +265,12 @@ L44_the_node_must_have_what_is_owed(void **state)
 	solvency = (Solvency) {.owed = {100000}, .lately_credited = {30000}, .has = {{70000}, {0}}};
 	assert_int_equal(solvency_shortfall(&solvency).msat, 0);
 	/* what an operator knows of opens nothing again, more than that does */
+	/* the operator's own has to be there beside what is owed */
+	solvency = (Solvency) {.owed = {100000}, .own = {50000}, .has = {{150000}, {0}}};
+	assert_int_equal(solvency_shortfall(&solvency).msat, 0);
+	solvency.has.local.msat = 149999;
+	assert_int_equal(solvency_shortfall(&solvency).msat, 1);
+	assert_true(solvency_is_broken(&solvency));
 	solvency = (Solvency) {.owed = {100000}, .accepted = {5000}, .has = {{95000}, {0}}};
 	assert_false(solvency_is_broken(&solvency));
 	solvency.has.local.msat = 94999;
@@ -281,6 +287,10 @@ L44_a_balance_that_cannot_be_covers_nothing(void **state)
 	assert_true(solvency_is_broken(&solvency));
 	solvency.has = (NodeBalance) {{INT64_MIN}, {0}};
 	assert_true(solvency_is_broken(&solvency));
+	solvency = (Solvency) {.owed = {100000}, .own = {INT64_MAX}, .has = {{200000}, {0}}};
+	assert_true(solvency_is_broken(&solvency));
+	solvency = (Solvency) {.owed = {100000}, .own = {50000}, .has = {{200000}, {-1}}};
+	assert_int_equal(solvency_shortfall(&solvency).msat, 150000);
 	solvency = (Solvency) {.owed = {0}, .has = {{0}, {0}}};
 	assert_false(solvency_is_broken(&solvency));
 }

@@ -405,6 +405,31 @@ L11_another_node_pays_nothing(void **state)
 	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
 }
 
+/* Own capital: what the balance does not cover is not sent, and tried again soon. */
+static void
+L44_a_payment_that_would_take_of_own_capital_waits(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
+	int64_t		payment = withdrawal->amount.msat + withdrawal->max_fee.msat;
+	Purse		purse = {.own = {5000}};
+	NodeTask	task;
+
+	self->standing.purse = &purse;
+	assert_false(plan(self, &withdrawal->aggregate, &task));
+	assert_int_equal(purse.wanted.msat, 0);
+	purse_fill(&purse, &(NodeBalance) {{5000 + payment - 1}, {0}}, AMOUNT_ZERO);
+	assert_false(plan(self, &withdrawal->aggregate, &task));
+	assert_int_equal(purse.wanted.msat, payment);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
+	assert_int_equal(stored_withdrawal(self, withdrawal->aggregate.id)->next_look_at.microseconds,
+					 instant_plus_seconds(self->world.clock.now, 1).microseconds);
+	purse_fill(&purse, &(NodeBalance) {{5000 + payment}, {0}}, AMOUNT_ZERO);
+	assert_true(plan(self, &withdrawal->aggregate, &task));
+	assert_int_equal(purse.left.msat, 5000);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_SUBMITTING);
+}
+
 static void
 an_invoice_that_expires_unsent_fails_without_a_node(void **state)
 {
@@ -531,6 +556,7 @@ main(void)
 		WORLD_TEST(L19_the_answer_to_an_abandoned_submission_still_counts),
 		WORLD_TEST(L29_not_found_leads_to_a_second_attempt_in_time),
 		WORLD_TEST(L11_another_node_pays_nothing),
+		WORLD_TEST(L44_a_payment_that_would_take_of_own_capital_waits),
 		WORLD_TEST(an_invoice_that_expires_unsent_fails_without_a_node),
 		WORLD_TEST(L25_late_success_is_booked_as_late),
 		WORLD_TEST(L26_a_hash_that_has_failed_rests_before_it_is_sent_again),

@@ -1,0 +1,98 @@
+/*
+ * test_purse.c
+ *		What the node may still send before it touches the operator's own capital.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "bitcoin/purse.h"
+
+static Purse
+purse_of(int64_t own, int64_t local, int64_t in_flight, int64_t may_leave)
+{
+	Purse		purse = {.own = {own}};
+
+	purse_fill(&purse, &(NodeBalance) {{local}, {in_flight}}, AMOUNT_MSAT(may_leave));
+	return purse;
+}
+
+static bool
+takes(Purse *purse, int64_t amount, int64_t fee)
+{
+	return purse_take(purse, AMOUNT_MSAT(amount), AMOUNT_MSAT(fee));
+}
+
+static void
+own_capital_is_never_touched(void **state)
+{
+	Purse		purse = purse_of(3000, 10000, 0, 0);
+
+	assert_true(takes(&purse, 4000, 100));
+	assert_false(takes(&purse, 2900, 1));
+	assert_int_equal(purse.wanted.msat, 2901);
+	assert_false(takes(&purse, 2901, 0));
+	assert_true(takes(&purse, 2899, 1));	/* to the last */
+	assert_int_equal(purse.left.msat, 3000);
+	assert_false(takes(&purse, 1, 0));
+	assert_int_equal(purse.wanted.msat, 2901);	/* the most of those refused */
+	purse_fill(&purse, &(NodeBalance) {{5000}, {0}}, AMOUNT_ZERO);
+	assert_int_equal(purse.wanted.msat, 0);
+	assert_true(takes(&purse, 2000, 0));
+}
+
+static void
+nothing_is_sent_before_a_balance_is_known(void **state)
+{
+	Purse		purse = {.own = {1}};
+	Purse		free_one = {.own = {0}};
+
+	assert_false(takes(&purse, 1, 0));
+	assert_int_equal(purse.wanted.msat, 0);
+	/* without own capital nothing is asked */
+	assert_true(takes(&free_one, INT64_MAX, INT64_MAX));
+}
+
+static void
+what_was_begun_before_may_still_leave(void **state)
+{
+	Purse		purse = purse_of(1000, 10000, 0, 4000);
+
+	assert_int_equal(purse.left.msat, 6000);
+	purse = purse_of(1000, 10000, 3000, 4000);	/* most of it has left already */
+	assert_int_equal(purse.left.msat, 9000);
+	purse = purse_of(1000, 10000, 9000, 4000);
+	assert_int_equal(purse.left.msat, 10000);
+}
+
+static void
+a_node_that_lies_opens_nothing(void **state)
+{
+	Purse		purse = purse_of(1000, INT64_MIN, 0, 4000);
+
+	assert_false(takes(&purse, 1, 0));
+	purse = purse_of(1000, 10000, INT64_MIN, 4000);
+	assert_int_equal(purse.left.msat, 6000);
+	purse = purse_of(1000, -5, 0, 0);
+	assert_false(takes(&purse, 1, 0));
+	purse = purse_of(INT64_MAX, INT64_MAX, 0, 0);
+	assert_false(takes(&purse, 1, 0));
+	purse = purse_of(1000, INT64_MAX, 0, 0);
+	assert_false(takes(&purse, INT64_MAX, INT64_MAX));
+	assert_true(takes(&purse, 1, 1));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(own_capital_is_never_touched),
+		cmocka_unit_test(nothing_is_sent_before_a_balance_is_known),
+		cmocka_unit_test(what_was_begun_before_may_still_leave),
+		cmocka_unit_test(a_node_that_lies_opens_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
