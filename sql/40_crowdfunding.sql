@@ -53,7 +53,8 @@ COMMENT ON FUNCTION spark.create_campaign(text, text, bigint, uuid) IS
 title: 1 to 200 characters, not only white space.
 description: up to 10,000 characters.
 goal_sat: whole satoshi, from 1.
-campaign_id: of the caller''s making; with it the call may be repeated. NULL: spark makes one.
+campaign_id: of the caller''s making, any but the nil uuid; with it the call may be repeated. NULL:
+  spark makes one.
 Returns the campaign; over HTTP 201 with Location. Emits crowdfunding.campaign_created.
 Errors: SP001 invalid argument; SP003 not signed in; SP005 the campaign_id was used with other content
   or by another account; SP009 not installed.';
