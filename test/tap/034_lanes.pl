@@ -155,6 +155,41 @@ sub goes_on_without_accounting
 goes_on_without_accounting('a table', 'LOCK TABLE spark_accounting.accounts IN ACCESS EXCLUSIVE MODE', 'a lock on spark_accounting.accounts');
 $town->books_are_right('B16: a table');
 
+# ---- a stranger's lock on what the workers need between two consumers
+for my $table (qw(delayed subscription retry))
+{
+	my $stranger = $node->background_psql('postgres', on_error_stop => 1);
+	my $pid = $stranger->query_safe('SELECT pg_backend_pid()');
+	my $key = { delayed => 81, subscription => 82, retry => 83 }->{$table};
+
+	$bus->author("SELECT spark_bus.emit('shop.sold', '" . $bus->key($key) . "', '{\"n\": 1}', deliver_at => clock_timestamp() + interval '1 s');"
+		. " SELECT spark_bus.emit('shop.sold', '" . $bus->key($key + 10) . "', '{\"n\": 1}', deliver_at => clock_timestamp() + interval '2 s')");
+	$stranger->query_safe("BEGIN; LOCK TABLE spark_common.$table IN ACCESS EXCLUSIVE MODE");
+	my $guest = $spark->sign_up("guest of $table");
+	my $donation = $town->donate($donor, $well, 1, "while $table is locked");
+	if ($table ne 'retry')
+	{
+		$spark->wait_for("SELECT username = 'guest of $table' FROM spark.dashboard()", "B16: $table is locked: a sign-up is shown", $guest);
+		$town->comes($donor, donation => $donation, 'confirmed', "B16: $table is locked: a donation is confirmed");
+	}
+	if ($table eq 'delayed')
+	{
+		$bus->emit('shop.sold', 80, 1);
+		$bus->comes($_, 80, '1', "B16: $table is locked: what is not delayed comes ($_)") for qw(one two);
+	}
+	$spark->wait_for("SELECT NOT ok AND detail ~ 'process $pid holds a lock on spark_common.$table' FROM spark_ops.health() WHERE check_name = 'locks'",
+		"B45: $table is locked: health names the process");
+	$stranger->query_safe('ROLLBACK');
+	$stranger->quit;
+	$spark->wait_for("SELECT username = 'guest of $table' FROM spark.dashboard()", "B16: $table is free: a sign-up is shown", $guest);
+	$town->comes($donor, donation => $donation, 'confirmed', "B16: $table is free: a donation is confirmed");
+	for my $consumer (qw(one two))
+	{
+		$bus->comes($consumer, $_, '1', "B39: $table is free: what was delayed comes ($consumer)") for $key, $key + 10;
+	}
+}
+$town->books_are_right('B16: tables of the bus');
+
 # ---- a session's open transaction that has dispatched
 my $places = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 3 AND pid = ";
 my $session = $bus->session;
@@ -195,6 +230,44 @@ $session->quit;
 $spark->wait_until_drained('B27: afterwards all is served');
 is($spark->sql("SELECT count(*) = count(DISTINCT account) FROM opened"), 't', 'B27: once');
 $town->books_are_right('B27: a session that dispatches');
+
+# ---- a slow context: the others of its worker wait for one call of it, and from then on for none
+$spark->sql(<<'END');
+CREATE TABLE gate (closed bool);
+CREATE OR REPLACE FUNCTION note_opening() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	WHILE EXISTS (SELECT FROM public.gate) LOOP
+		PERFORM pg_sleep(0.02);
+	END LOOP;
+	INSERT INTO public.opened VALUES (NEW.account_id, pg_backend_pid());
+	RETURN NULL;
+END $$;
+END
+my $opened = "SELECT count(*) FROM opened WHERE account = '%s'";
+my $asleep = "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark %s' AND wait_event = 'PgSleep'";
+
+$spark->sql('INSERT INTO gate VALUES (true)');
+my $first_slow = $spark->sign_up('first slow one');
+$spark->wait_for(sprintf($asleep, 'dispatcher') . " AND xact_start < clock_timestamp() - interval '1200 ms'");
+$spark->sql('DELETE FROM gate');
+$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark context'", 'B16: a context whose call was slow gets a worker of its own');
+is($spark->sql(sprintf($opened, $town->id($first_slow))), '1', 'B16: once that call has ended');
+$spark->sql('INSERT INTO gate VALUES (true)');
+my $next_slow = $spark->sign_up('next slow one');
+$spark->wait_for(sprintf($asleep, 'context'), 'B16: its next call is slow there');
+my $quick = $spark->sign_up('quick one');
+$spark->wait_for("SELECT username = 'quick one' FROM spark.dashboard()", 'B16: meanwhile a sign-up is shown', $quick);
+$town->campaign($quick, 'Of a quick one');
+$spark->wait_for('SELECT campaign_count = 1 FROM spark.dashboard()', 'B16: and a campaign', $quick);
+is($spark->sql(sprintf($opened, $town->id($next_slow))), '0', 'B16: all before that call has ended');
+$spark->sql('DELETE FROM gate');
+$spark->wait_for(sprintf($opened, $town->id($_)) =~ s/count\(\*\)/$& = 1/r, 'B16: and it ends') for $next_slow, $quick;
+my $own = $spark->sql("SELECT pid FROM opened WHERE account = '" . $town->id($quick) . "'");
+$spark->sql("SELECT pg_terminate_backend($own)");
+my $orphan = $spark->sign_up('orphan');
+$spark->wait_for(sprintf($opened, $town->id($orphan)) =~ s/count\(\*\)/$& = 1/r, 'B16: where its worker has ended, its dispatcher serves it again');
+$town->books_are_right('B16: a slow context');
+is($spark->sql("SELECT count(*) = count(DISTINCT account) FROM opened"), 't', 'B16: and each message was handled once');
 
 $spark->stop;
 done_testing();

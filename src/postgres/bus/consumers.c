@@ -7,7 +7,10 @@
 #include "postgres/bus/commands_of_users.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
+#include "postgres/bus/log.h"
 #include "postgres/statement.h"
+
+#include "storage/lmgr.h"
 
 #define CONTEXT_MAX_ATTEMPTS 12
 
@@ -128,17 +131,32 @@ add_subscription(List *list, const char *consumer, UserSubscription subscription
 	return list;
 }
 
-List *
-listeners(Arena *arena)
+static List *
+context_listeners(Arena *arena)
 {
 	List	   *list = NIL;
-	MemoryContext caller = CurrentMemoryContext;
-	Rows		rows;
 
 	for (int i = 0; i < context_count; i++)
 		if (tables_are_current(contexts[i]->name))
 			list = lappend(list, context_listener(contexts[i], arena));
-	rows = rows_open(&all_subscriptions, NO_PARAMETERS);
+	return list;
+}
+
+List *
+listeners_at_once(Arena *arena)
+{
+	if (ConditionalLockRelationOid(log_subscriptions(), AccessShareLock))
+		return listeners(arena);
+	return context_listeners(arena);
+}
+
+List *
+listeners(Arena *arena)
+{
+	List	   *list = context_listeners(arena);
+	MemoryContext caller = CurrentMemoryContext;
+	Rows		rows = rows_open(&all_subscriptions, NO_PARAMETERS);
+
 	while (rows_next(&rows))
 	{
 		const char *consumer = row_text(&rows, 1, arena);

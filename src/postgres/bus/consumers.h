@@ -58,6 +58,9 @@ typedef struct Listener
 /* All whose tables are there: contexts first, then users' by name. */
 extern List *listeners(Arena *arena);
 
+/* The same, without those of users while somebody has locked their subscriptions. */
+extern List *listeners_at_once(Arena *arena);
+
 /* The one of that name, or NULL. */
 extern Listener *listener_of(const char *name, Arena *arena);
 

@@ -56,6 +56,35 @@ give_way(void)
 	(void) set_config_option("lock_timeout", LOCK_WAIT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
+typedef struct Yielding
+{
+	Act			act;
+	void	   *argument;
+} Yielding;
+
+static void
+give_way_and(void *argument)
+{
+	const Yielding *yielding = argument;
+
+	give_way();
+	yielding->act(yielding->argument);
+}
+
+bool
+done_giving_way(Act act, void *argument)
+{
+	Yielding	yielding = {act, argument};
+	ErrorData  *error = try_in_transaction(give_way_and, &yielding);
+
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
+}
+
 /* The process that holds it still, in a way that keeps us off; 0: none, or a prepared transaction does. */
 static int
 holder_of(const LOCKTAG *tag, LOCKMODE mode)

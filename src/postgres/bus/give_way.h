@@ -5,7 +5,8 @@
  * The contexts share a dispatcher.  A lock that a stranger holds on what belongs
  * to one of them must not hold up the rest, so such a transaction waits for no
  * lock for long: it fails (55P03), and is tried again after a pause that grows;
- * meanwhile the worker serves the others, and other lanes.
+ * meanwhile the worker serves the others, and other lanes.  The same holds of what
+ * a worker does for itself between two consumers.
  *
  * The words for it: a turn gives way where others wait for its worker
  * (Turn.gives_way), and so does all that is served in it (Served.gives_way): it
@@ -19,11 +20,19 @@
 
 #include "postgres/server.h"
 
+#include "postgres/transaction.h"
+
 /* Once in a worker, before signals come in: it takes note of the lock that it did not get. */
 extern void note_locks_not_given(void);
 
 /* From here to the end of the transaction. */
 extern void give_way(void);
+
+/*
+ * Such a transaction around act, in a worker; false: it did not get a lock, and
+ * nothing is done.  Any other error is thrown.
+ */
+extern bool done_giving_way(Act act, void *argument);
 
 /*
  * That transaction is over, by that error or committed (NULL).  Where it did not

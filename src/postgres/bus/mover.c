@@ -5,14 +5,16 @@
 #include "postgres/bus/mover.h"
 
 #include "postgres/bus/delayed.h"
+#include "postgres/bus/give_way.h"
 #include "postgres/environment.h"
-#include "postgres/workers/worker.h"
 
 #define MOVED_AT_ONCE 1000
 #define MOVING_MILLISECONDS 50	/* so long at once; the handlers have their turn, too */
 #define LOOK_MILLISECONDS 200
+#define REST_MILLISECONDS 1000	/* after a lock that was not to be had */
 
 static Instant looked_at;
+static Instant rests_until;		/* what is delayed waits, all else does not */
 static Instant next_due;		/* as the last look has found it; none: nothing waits */
 
 typedef struct Moving
@@ -42,10 +44,16 @@ move_now(void)
 	Moving		moving;
 	Instant		end = plus_milliseconds(server_time(), MOVING_MILLISECONDS);
 
+	if (instant_before(server_time(), rests_until))
+		return;
 	do
 	{
 		moving = (Moving) {0};
-		worker_transaction(move, &moving);
+		if (!done_giving_way(move, &moving))
+		{
+			next_due = rests_until = plus_milliseconds(server_time(), REST_MILLISECONDS);
+			return;
+		}
 		looked_at = server_time();
 	} while (moving.count == MOVED_AT_ONCE && instant_before(looked_at, end));
 	next_due = moving.next;

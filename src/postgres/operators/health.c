@@ -377,7 +377,7 @@ spark_ops_health(PG_FUNCTION_ARGS)
 	Arena	   *arena = context_arena(CurrentMemoryContext);
 	Answer		answer = answers_begin(fcinfo);
 	bool		is_there = tables_are_current("common");
-	List	   *all = is_there ? listeners(arena) : NIL;
+	List	   *all = is_there ? listeners_at_once(arena) : NIL;
 	int			lanes = is_there ? log_shape()->made : 0;
 	const Waiting *waiting = waiting_for(all, lanes, arena);
 

@@ -1,6 +1,7 @@
 /*
  * lock_health.c
- *		Row "locks" of spark_ops.health(): who keeps a consumer from its messages.
+ *		Row "locks" of spark_ops.health(): who keeps a consumer from its messages,
+ *		or the workers from what they need besides.
  */
 #include "postgres/operators/lock_health.h"
 
@@ -12,15 +13,31 @@
 
 #define LONG "interval '5 s'"
 
+/* Of a transaction: it is prepared, or goes on for long and is no worker's. */
+#define IS_IN_THE_WAY "(a.pid IS NULL OR (a.backend_type NOT LIKE 'spark %'" \
+	" AND a.xact_start < pg_catalog.clock_timestamp() - " LONG "))"
+#define OF_THIS_DATABASE "l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
+
 /* A session keeps it to the end of its transaction; a worker for a batch, or as long as a handler takes. */
 static Statement find_places = {
 	.sql = "SELECT l.pid, l.classid::bigint, l.objid::bigint,"
 	" EXTRACT(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8"
 	" FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
 	" WHERE l.locktype = 'advisory' AND l.objsubid = $1 AND l.granted"
-	" AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
-	" AND (a.pid IS NULL OR (a.backend_type NOT LIKE 'spark %' AND a.xact_start < pg_catalog.clock_timestamp() - " LONG "))"
+	" AND " OF_THIS_DATABASE " AND " IS_IN_THE_WAY
 	" ORDER BY a.xact_start, l.classid, l.objid",
+	.read_only = true};
+
+/* Those that workers, who read and write all tables of the bus, do not get along with. */
+static Statement find_locks = {
+	.sql = "SELECT l.pid, c.relname::text, EXTRACT(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::float8"
+	" FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation"
+	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+	" LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
+	" WHERE l.locktype = 'relation' AND l.granted AND n.nspname = 'spark_common' AND c.relkind = 'r'"
+	" AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"
+	" AND " OF_THIS_DATABASE " AND " IS_IN_THE_WAY
+	" ORDER BY a.xact_start, c.relname",
 	.read_only = true};
 
 static Statement find_waiting = {
@@ -80,6 +97,23 @@ add_places(Found *found)
 	rows_close(&rows);
 }
 
+static void
+add_locks(Found *found)
+{
+	Rows		rows = rows_open(&find_locks, NO_PARAMETERS);
+
+	while (rows_next(&rows))
+	{
+		bool		is_prepared = row_is_null(&rows, 1);
+
+		add(found, arena_printf(found->arena, "%s holds a lock on spark_common.%s%s",
+								holder_words(found->arena, is_prepared ? 0 : row_int(&rows, 1)),
+								row_text(&rows, 2, found->arena),
+								is_prepared ? "" : arena_printf(found->arena, ", in a transaction open for %.0f s", row_double(&rows, 3))));
+	}
+	rows_close(&rows);
+}
+
 /* The consumer that a worker serves; NULL: it is not one of those. */
 static const char *
 consumer_of_worker(const Found *found, int pid)
@@ -117,9 +151,10 @@ add_waiting(Found *found)
 HealthCheck
 lock_probe(Arena *arena)
 {
-	Found		found = {.arena = arena, .listeners = listeners(arena)};
+	Found		found = {.arena = arena, .listeners = listeners_at_once(arena)};
 
 	add_places(&found);
+	add_locks(&found);
 	add_waiting(&found);
 	return (HealthCheck) {
 		.ok = found.words == NULL,

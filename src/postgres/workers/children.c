@@ -33,6 +33,7 @@ static const struct
 	[WORKER_LAUNCHER] = {"spark launcher", "spark launcher"},
 	[WORKER_DISPATCHER] = {"spark dispatcher", "spark dispatcher of database %u"},
 	[WORKER_CONSUMER] = {"spark consumer", "spark consumer of database %u"},
+	[WORKER_CONTEXT] = {"spark context", "spark context of database %u"},
 	[WORKER_LIGHTNING] = {"spark lightning", "spark lightning of database %u"},
 };
 

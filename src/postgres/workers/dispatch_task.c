@@ -1,12 +1,13 @@
 /*
  * dispatch_task.c
- *		What the workers "spark dispatcher" and "spark consumer" do.
+ *		What the workers "spark dispatcher", "spark consumer" and "spark context" do.
  *
  * The contexts share a dispatcher a lane, or spark.dispatchers of them for all
  * lanes.  The first one also keeps the others alive, and the rest of the
- * database's workers.  Each consumer of a user has a worker of its own, so that
- * a slow handler delays nobody else; where no worker slot is left, the first
- * dispatcher does its work too.
+ * database's workers.  Each consumer of a user has a worker of its own, and so
+ * has a context while it is slow (slow_context.h), so that a slow handler delays
+ * nobody else; where no worker slot is left, the first dispatcher does the work
+ * of consumers too.
  *
  * Who shares a worker gets a share of each turn, and gives way: to others where
  * a lock is not to be had (give_way.h), and, without being a context, to all
@@ -18,6 +19,7 @@
 #include "postgres/counts/counters.h"
 #include "postgres/bus/delayed.h"
 #include "postgres/bus/dispatcher.h"
+#include "postgres/bus/give_way.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
 #include "postgres/bus/log.h"
@@ -25,6 +27,7 @@
 #include "postgres/bus/retry_clock.h"
 #include "postgres/bus/rotation.h"
 #include "postgres/settings.h"
+#include "postgres/workers/slow_context.h"
 #include "postgres/workers/wakeup.h"
 
 #include "storage/ipc.h"
@@ -35,6 +38,7 @@
 #define CONSUMER_SHARE 200000	/* of a lane, in a worker that one consumer has for itself */
 #define OTHERS_SHARE 5000		/* of all together that have no worker of their own */
 #define ROTATION_SECONDS 5
+#define LOCKED_MILLISECONDS 1000	/* until it is looked again at what somebody has locked */
 
 static char consumer_name[NAMEDATALEN];
 static int	dispatcher_number;	/* the first is 0 */
@@ -59,13 +63,20 @@ load_listeners(void *argument)
 	MemoryContextSwitchTo(caller);
 }
 
+/* As at the last look, while somebody's lock keeps the worker from another: contexts need no subscription. */
 static Loading
 loaded(void)
 {
-	Loading		loading = {.context = CurrentMemoryContext};
+	static Loading kept[2];
+	static int	last;
+	Loading    *next = &kept[1 - last];
 
-	worker_transaction(load_listeners, &loading);
-	return loading;
+	if (next->context == NULL)
+		next->context = AllocSetContextCreate(TopMemoryContext, "spark listeners", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(next->context);
+	if (done_giving_way(load_listeners, next))
+		last = 1 - last;
+	return kept[last];
 }
 
 typedef struct Waiting
@@ -90,12 +101,22 @@ sooner(long wait, long other)
 	return wait < other ? wait : other;
 }
 
+/* How long that lane of it can wait. */
+static long
+wait_after(const Turn *turn)
+{
+	Waiting		waiting = {turn->listener, turn->lane, dispatch_naptime};
+
+	if (done_giving_way(ask_for_wait, &waiting))
+		return waiting.wait;
+	retry_clock_forget(turn->listener->name, turn->lane);
+	return sooner(LOCKED_MILLISECONDS, dispatch_naptime);
+}
+
 /* Serves one lane of one; 0 where it may have more, else how long it can wait. */
 static long
 serve_lane(Turn *turn)
 {
-	Waiting		waiting = {turn->listener, turn->lane, dispatch_naptime};
-
 	move_in_passing();
 	turn->most = MESSAGES_A_TURN;
 	serve(turn);
@@ -106,8 +127,7 @@ serve_lane(Turn *turn)
 		retry_clock_forget(turn->listener->name, turn->lane);
 		return 0;
 	}
-	worker_transaction(ask_for_wait, &waiting);
-	return waiting.wait;
+	return wait_after(turn);
 }
 
 /* -------------------------------------------------------------- dispatcher */
@@ -174,7 +194,7 @@ rotate_lanes(const bool *mine, int lanes)
 	next = instant_plus_seconds(now, Min(ROTATION_SECONDS, Max(segment_age, 1)));
 	for (int lane = 0; lane < lanes; lane++)
 		if (mine[lane])
-			worker_transaction(rotate, &lane);
+			(void) done_giving_way(rotate, &lane);
 }
 
 /* A context also gets what bears its name and is none of its messages. */
@@ -226,7 +246,25 @@ listen_for(const Loading *loading, const List *without_worker)
 	note_interest(&interest);
 }
 
-/* The contexts, in the lanes of this worker. */
+/* One of the contexts, in the lanes of this worker: unless another worker does it. */
+static long
+serve_context(const Listener *listener, const bool *mine, int lanes)
+{
+	long		wait = dispatch_naptime;
+
+	for (int lane = 0; lane < lanes; lane++)
+	{
+		Turn		turn = {.listener = listener, .lane = lane, .gives_way = true, .share = CONTEXT_SHARE};
+		long		alone = mine[lane] ? left_alone_for(listener->name) : 0;
+
+		if (!mine[lane])
+			continue;
+		wait = sooner(wait, alone > 0 ? alone : serve_lane(&turn));
+		note_turn(listener->name, turn.spent);
+	}
+	return wait;
+}
+
 static long
 serve_contexts(const Loading *loading, const bool *mine)
 {
@@ -234,17 +272,8 @@ serve_contexts(const Loading *loading, const bool *mine)
 	ListCell   *cell;
 
 	foreach(cell, loading->listeners)
-	{
-		const Listener *listener = lfirst(cell);
-
-		for (int lane = 0; lane < loading->lanes && listener->context != NULL; lane++)
-		{
-			Turn		turn = {.listener = listener, .lane = lane, .gives_way = true, .share = CONTEXT_SHARE};
-
-			if (mine[lane])
-				wait = sooner(wait, serve_lane(&turn));
-		}
-	}
+		if (((const Listener *) lfirst(cell))->context != NULL)
+			wait = sooner(wait, serve_context(lfirst(cell), mine, loading->lanes));
 	return wait;
 }
 
@@ -257,16 +286,23 @@ serve_contexts(const Loading *loading, const bool *mine)
  * Whatever was handled, or tried in vain, is paid from the share.  A place where
  * nothing is ready costs nothing: with many such places, a turn would else end
  * among them, and the worker would never learn that it may sleep.
+ *
+ * A call may take much longer than the share: then all of them rest for as long,
+ * so that half of the time is the contexts'.
  */
 static long
 serve_others(List *others, int lanes)
 {
 	static int	next;
+	static Instant rest_until;
 	int			places = list_length(others) * lanes;
 	int			first = next;
 	int64		left = OTHERS_SHARE;
+	int64		rest = (rest_until.microseconds - server_time().microseconds) / 1000;
 	long		wait = dispatch_naptime;
 
+	if (rest > 0)
+		return (long) Min(rest, wait);
 	for (int i = 0; i < places && left > 0; i++)
 	{
 		int			place = (first + i) % places;
@@ -281,6 +317,8 @@ serve_others(List *others, int lanes)
 		wait = sooner(wait, serve_lane(&turn));
 		left -= turn.spent;
 	}
+	if (-left > LONG_TURN)
+		rest_until = (Instant) {server_time().microseconds - left};
 	return left > 0 ? wait : 0;
 }
 
@@ -333,9 +371,16 @@ serve_all_lanes(const Listener *listener, int lanes)
 	first = (first + 1) % MAX_LANES;
 	for (int i = 0; i < lanes; i++)
 	{
-		Turn		turn = {.listener = listener, .lane = (first + i) % lanes, .share = CONSUMER_SHARE};
+		Turn		turn = {
+			.listener = listener,
+			.lane = (first + i) % lanes,
+			.gives_way = listener->context != NULL,
+			.share = CONSUMER_SHARE,
+		};
 
 		wait = sooner(wait, serve_lane(&turn));
+		if (listener->context != NULL)
+			note_own_turn(turn.spent);
 	}
 	return wait;
 }
@@ -350,7 +395,8 @@ consumer_turn(void)
 	{
 		const Listener *listener = lfirst(cell);
 
-		if (listener->context == NULL && strncmp(listener->name, consumer_name, NAMEDATALEN - 1) == 0)
+		/* No user's consumer bears the name of a context. */
+		if (strncmp(listener->name, consumer_name, NAMEDATALEN - 1) == 0)
 		{
 			Interest	interest = {{0}};
 

@@ -1,6 +1,6 @@
 /*
  * dispatch_task.h
- *		What the workers "spark dispatcher" and "spark consumer" do.
+ *		What the workers "spark dispatcher", "spark consumer" and "spark context" do.
  */
 #ifndef SPARK_POSTGRES_WORKERS_DISPATCH_TASK_H
 #define SPARK_POSTGRES_WORKERS_DISPATCH_TASK_H

@@ -64,6 +64,7 @@ is_wanted(const WorkerSlot *slot, bool dispatchers, bool lightning, bool everyth
 	{
 		case WORKER_DISPATCHER:
 		case WORKER_CONSUMER:
+		case WORKER_CONTEXT:
 			return dispatchers || everything || (wanted.listeners && interests_meet(&slot->interest, &wanted.emitted));
 		case WORKER_LIGHTNING:
 			return lightning || everything;
@@ -116,7 +117,7 @@ forget_wanted(void)
 void
 wake_worker(WorkerKind kind)
 {
-	wake(kind == WORKER_DISPATCHER || kind == WORKER_CONSUMER, kind == WORKER_LIGHTNING, false);
+	wake(kind == WORKER_DISPATCHER || kind == WORKER_CONSUMER || kind == WORKER_CONTEXT, kind == WORKER_LIGHTNING, false);
 }
 
 /* -------------------------------------------------------- from the worker */

@@ -68,6 +68,7 @@ look_whether_ready(void *argument)
 {
 	Readiness  *readiness = argument;
 
+	give_way();
 	readiness->extension = spark_extension();
 	readiness->why_not = NULL;
 	if (!OidIsValid(readiness->extension) || !lock_spark_extension(AccessShareLock))
@@ -135,6 +136,12 @@ is_ready(const WorkerTask *task, long *wait)
 	if (was_ready && !task->acts_outside && !must_look_again())
 		return true;
 	error = try_in_plain_transaction(look_whether_ready, &readiness);
+	/* Somebody's lock is in the way of the look: inside, all goes on as it was. */
+	if (error != NULL && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		FreeErrorData(error);
+		return was_ready && !task->acts_outside;
+	}
 	if (error != NULL)
 	{
 		/* The tables are just being changed: look again. */
@@ -351,6 +358,7 @@ spark_worker_main(Datum argument)
 			work(&dispatcher_task);
 			break;
 		case WORKER_CONSUMER:
+		case WORKER_CONTEXT:
 			set_consumer_name(start.name);
 			work(&consumer_task);
 			break;

@@ -1,0 +1,103 @@
+/*
+ * slow_context.c
+ *		A context that keeps the others of its dispatcher waiting.
+ */
+#include "postgres/workers/slow_context.h"
+
+#include "postgres/environment.h"
+#include "postgres/settings.h"
+#include "postgres/workers/children.h"
+#include "postgres/workers/worker_slots.h"
+
+#include "storage/ipc.h"
+
+#define MAX_CONTEXTS 16
+#define BORNE 1000000			/* microseconds of long turns ... */
+#define BORNE_SHARE 10			/* ... and one in so many from then on */
+#define STARTS_WITHIN 3000000	/* microseconds */
+#define CALM_SECONDS 600		/* without a long turn, after which it is slow no more */
+
+typedef struct Slowness
+{
+	char		context[NAMEDATALEN];
+	int64		waited;			/* microseconds that others did, less what is borne */
+	Instant		noted_at;
+	Instant		rests_until;	/* or is being given its worker */
+} Slowness;
+
+static Slowness contexts[MAX_CONTEXTS];
+static int	context_count;
+
+/* NULL: there are too many, and none of them is helped. */
+static Slowness *
+slowness_of(const char *context)
+{
+	for (int i = 0; i < context_count; i++)
+		if (strcmp(contexts[i].context, context) == 0)
+			return &contexts[i];
+	if (context_count == MAX_CONTEXTS)
+		return NULL;
+	strlcpy(contexts[context_count].context, context, NAMEDATALEN);
+	return &contexts[context_count++];
+}
+
+static Instant
+after(int64 microseconds)
+{
+	return (Instant) {server_time().microseconds + microseconds};
+}
+
+static void
+give_own_worker(Slowness *slow)
+{
+	int64		waited = slow->waited;
+
+	slow->waited = 0;
+	if (keep_child(MyDatabaseId, WORKER_CONTEXT, slow->context) == CHILD_HAS_NO_SLOT)
+	{
+		slow->rests_until = after(waited);
+		return;
+	}
+	slow->rests_until = after(STARTS_WITHIN);
+	ereport(LOG,
+			(errmsg("context \"%s\" gets a worker of its own: others have waited %lld ms for its handlers",
+					slow->context, (long long) waited / 1000)));
+}
+
+void
+note_turn(const char *context, int64 microseconds)
+{
+	Slowness   *slow = microseconds < LONG_TURN ? NULL : slowness_of(context);
+	Instant		now = server_time();
+
+	if (slow == NULL)
+		return;
+	slow->waited = Max(0, slow->waited - (now.microseconds - slow->noted_at.microseconds) / BORNE_SHARE) + microseconds;
+	slow->noted_at = now;
+	if (slow->waited >= BORNE)
+		give_own_worker(slow);
+}
+
+long
+left_alone_for(const char *context)
+{
+	const Slowness *slow = slowness_of(context);
+	int64		left;
+
+	if (worker_pid(WORKER_CONTEXT, context) != 0)
+		return dispatch_naptime;
+	left = slow != NULL ? slow->rests_until.microseconds - server_time().microseconds : 0;
+	return left > 0 ? (long) Min(left / 1000 + 1, dispatch_naptime) : 0;
+}
+
+void
+note_own_turn(int64 microseconds)
+{
+	static Instant slow_at;
+	Instant		now = server_time();
+
+	if (instant_is_none(slow_at) || microseconds >= LONG_TURN)
+		slow_at = now;
+	if (instant_before(instant_plus_seconds(slow_at, CALM_SECONDS), now))
+		proc_exit(0);
+}
