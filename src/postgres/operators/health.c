@@ -17,6 +17,7 @@
 #include "postgres/counts/pressure.h"
 #include "postgres/bus/rotation.h"
 #include "postgres/statement.h"
+#include "postgres/transaction.h"
 #include "postgres/counts/waiting.h"
 #include "postgres/workers/worker_slots.h"
 
@@ -27,6 +28,7 @@ PG_FUNCTION_INFO_V1(spark_ops_health);
 
 #define MAX_PROBES 8
 #define SEEN_FOR 10				/* seconds */
+#define LOCK_WAIT "100ms"
 
 typedef struct NamedProbe
 {
@@ -358,6 +360,39 @@ put_node(Answer *answer, Arena *arena)
 	rows_close(&rows);
 }
 
+typedef struct Probing
+{
+	HealthProbe probe;
+	Arena	   *arena;
+	HealthCheck check;
+} Probing;
+
+static void
+probe(void *argument)
+{
+	Probing    *probing = argument;
+
+	probing->check = probing->probe(probing->arena);
+}
+
+/* What it reads may be locked by the very process that another row names: it is not waited for. */
+static HealthCheck
+check_of(HealthProbe which, Arena *arena)
+{
+	Probing		probing = {.probe = which, .arena = arena};
+	int			level = NewGUCNestLevel();
+	ErrorData  *error;
+
+	(void) set_config_option("lock_timeout", LOCK_WAIT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	error = try_in_subtransaction(probe, &probing);
+	AtEOXact_GUC(true, level);
+	if (error == NULL)
+		return probing.check;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	return (HealthCheck) {.ok = false, .detail = "somebody holds a lock on what tells it"};
+}
+
 static void
 put_probes(Answer *answer, Arena *arena)
 {
@@ -366,7 +401,7 @@ put_probes(Answer *answer, Arena *arena)
 		HealthCheck check = {.ok = false, .detail = "the tables are not there: run SELECT * FROM spark.install()"};
 
 		if (tables_are_current("common"))
-			check = probes[i].probe(arena);
+			check = check_of(probes[i].probe, arena);
 		put(answer, probes[i].name, check.ok, check.detail);
 	}
 }
