@@ -43,6 +43,7 @@ typedef struct WaitingCount
 	int64		blocked;		/* keys */
 	Instant		since;			/* nothing in the log that waits is older */
 	int64		idle_at;		/* emitted, when a look found nothing though something seemed to wait */
+	Instant		checked_at;		/* when it was last compared with the tables */
 	uint64		unknown_ends;	/* there were (in_doubt.h), when it was counted */
 } WaitingCount;
 

@@ -23,11 +23,14 @@
 #include "postgres/counts/traffic.h"
 
 #include "catalog/namespace.h"
+#include "postmaster/bgworker.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #define COUNTED_EXACTLY 10000	/* messages of a lane behind a consumer, where they are read */
 #define PATIENT_COUNTS 3		/* as long as somebody emits meanwhile */
+#define COMPARED 10000			/* rows of what is parked, at most, are compared with what was counted */
+#define CHECK_SECONDS 5
 #define HEARS_NOTHING PG_INT64_MAX	/* has passed all that will ever be emitted */
 
 static Statement read_failed = {
@@ -35,6 +38,12 @@ static Statement read_failed = {
 	" (SELECT pg_catalog.count(*) FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2),"
 	" (SELECT pg_catalog.count(*) FROM (" SHUT_KEYS("consumer = $1 AND lane = $2") ") k)",
 	.read_only = true};
+
+static Statement compare_failed = {
+	.sql = "SELECT (SELECT pg_catalog.count(*) FROM"
+	"  (SELECT FROM spark_common.retry WHERE consumer = $1 AND lane = $2 LIMIT $3) r),"
+	" (SELECT pg_catalog.count(*) FROM"
+	"  (SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2 LIMIT $4) d)"};
 
 /* Of what is tried again, by its index: what is due last has failed last, mostly. */
 static Statement read_last_error = {
@@ -294,6 +303,40 @@ waiting_passed(const char *consumer, int lane, int64 number, Instant emitted_at)
 		waiting_grows_at_commit(consumer_key(consumer), lane, &by);
 }
 
+/* Whether as much is parked and dead as was counted, as far as a few rows tell. */
+static bool
+parked_is(const char *consumer, int lane, int64 parked, int64 dead)
+{
+	Rows		rows = rows_open(&compare_failed, PARAMETERS(param_text(consumer), param_int(lane),
+															 param_bigint(Min(parked + 1, COMPARED)),
+															 param_bigint(Min(dead + 1, COMPARED))));
+	bool		is_so = rows_next(&rows) && row_bigint(&rows, 1) == Min(parked, COMPARED) &&
+		row_bigint(&rows, 2) == Min(dead, COMPARED);
+
+	rows_close(&rows);
+	return is_so;
+}
+
+/*
+ * Now and then, in a worker, with the consumer's place taken and nothing to do:
+ * somebody may have filled or emptied the tables by hand, as who restores their
+ * data does.
+ */
+static void
+check_parked(const char *consumer, int lane, const WaitingCount *count)
+{
+	bool		is_so = parked_is(consumer, lane, count->parked, count->dead);
+	Instant		now = server_time();
+	CounterSlot *slot = take_counter_slot(consumer_key(consumer), false);
+
+	if (slot == NULL)
+		return;
+	slot->waiting[lane].checked_at = now;
+	if (!is_so)
+		slot->waiting[lane].table = InvalidOid;
+	let_counter_slot_go();
+}
+
 /*
  * What two looks have found nothing of, with nothing emitted in between, does not
  * wait: it was counted twice, or not at all, while it was committed.
@@ -303,6 +346,7 @@ waiting_is_over(const char *consumer, int lane, int64 emitted)
 {
 	CounterSlot *slot;
 	WaitingCount *count;
+	WaitingCount found;
 
 	/* What this transaction has passed itself is not counted yet. */
 	if (has_pending_counts())
@@ -317,5 +361,9 @@ waiting_is_over(const char *consumer, int lane, int64 emitted)
 			count->passed = emitted;
 		count->idle_at = emitted;
 	}
+	found = *count;
 	let_counter_slot_go();
+	if (MyBgworkerEntry != NULL && OidIsValid(found.table) &&
+		instant_before(found.checked_at, instant_plus_seconds(server_time(), -CHECK_SECONDS)))
+		check_parked(consumer, lane, &found);
 }
