@@ -32,7 +32,7 @@
 #	faults				the names of all that can go wrong here, beside the disasters
 #	played				how often each did: name => count
 #	refresh				brings faults.executed up to now
-#	last_chance			plays what no round had the occasion for
+#	last_chance			plays what no round had the occasion for, once all is quiet
 #	under_way			how many payments have no end there
 #	may_be_late			whether its kind takes its word back: paid after failed
 #	is_believed_late	whether only time makes its "failed" or "not found" a verdict, or ends what waits for it
@@ -176,7 +176,6 @@ sub misfortunes
 	my ($self) = @_;
 	return if !$self->is_long;
 	$self->disaster while grep { !$self->{happened}{$_} } $self->{deck}->names;
-	$self->{world}->last_chance;
 	return;
 }
 
@@ -270,6 +269,7 @@ sub settle
 			. " SELECT state, count(*) FROM spark_bitcoin.deposits GROUP BY 1; SELECT d, now() FROM spark_bitcoin.deposits d WHERE state = 'intent';"
 			. ' SELECT * FROM spark_ops.node_health() WHERE NOT ok') . "\nunder way: " . $world->under_way);
 	$spark->wait_until_drained;
+	$world->last_chance if $self->is_long;
 	return;
 }
 

@@ -190,11 +190,11 @@ sub last_chance
 
 	for my $asked (grep { /^(?:balance|payments|invoices)$/ } $self->{decks}{asked}->names)
 	{
-		for (my $deadline = time() + 60; !{ $self->played }->{$asked} && time() < $deadline;)
+		for (my $deadline = time() + 180; !{ $self->played }->{$asked} && time() < $deadline;)
 		{
 			$self->{node}->heal;
 			$self->{node}->fault($asked => 'http_500');
-			$self->{spark}->try_sql("SET statement_timeout = '20s'; SELECT count(*) FROM spark_ops.reconcile()");
+			$self->{spark}->try_sql("SET statement_timeout = '60s'; SELECT count(*) FROM spark_ops.reconcile()");
 		}
 	}
 	return;
