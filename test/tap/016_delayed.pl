@@ -39,13 +39,32 @@ END
 
 my $as_author = 'SET ROLE author; ';
 
-# ---- B39: when
+# ---- B39: when; told by somebody who looks at the clock once an interval, on the same machine
+$spark->sql(<<'END');
+CREATE TABLE tick (at timestamptz);
+CREATE PROCEDURE tick() LANGUAGE plpgsql AS $$
+BEGIN
+	WHILE (SELECT count(*) < 21 FROM rung) LOOP
+		INSERT INTO tick VALUES (clock_timestamp());
+		COMMIT;
+		PERFORM pg_sleep(0.3);
+	END LOOP;
+END $$;
+END
+my $clock = $spark->node->background_psql('postgres', on_error_stop => 1);
+$clock->query_until(qr/begins/, "\\echo begins\nCALL tick();\n");
+$spark->wait_for('SELECT count(*) > 0 FROM tick');
 $spark->sql("$as_author SELECT ring_at(n, clock_timestamp() + n * interval '100 ms') FROM generate_series(1, 20) n");
 $spark->sql("$as_author SELECT ring_at(0, clock_timestamp() - interval '1 hour')");
 is($spark->sql("SELECT sum(lag_messages) FROM spark_ops.bus_status() WHERE consumer = 'bell' AND lag_messages > 1") || 0, '0', 'what waits is no lag');
 $spark->wait_for('SELECT count(*) = 21 FROM rung', 'B39 each rings');
 is($spark->sql('SELECT count(*) FROM rung WHERE number > 0 AND at < wanted'), '0', 'B39 none too early');
 is($spark->sql("SELECT count(*) FROM rung WHERE number > 0 AND at > wanted + interval '30 s'"), '0', 'B39 nor very late by the server\'s own clock, however slow the machine');
+my ($middle, $most) = split(/\|/, $spark->sql('SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY ticks), percentile_disc(0.9) WITHIN GROUP (ORDER BY ticks) FROM'
+	. ' (SELECT (SELECT count(*) FROM tick WHERE tick.at BETWEEN rung.wanted AND rung.at) AS ticks FROM rung WHERE number > 0) r'));
+cmp_ok($middle, '<=', 1, 'B39 but within the next look of somebody who looks once an interval, in the middle');
+cmp_ok($most, '<=', 3, 'B39 and mostly soon after');
+$clock->quit;
 is($spark->sql('SELECT count(*) FROM (SELECT number, lag(number) OVER (ORDER BY place) AS before FROM rung WHERE number > 0) r WHERE before > number'), '0',
 	'those of one key in the order of their times');
 is($spark->sql('SELECT count(*) FROM spark_common.delayed'), '0', 'and none waits');

@@ -1,7 +1,7 @@
 # 042_figures.pl
 #		Figures that are times: of an idle machine, and only where they are asked
 #		for by SPARK_FIGURES=1.  What makes them so is tested elsewhere, by order and
-#		by counts (011, 012, 016).
+#		by counts (011, 012, 016, 027).
 use strict;
 use warnings;
 
