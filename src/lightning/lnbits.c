@@ -9,6 +9,10 @@
  * Its own node may be exchanged at any time, and only its invoices tell: it makes
  * one for us when it is met, before each payment and before each balance, with
  * which the comparison with the books begins.
+ *
+ * What is paid, what was paid and what is there is asked with the admin key, and
+ * where a second key makes the invoices, the first must see what it has made:
+ * else the one wallet would be asked what became of the payments of the other.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -162,24 +166,38 @@ ask_pay(const HttpNode *self, NodeTalk *talk, HttpRequest *request)
 			ask_send(self, call, request);
 			return true;
 		case LNBITS_PAY_LOOK:
+			request->headers[0] = self->secrets[ADMIN_KEY];
 			ask_payment(call, request);
 			return true;
 	}
 	return false;
 }
 
+/* Only the admin key is told which wallet it is. */
+static void
+ask_wallet(const HttpNode *self, HttpRequest *request)
+{
+	request->headers[0] = self->secrets[ADMIN_KEY];
+	request->path = "/api/v1/wallet";
+}
+
 static bool
 ask_identity(const HttpNode *self, const NodeTalk *talk, HttpRequest *request)
 {
-	if (talk->step == LNBITS_IDENTIFY_PROBE)
+	switch ((LnbitsIdentifyStep) talk->step)
 	{
-		ask_probe(talk->call, request);
-		return true;
+		case LNBITS_IDENTIFY_WALLET:
+			ask_wallet(self, request);
+			return true;
+		case LNBITS_IDENTIFY_PROBE:
+			ask_probe(talk->call, request);
+			return true;
+		case LNBITS_IDENTIFY_KEYS:
+			request->headers[0] = self->secrets[ADMIN_KEY];
+			ask_payment(talk->call, request);
+			return true;
 	}
-	/* Only the admin key is told which wallet it is. */
-	request->headers[0] = self->secrets[ADMIN_KEY];
-	request->path = "/api/v1/wallet";
-	return true;
+	return false;
 }
 
 static void
@@ -190,12 +208,20 @@ ask_page(const NodeCall *call, HttpRequest *request)
 	request->most_bytes = HTTP_NODE_MOST_LIST;
 }
 
+/* What only makes invoices, or looks at them, needs no more than the lesser key. */
+static int
+key_for(NodeOperation operation)
+{
+	return operation == NODE_LOOKUP_PAYMENT || operation == NODE_LIST_PAYMENTS || operation == NODE_LIST_INVOICES ?
+		ADMIN_KEY : INVOICE_KEY;
+}
+
 static bool
 lnbits_ask(HttpNode *self, NodeTalk *talk, HttpRequest *request)
 {
 	NodeCall   *call = talk->call;
 
-	request->headers[0] = self->secrets[INVOICE_KEY];
+	request->headers[0] = self->secrets[key_for(call->operation)];
 	switch (call->operation)
 	{
 		case NODE_IDENTIFY:
@@ -218,7 +244,7 @@ lnbits_ask(HttpNode *self, NodeTalk *talk, HttpRequest *request)
 			if (talk->step == LNBITS_BALANCE_PROBE)
 				ask_probe(call, request);
 			else
-				request->path = "/api/v1/wallet";
+				ask_wallet(self, request);
 			return true;
 		case NODE_LIST_PAYMENTS:
 		case NODE_LIST_INVOICES:

@@ -156,15 +156,38 @@ probe_of(NodeCall *call, const HttpReply *reply)
 }
 
 static void
-hear_probe(HttpNode *self, NodeCall *call, const HttpReply *reply)
+take_payee(HttpNode *self, NodeCall *call, const Bolt11 *probe)
 {
-	const Bolt11 *probe = probe_of(call, reply);
-
-	if (probe == NULL)
-		return;
 	snprintf(self->notes.node_id, sizeof(self->notes.node_id), "%s", public_key_hex(call->arena, probe->payee));
 	snprintf(self->notes.network, sizeof(self->notes.network), "%s", bolt11_network_name(probe->network));
 	tell_identity(self, call);
+}
+
+static bool
+has_two_keys(const HttpNode *self)
+{
+	const char *const *keys = (const char *const *) self->secrets;
+
+	return keys[0] != NULL && keys[1] != NULL && strcmp(keys[0], keys[1]) != 0;
+}
+
+/* True: another key has made the invoice than the one that pays. */
+static bool
+hear_probe(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
+{
+	NodeCall   *call = talk->call;
+	const Bolt11 *probe = probe_of(call, reply);
+
+	if (probe == NULL)
+		return false;
+	if (has_two_keys(self))
+	{
+		talk->record = probe;
+		call->payment_hash = probe->payment_hash;
+		return true;
+	}
+	take_payee(self, call, probe);
+	return false;
 }
 
 /* True where it is the node that is known; where it is another one, that is forgotten and told at the next question. */
@@ -255,6 +278,19 @@ hear_invoice(NodeCall *call, const HttpReply *reply)
 	if (call->invoice == INVOICE_UNAVAILABLE && call->words == NULL)
 		call->words = "LNbits tells of no incoming payment, or no state of it";
 	json_decref(body);
+}
+
+/* Whether the wallet that pays knows the invoice that the other key has made. */
+static void
+hear_keys(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
+{
+	NodeCall   *call = talk->call;
+
+	hear_invoice(call, reply);
+	if (call->invoice == INVOICE_OPEN)
+		take_payee(self, call, talk->record);
+	else if (call->invoice == INVOICE_NOT_FOUND)
+		call->words = "the invoice key is of another wallet than the admin key";
 }
 
 /* ----------------------------------------------------------------- payments */
@@ -524,7 +560,9 @@ hear_reply(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 		case NODE_IDENTIFY:
 			if (talk->step == LNBITS_IDENTIFY_WALLET)
 				return hear_wallet(self, call, reply);
-			hear_probe(self, call, reply);
+			if (talk->step == LNBITS_IDENTIFY_PROBE)
+				return hear_probe(self, talk, reply);
+			hear_keys(self, talk, reply);
 			return false;
 		case NODE_CREATE_INVOICE:
 			hear_created(call, reply);

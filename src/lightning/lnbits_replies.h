@@ -21,7 +21,8 @@ typedef enum LnbitsPayStep
 typedef enum LnbitsIdentifyStep
 {
 	LNBITS_IDENTIFY_WALLET,
-	LNBITS_IDENTIFY_PROBE		/* an invoice that tells who makes them */
+	LNBITS_IDENTIFY_PROBE,		/* an invoice that tells who makes them */
+	LNBITS_IDENTIFY_KEYS		/* whether the wallet that pays knows it, where another key made it */
 } LnbitsIdentifyStep;
 
 typedef enum LnbitsBalanceStep

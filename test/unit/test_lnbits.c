@@ -38,6 +38,8 @@
 #define DETAIL(words) "{\"detail\":\"" words "\"}"
 #define UNKNOWN DETAIL("Payment does not exist.")
 #define RESERVE "{\"fee_reserve\":2000}"
+#define PROBE_HASH "0001020304050607080900010203040506070809000102030405060708090102"
+#define SEEN_BY_BOTH_KEYS said(200, UNPAID("pending", ROW(PROBE_HASH, "1000", "0", "pending")))
 
 static NodeStage stage;
 
@@ -308,7 +310,7 @@ a_look_up_is_believed_only_as_a_whole(void **state)
 		if (call->verdict != cases[i].verdict)
 			fail_msg("case %zu: %d", i, (int) call->verdict);
 		assert_true(was_asked("GET /api/v1/payments/" HASH " "));
-		assert_true(was_asked("X-Api-Key: " INVOICE_KEY "\r\n"));
+		assert_true(was_asked("X-Api-Key: " ADMIN_KEY "\r\n"));
 		if (call->verdict == PAYMENT_FAILED || call->verdict == PAYMENT_SUCCEEDED)
 			assert_true(call->payment.created_at.microseconds == INT64_C(1795287731000000));
 	}
@@ -443,7 +445,7 @@ L11_an_invoice_tells_whose_node_it_is(void **state)
 	const char *wallet = "{\"id\":\"7a\",\"name\":\"w\",\"balance\":123000}";
 
 	stage.node.notes.node_id[0] = '\0';
-	PLAY(&stage, said(200, wallet), SAME_NODE);
+	PLAY(&stage, said(200, wallet), SAME_NODE, SEEN_BY_BOTH_KEYS);
 	assert_true(call->answered);
 	assert_string_equal(call->identity.node_id, VECTOR_PAYEE);
 	assert_string_equal(call->identity.network, "testnet");
@@ -467,10 +469,68 @@ L11_an_invoice_tells_whose_node_it_is(void **state)
 	assert_false(call->answered);
 	/* And anew where it was away. */
 	call = asked(NODE_IDENTIFY);
-	PLAY(&stage, said(200, wallet), probe(15));
+	PLAY(&stage, said(200, wallet), probe(15), SEEN_BY_BOTH_KEYS);
 	assert_true(call->answered);
 	assert_string_not_equal(call->identity.node_id, VECTOR_PAYEE);
 	assert_int_equal(VALID_VECTORS + INVALID_VECTORS, 26);
+}
+
+/* Else what one wallet has paid would be looked up, and not found, in the other. */
+static void
+L11_both_keys_are_of_one_wallet(void **state)
+{
+	static const struct
+	{
+		int			status;
+		const char *body;
+	} others[] = {
+		{404, UNKNOWN},
+		{200, "{\"paid\":false}"},
+		{200, UNPAID("pending", ROW(OTHER, "1000", "0", "pending"))},
+		{500, DETAIL("Unexpected error!")},
+	};
+	const char *wallet = "{\"id\":\"7a\",\"name\":\"w\",\"balance\":123000}";
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+	{
+		NodeCall   *call = asked(NODE_IDENTIFY);
+
+		stage.node.notes.node_id[0] = '\0';
+		PLAY(&stage, said(200, wallet), SAME_NODE, said(others[i].status, others[i].body));
+		assert_int_equal(stage.peer.requests, 3);
+		assert_true(was_asked("GET /api/v1/payments/" PROBE_HASH " "));
+		assert_true(was_asked("X-Api-Key: " ADMIN_KEY "\r\n"));
+		assert_false(call->answered);
+		assert_non_null(call->words);
+		assert_int_equal(strstr(call->words, "of another wallet") != NULL, i == 0);
+		/* It stays unknown, so that the next question finds out again. */
+		assert_int_equal(stage.node.notes.node_id[0], '\0');
+	}
+	(void) asked(NODE_IDENTIFY);
+	PLAY(&stage, said(200, wallet), SAME_NODE, SEEN_BY_BOTH_KEYS);
+	assert_true(stage.call.answered);
+}
+
+/* Of what was paid, and of what is there, only the wallet that pays can tell. */
+static void
+L23_payments_and_balance_are_asked_of_the_wallet_that_pays(void **state)
+{
+	const NodeOperation operations[] = {NODE_LOOKUP_PAYMENT, NODE_LIST_PAYMENTS, NODE_LIST_INVOICES};
+
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+	{
+		(void) asked(operations[i]);
+		PLAY(&stage, said(404, UNKNOWN));
+		assert_true(was_asked("X-Api-Key: " ADMIN_KEY "\r\n"));
+	}
+	(void) asked(NODE_BALANCE);
+	PLAY(&stage, SAME_NODE, said(200, "{\"name\":\"w\",\"balance\":1}"));
+	assert_true(was_asked("X-Api-Key: " ADMIN_KEY "\r\n"));
+	(void) asked(NODE_PAY);
+	PLAY(&stage, SAME_NODE, said(200, RESERVE), said(401, DETAIL("Invalid key")), said(404, UNKNOWN));
+	assert_int_equal(stage.peer.requests, 4);
+	assert_true(was_asked("GET /api/v1/payments/" HASH " "));
+	assert_true(was_asked("X-Api-Key: " ADMIN_KEY "\r\n"));
 }
 
 static void
@@ -513,7 +573,7 @@ L11_who_makes_its_invoices_is_asked_before_each_payment_and_each_balance(void **
 
 		/* So that the next question who it is finds that one. */
 		call = asked(NODE_IDENTIFY);
-		PLAY(&stage, said(200, "{\"id\":\"7a\",\"balance\":0}"), probe(15));
+		PLAY(&stage, said(200, "{\"id\":\"7a\",\"balance\":0}"), probe(15), SEEN_BY_BOTH_KEYS);
 		assert_true(call->answered);
 		assert_string_not_equal(call->identity.node_id, VECTOR_PAYEE);
 		strcpy(stage.node.notes.node_id, VECTOR_PAYEE);
@@ -624,6 +684,8 @@ main(void)
 		TEST(L6_invoices_are_of_whole_satoshi),
 		TEST(what_it_cannot_do_is_not_asked),
 		TEST(L11_an_invoice_tells_whose_node_it_is),
+		TEST(L11_both_keys_are_of_one_wallet),
+		TEST(L23_payments_and_balance_are_asked_of_the_wallet_that_pays),
 		TEST(L11_an_invoice_that_cannot_be_read_tells_nothing),
 		TEST(L43_one_list_holds_both_kinds),
 		TEST(L58_keys_are_checked_and_never_repeated),
