@@ -220,7 +220,7 @@ CREATE TABLE spark_common.delayed (
 	emitted_by text NOT NULL,
 	created_at timestamptz NOT NULL
 );
-CREATE INDEX delayed_due ON spark_common.delayed (due);
+CREATE INDEX delayed_due ON spark_common.delayed (due, id);
 COMMENT ON TABLE spark_common.delayed IS 'Messages that are due later';
 COMMENT ON COLUMN spark_common.delayed.emitted_by IS 'The role that emitted it, and may take it back';
 

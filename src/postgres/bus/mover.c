@@ -13,6 +13,7 @@
 #define LOOK_MILLISECONDS 200
 #define REST_MILLISECONDS 1000	/* after a lock that was not to be had */
 
+static bool is_under_way;		/* still, at the next beginning: it was undone */
 static Instant looked_at;
 static Instant rests_until;		/* what is delayed waits, all else does not */
 static Instant next_due;		/* as the last look has found it; none: nothing waits */
@@ -46,14 +47,18 @@ move_now(void)
 
 	if (instant_before(server_time(), rests_until))
 		return;
+	if (is_under_way)
+		look_at_all_delayed();
 	do
 	{
 		moving = (Moving) {0};
+		is_under_way = true;
 		if (!done_giving_way(move, &moving))
 		{
 			next_due = rests_until = plus_milliseconds(server_time(), REST_MILLISECONDS);
 			return;
 		}
+		is_under_way = false;
 		looked_at = server_time();
 	} while (moving.count == MOVED_AT_ONCE && instant_before(looked_at, end));
 	next_due = moving.next;
