@@ -92,7 +92,7 @@ sub are_back
 $bus->emit('shop.idle', 1, 1);
 $bus->comes('idle', 1, '1');
 $spark->wait_until_drained;
-$spark->wait_for("SELECT count(*) = 8 FROM pg_stat_activity WHERE backend_type LIKE 'spark %'", 'all workers are there');
+$spark->wait_for("SELECT count(*) = 7 + spark_ops.lanes() FROM pg_stat_activity WHERE backend_type LIKE 'spark %'", 'all workers are there');
 my %idle = workers();
 # The one that starts others last.
 my @idle = sort { ($idle{$a} =~ /launcher/) <=> ($idle{$b} =~ /launcher/) || $a <=> $b } keys %idle;
