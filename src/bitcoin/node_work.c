@@ -209,20 +209,29 @@ proven_payment(const NodeCall *call, Arena *arena)
 }
 
 /*
- * Asked for anew since: the one payment there is belongs to the newer one, or,
- * where a request names no amount, to the one that asked for what was paid.
+ * Asked for anew since, the one payment there is belongs to the one that asked
+ * for what was paid; of two that did, or where none did, to the live one.
  */
 static Result
-is_anothers_payment(const Bitcoin *context, UnitOfWork *work, const Withdrawal *failed_one,
-					const ProvenPayment *payment, bool *is_so)
+book_late(const Bitcoin *context, UnitOfWork *work, Withdrawal *failed_one, const ProvenPayment *payment, Instant now)
 {
-	Withdrawal *live;
+	Withdrawal *newest;
 	Withdrawal *fitting;
+	bool		fits = amount_equal(payment->amount, failed_one->amount);
 
-	TRY(context->withdrawals->find_by_hash(context->withdrawals, work, failed_one->payment_hash, &live));
+	TRY(context->withdrawals->find_by_hash(context->withdrawals, work, failed_one->payment_hash, &newest));
 	TRY(context->withdrawals->find_failed(context->withdrawals, work, failed_one->payment_hash, payment->amount, &fitting));
-	*is_so = (live != NULL && withdrawal_is_live(live)) ||
-		(fitting != NULL && !amount_equal(fitting->amount, failed_one->amount));
+	if (newest != NULL && withdrawal_is_live(newest))
+	{
+		if (fits && !amount_equal(newest->amount, payment->amount))
+			withdrawal_paid_beside(failed_one, payment, now);
+		else
+			withdrawal_no_answer(failed_one, now);
+	}
+	else if (fitting != NULL && !fits)
+		withdrawal_no_answer(failed_one, now);
+	else
+		withdrawal_succeed(failed_one, payment, now);
 	return OK;
 }
 
@@ -231,7 +240,6 @@ static Result
 apply_success(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeTask *task, Instant now)
 {
 	ProvenPayment payment = proven_payment(&task->call, work->arena);
-	bool		is_anothers;
 
 	if (!is_proven(context, withdrawal, &task->call.payment))
 	{
@@ -239,14 +247,7 @@ apply_success(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, 
 		return OK;
 	}
 	if (withdrawal->state == WITHDRAWAL_FAILED)
-	{
-		TRY(is_anothers_payment(context, work, withdrawal, &payment, &is_anothers));
-		if (is_anothers)
-		{
-			withdrawal_no_answer(withdrawal, now);
-			return OK;
-		}
-	}
+		return book_late(context, work, withdrawal, &payment, now);
 	withdrawal_succeed(withdrawal, &payment, now);
 	return OK;
 }

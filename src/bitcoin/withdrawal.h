@@ -17,7 +17,7 @@
  * Submitting is committed before any byte leaves; nothing leads back from it
  * but the proof that nothing was sent.  Succeeded needs a preimage that fits
  * the hash, and never changes.  At most one withdrawal of a hash is not
- * rejected or failed.
+ * rejected or failed, but for what was paid late beside it.
  *
  * One that pays an invoice of our own never goes through the node: the payee's
  * invoice is cancelled there, then the ledger moves the reserve.
@@ -77,7 +77,7 @@ typedef struct Withdrawal
 	Instant		settled_at;
 	Instant		failed_at;
 	bool		late;			/* succeeded after it had failed */
-	bool		paid_beside;	/* and beside another one of its hash: the node paid twice */
+	bool		paid_beside;	/* and beside another one of its hash, which was live */
 	bool		in_doubt;		/* failed, and no node's word proves that it stays so */
 
 	int64_t		attempt_no;		/* how often it was submitted */
@@ -226,6 +226,10 @@ extern void withdrawal_not_sent(Withdrawal *withdrawal, int64_t attempt_no, Inst
 extern void withdrawal_ambiguous(Withdrawal *withdrawal, int64_t attempt_no, Instant now);
 
 extern void withdrawal_succeed(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now);
+
+/* One that had failed, while another one of its hash is live. */
+extern void withdrawal_paid_beside(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now);
+
 extern void withdrawal_success_unproven(Withdrawal *withdrawal, int64_t attempt_no, Instant now);
 extern void withdrawal_pending(Withdrawal *withdrawal, int64_t attempt_no, const NodeRecord *record, Instant now);
 extern void withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char *reason,

@@ -138,8 +138,9 @@ withdrawal_take_payment(Withdrawal *withdrawal, const ProvenPayment *payment, In
 bool
 withdrawal_is_paid_for_another(const Withdrawal *withdrawal, const ProvenPayment *payment)
 {
-	return withdrawal->amount_given && withdrawal->tried_before &&
-		!amount_equal(payment->amount, withdrawal->amount);
+	if (amount_equal(payment->amount, AMOUNT_ZERO))
+		return withdrawal->tried_before && withdrawal->amount_given;
+	return withdrawal->tried_before && !amount_equal(payment->amount, withdrawal->amount);
 }
 
 /* The node has one payment of the hash, and it is the earlier withdrawal's; whether it has begun another nobody knows. */
@@ -149,7 +150,7 @@ leave_to_operator(Withdrawal *withdrawal, Instant now)
 	if (withdrawal->state != WITHDRAWAL_FAILED)
 	{
 		withdrawal->state = WITHDRAWAL_NEEDS_OPERATOR;
-		withdrawal->alarm = "the node has paid another amount than this withdrawal of the same request asked for; its reserve is held";
+		withdrawal->alarm = "the node has paid another amount than this withdrawal of the same hash asked for; its reserve is held";
 	}
 	withdrawal_look_again(withdrawal, now);
 }

@@ -122,6 +122,15 @@ withdrawal_earlier_was_paid(Withdrawal *withdrawal, const ProvenPayment *payment
 }
 
 void
+withdrawal_paid_beside(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+{
+	if (withdrawal->state != WITHDRAWAL_FAILED || withdrawal->attempt_no == 0)
+		return;
+	withdrawal_take_payment(withdrawal, payment, now);
+	withdrawal->paid_beside = true;
+}
+
+void
 withdrawal_want_look(Withdrawal *withdrawal, Instant now)
 {
 	if (withdrawal->state == WITHDRAWAL_FAILED && withdrawal->attempt_no > 0)
@@ -159,7 +168,6 @@ withdrawal_paid_twice(Withdrawal *withdrawal, const ProvenPayment *payment, Inst
 {
 	if (withdrawal->state != WITHDRAWAL_FAILED || withdrawal->attempt_no == 0)
 		return;
-	withdrawal_take_payment(withdrawal, payment, now);
-	withdrawal->paid_beside = true;
+	withdrawal_paid_beside(withdrawal, payment, now);
 	withdrawal->alarm = "the node has paid a hash twice; the second payment was booked as a late one";
 }

@@ -24,8 +24,9 @@ extern void withdrawal_look_again(Withdrawal *withdrawal, Instant now);
 extern void withdrawal_fail(Withdrawal *withdrawal, const char *reason, Instant now);
 
 /*
- * Of a request that names no amount, an earlier withdrawal may have asked for
- * another one, or the node may not say which it has paid.
+ * An earlier withdrawal of the hash may have asked for another amount.  Where the
+ * node does not say which it has paid, that can be told only of a request that
+ * names its own.
  */
 extern bool withdrawal_is_paid_for_another(const Withdrawal *withdrawal, const ProvenPayment *payment);
 

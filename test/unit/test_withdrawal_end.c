@@ -355,26 +355,111 @@ L25_L26_where_the_second_was_sent_too_an_operator_decides(void **state)
 	{
 		assert_int_equal(state_of(self, second), WITHDRAWAL_NEEDS_OPERATOR);
 		assert_non_null(strstr(stored(self, second)->alarm, "another amount"));
-		told(self, first, PAYMENT_SUCCEEDED, 5000000);
-		assert_int_equal(state_of(self, first), WITHDRAWAL_FAILED);
 		told(self, second, PAYMENT_SUCCEEDED, i == 0 ? 5000000 : 0);
 	}
 	assert_int_equal(self->alarms.count, 1);
 	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 0);
-	/* it was never paid: then the one payment is the first one's */
+	/* the one payment is the first one's, whatever becomes of the second */
+	told(self, first, PAYMENT_SUCCEEDED, 5000000);
+	assert_int_equal(state_of(self, first), WITHDRAWAL_SUCCEEDED);
+	assert_true(stored(self, first)->late && stored(self, first)->paid_beside);
+	/* and that was never paid */
 	work = world_work(&self->world, NULL);
 	assert_ok(unit_of_work_find(work, &self->withdrawals.port.repository, second->aggregate.id, &found));
 	assert_ok(withdrawal_decide_failed((Withdrawal *) found, now_of(self)));
 	assert_ok(unit_of_work_complete(work));
-	told(self, first, PAYMENT_SUCCEEDED, 5000000);
-	assert_int_equal(state_of(self, first), WITHDRAWAL_SUCCEEDED);
-	assert_true(stored(self, first)->late);
 	told(self, second, PAYMENT_SUCCEEDED, 5000000);
 	assert_int_equal(state_of(self, second), WITHDRAWAL_FAILED);
 	/* or the node did pay what it asked for */
 	second = stored(self, second);
 	assert_ok(withdrawal_decide_paid(second, &(ProvenPayment) {.preimage = "preimage"}, now_of(self)));
 	assert_int_equal(second->state, WITHDRAWAL_SUCCEEDED);
+}
+
+/* ------------------------------------- two requests of one hash that name different amounts */
+
+#define SMALL_REQUEST "regtest/x/1000/3600/o"
+
+/* The large one has failed at the node; the small one is reserved, and rested. */
+static void
+ask_large_then_small(BitcoinWorld *self, Withdrawal **large, Withdrawal **small)
+{
+	*large = unknown_withdrawal(self);
+	look_up_as(self, *large, PAYMENT_FAILED);
+	assert_int_equal(state_of(self, *large), WITHDRAWAL_FAILED);
+	*small = reserved_withdrawal(self, ALICE, SMALL_REQUEST);
+	world_wait(&self->world, WITHDRAWAL_REST_SECONDS);
+}
+
+static void
+L25_L26_a_late_payment_of_one_request_is_none_of_another_of_its_hash(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *large;
+	Withdrawal *small;
+	const bitcoin_payment_succeeded *event;
+
+	ask_large_then_small(self, &large, &small);
+	told(self, small, PAYMENT_SUCCEEDED, 5000000);
+	assert_int_equal(state_of(self, small), WITHDRAWAL_FAILED);
+	assert_string_equal(stored(self, small)->reason, "payment_request_used");
+	told(self, large, PAYMENT_SUCCEEDED, 5000000);
+	assert_int_equal(state_of(self, large), WITHDRAWAL_SUCCEEDED);
+	event = world_emitted(&self->world, &bitcoin_payment_succeeded_type)->payload;
+	assert_int_equal(event->amount_msat.msat, 5000000);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+}
+
+/* Also while the other one is live: it is booked beside that one. */
+static void
+L25_L26_each_of_two_requests_of_a_hash_is_booked_with_its_own_payment(void **state)
+{
+	for (int is_small = 0; is_small < 2; is_small++)
+	{
+		BitcoinWorld *self = *state;
+		int64_t		paid = is_small ? 1000 : 5000000;
+		Withdrawal *large;
+		Withdrawal *small;
+		const bitcoin_payment_succeeded *event;
+		NodeTask	task;
+
+		ask_large_then_small(self, &large, &small);
+		told(self, small, PAYMENT_FAILED, 5000000);
+		task = submitted(self, stored(self, small));
+		task.call.submit = SUBMIT_AMBIGUOUS;
+		answer(self, &task);
+		told(self, small, PAYMENT_SUCCEEDED, paid);
+		told(self, large, PAYMENT_SUCCEEDED, paid);
+		assert_int_equal(state_of(self, small), is_small ? WITHDRAWAL_SUCCEEDED : WITHDRAWAL_NEEDS_OPERATOR);
+		assert_int_equal(state_of(self, large), is_small ? WITHDRAWAL_FAILED : WITHDRAWAL_SUCCEEDED);
+		assert_int_equal(stored(self, large)->paid_beside, !is_small);
+		event = world_emitted(&self->world, &bitcoin_payment_succeeded_type)->payload;
+		assert_int_equal(event->amount_msat.msat, paid);
+		assert_int_equal(event->late, !is_small);
+		assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+		if (!is_small)
+		{
+			world_destroy(&self->world);
+			bitcoin_world_init(self);
+		}
+	}
+}
+
+/* A node that does not say how much it has paid, or says what nobody asked for. */
+static void
+L25_L26_a_payment_that_fits_neither_request_is_not_the_first_ones(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *large;
+	Withdrawal *small;
+
+	ask_large_then_small(self, &large, &small);
+	told(self, large, PAYMENT_SUCCEEDED, 0);
+	told(self, large, PAYMENT_SUCCEEDED, 77000);
+	assert_int_equal(state_of(self, large), WITHDRAWAL_FAILED);
+	told(self, small, PAYMENT_SUCCEEDED, 0);
+	assert_int_equal(state_of(self, small), WITHDRAWAL_SUCCEEDED);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
 }
 
 static void
@@ -568,6 +653,9 @@ main(void)
 		WORLD_TEST(L26_what_was_paid_meanwhile_is_not_paid_again),
 		WORLD_TEST(L25_L26_what_was_paid_for_the_first_amount_is_no_payment_of_the_second),
 		WORLD_TEST(L25_L26_where_the_second_was_sent_too_an_operator_decides),
+		WORLD_TEST(L25_L26_a_late_payment_of_one_request_is_none_of_another_of_its_hash),
+		WORLD_TEST(L25_L26_each_of_two_requests_of_a_hash_is_booked_with_its_own_payment),
+		WORLD_TEST(L25_L26_a_payment_that_fits_neither_request_is_not_the_first_ones),
 		WORLD_TEST(L25_of_two_that_failed_the_one_of_the_paid_amount_is_booked),
 		WORLD_TEST(L23_a_weak_failure_holds_the_reserve_for_a_day_more),
 		WORLD_TEST(L45_what_a_forgetful_node_had_needs_an_operator),

@@ -122,7 +122,7 @@ COMMENT ON COLUMN spark_bitcoin.withdrawals.deposit_id IS 'Of this spark, where 
 COMMENT ON COLUMN spark_bitcoin.withdrawals.tried_before IS 'An earlier withdrawal of this hash went to a node; earlier_reference is that record.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.fee_msat IS 'What the node says it took; 0 before it succeeded.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.late IS 'It succeeded after it had failed and the reserve had been given back.';
-COMMENT ON COLUMN spark_bitcoin.withdrawals.paid_beside IS 'The node has paid it beside another one of its hash: twice.';
+COMMENT ON COLUMN spark_bitcoin.withdrawals.paid_beside IS 'It succeeded late beside another one of its hash, which was live.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.in_doubt IS 'It failed by an operator''s word, or was seen under way again: another one of its hash waits for the node''s proof.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.attempt_no IS 'How often it was submitted; backend, node_id and the times that follow are of the last attempt.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.acknowledged_at IS 'When the node first had it: from then on it is never believed not to know it.';
@@ -132,7 +132,7 @@ COMMENT ON COLUMN spark_bitcoin.withdrawals.node_words IS 'The node''s own, cut 
 COMMENT ON COLUMN spark_bitcoin.withdrawals.next_look_at IS 'When the worker acts next; NULL: never.';
 COMMENT ON COLUMN spark_bitcoin.withdrawals.alarm IS 'What an operator should see.';
 
--- A hash is paid once, whoever asks; what a node paid twice all the same was booked beside.
+-- A hash is paid once, whoever asks; what a node paid late all the same was booked beside.
 CREATE UNIQUE INDEX withdrawals_live_hash ON spark_bitcoin.withdrawals (payment_hash)
 	WHERE state NOT IN ('rejected', 'failed') AND NOT paid_beside;
 CREATE INDEX withdrawals_hash ON spark_bitcoin.withdrawals (payment_hash, created_at);
