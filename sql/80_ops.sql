@@ -227,7 +227,8 @@ CREATE FUNCTION spark_ops.health()
 COMMENT ON FUNCTION spark_ops.health() IS
 'Tells what is wrong and what to do about it.
 
-Works before spark.install(), too. Of the bus, it reads shared memory alone, as bus_status() does.
+Works before spark.install(), too. Of the bus, it reads shared memory alone, as bus_status() does; a
+  check that meets somebody''s lock waits for it for a tenth of a second, and says whose it is.
 Returns a row a check: preload, worker, node, node_simulated, unknown_payments, reconciliation,
   solvency, breaker, throttle, locks, frozen, late_payments, backlog, snapshot, prepared, paused,
   blocked, rotation, versions.

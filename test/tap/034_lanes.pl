@@ -190,6 +190,39 @@ for my $table (qw(delayed subscription retry))
 }
 $town->books_are_right('B16: tables of the bus');
 
+# ---- a stranger's lock on what tells how things are
+{
+	my $stranger = $node->background_psql('postgres', on_error_stop => 1);
+	my $pid = $stranger->query_safe('SELECT pg_backend_pid()');
+	my $unread = "cannot be read: process $pid holds a lock on spark_common.";
+	my %of = (
+		subscription => '',
+		outbox_0_0 => "rotation|${unread}outbox_0_0",
+		lane_segment => join("\n", map { "$_|${unread}lane_segment" } qw(backlog blocked rotation)));
+	# In a fresh session, which knows nothing yet; the limit is for who would hang.
+	my $answers = sub {
+		my ($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '60s'; $_[0]");
+		return $err || $out;
+	};
+
+	$spark->wait_for("SELECT bool_and(ok) FROM spark_ops.health() WHERE check_name <> 'node_simulated'");
+	$stranger->query_safe('BEGIN');
+	for my $table (qw(subscription outbox_0_0 lane_segment))
+	{
+		$stranger->query_safe("LOCK TABLE spark_common.$table IN ACCESS EXCLUSIVE MODE");
+		is($answers->("SELECT check_name, detail FROM spark_ops.health() WHERE detail ~ 'cannot be read' ORDER BY check_name"),
+			$of{$table}, "B45: $table is locked: health answers, and says what it cannot read");
+		like($answers->('SELECT spark_ops.metrics()'), qr/^spark_health_ok\{check="locks"\} [01]$/m, "B45: $table is locked: metrics() answers");
+		like($answers->("SELECT count(*) FROM spark_ops.bus_status() WHERE consumer = 'accounting'"),
+			$table eq 'lane_segment' ? qr/the state of the bus ${unread}lane_segment/ : qr/^4$/, "B45: $table is locked: bus_status() answers");
+	}
+	$spark->wait_for("SELECT NOT ok" . join('', map { " AND detail ~ 'process $pid holds a lock on spark_common.$_'" } keys %of)
+		. " FROM spark_ops.health() WHERE check_name = 'locks'", 'B45: and row locks names the process for each');
+	$stranger->query_safe('ROLLBACK');
+	$stranger->quit;
+	$spark->wait_until_drained;
+}
+
 # ---- a session's open transaction that has dispatched
 my $places = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 3 AND pid = ";
 my $session = $bus->session;

@@ -1,58 +1,24 @@
 /*
  * give_way.c
  *		A transaction of a worker that others wait for.
- *
- * The server ends a wait by a signal to the waiting process itself, which at
- * that moment still knows for what it waits; afterwards nothing tells.  So the
- * worker's handler of that signal takes a note first.
  */
 #include "postgres/bus/give_way.h"
 
 #include "postgres/counts/counters.h"
 #include "postgres/environment.h"
-#include "postgres/bus/place.h"
+#include "postgres/bus/missed_lock.h"
 #include "postgres/transaction.h"
 
 #include "common/pg_prng.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
-#include "storage/proc.h"
-#include "tcop/tcopprot.h"
-#include "utils/lsyscache.h"
 
 #define LOCK_WAIT "100ms"
 #define MAX_PAUSES 256
 #define SAID_AFTER 3			/* seconds */
 
-/* What was waited for last, written by the signal's handler. */
-static LOCKTAG missed;
-static LOCKMODE missed_mode;
-static volatile sig_atomic_t is_missed;
-
-static void
-on_cancel(SIGNAL_ARGS)
-{
-	const LOCK *lock = MyProc != NULL ? MyProc->waitLock : NULL;
-
-	if (lock != NULL)
-	{
-		missed = lock->tag;
-		missed_mode = MyProc->waitLockMode;
-		is_missed = true;
-	}
-	StatementCancelHandler(postgres_signal_arg);
-}
-
-void
-note_locks_not_given(void)
-{
-	pqsignal(SIGINT, on_cancel);
-}
-
 void
 give_way(void)
 {
-	is_missed = false;
+	forget_missed_lock();
 	(void) set_config_option("lock_timeout", LOCK_WAIT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }
 
@@ -85,50 +51,6 @@ done_giving_way(Act act, void *argument)
 	return false;
 }
 
-/* The process that holds it still, in a way that keeps us off; 0: none, or a prepared transaction does. */
-static int
-holder_of(const LOCKTAG *tag, LOCKMODE mode)
-{
-	int			count;
-	const VirtualTransactionId *holders = GetLockConflicts(tag, mode, &count);
-
-	for (int i = 0; i < count; i++)
-	{
-		const PGPROC *process = process_of_transaction(holders[i]);
-
-		if (process != NULL && process->pid != 0)
-			return process->pid;
-	}
-	return 0;
-}
-
-static const char *
-name_of_relation(Oid relation)
-{
-	const char *name = get_rel_name(relation);
-	const char *schema = name != NULL ? get_namespace_name(get_rel_namespace(relation)) : NULL;
-
-	return schema != NULL ? psprintf("%s.%s", schema, name) : "a table";
-}
-
-static const char *
-words_for(const LOCKTAG *tag)
-{
-	switch (tag->locktag_type)
-	{
-		case LOCKTAG_RELATION:
-			return psprintf("a lock on %s", name_of_relation(tag->locktag_field2));
-		case LOCKTAG_TUPLE:
-			return psprintf("a row of %s", name_of_relation(tag->locktag_field2));
-		case LOCKTAG_TRANSACTION:
-			return "a row";
-		case LOCKTAG_ADVISORY:
-			return is_place(tag) ? "its place, as a transaction does that has called spark_bus.dispatch()" : "an advisory lock";
-		default:
-			return "a lock";
-	}
-}
-
 typedef struct Naming
 {
 	MemoryContext context;
@@ -139,10 +61,8 @@ static void
 name_holder(void *argument)
 {
 	Naming	   *naming = argument;
-	int			pid = holder_of(&missed, missed_mode);
-	const char *who = pid != 0 ? psprintf("process %d holds", pid) : "somebody holds, or waits for,";
 
-	naming->message = MemoryContextStrdup(naming->context, psprintf("%s %s", who, words_for(&missed)));
+	naming->message = MemoryContextStrdup(naming->context, words_for_missed_lock());
 }
 
 /* Who holds what was not given; what the server has said of it. */
@@ -209,7 +129,7 @@ gave_way(const char *consumer, int lane, ErrorData *error)
 	Pause	   *pause;
 	const char *who;
 
-	if (!is_missed)
+	if (!lock_was_missed())
 		return;
 	who = who_was_in_the_way();
 	if (error != NULL && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
@@ -239,7 +159,7 @@ had_its_way(const char *consumer, int lane)
 {
 	Pause	   *pause = pause_in(consumer, lane);
 
-	if (pause == NULL || is_missed)
+	if (pause == NULL || lock_was_missed())
 		return false;
 	memset(pause, 0, sizeof(*pause));
 	pause_count--;

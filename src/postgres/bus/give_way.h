@@ -22,9 +22,6 @@
 
 #include "postgres/transaction.h"
 
-/* Once in a worker, before signals come in: it takes note of the lock that it did not get. */
-extern void note_locks_not_given(void);
-
 /* From here to the end of the transaction. */
 extern void give_way(void);
 

@@ -2,7 +2,8 @@
  * bus_status.c
  *		spark_ops.bus_status(): what waits for each consumer, and how fast it goes.
  *
- * From shared memory: a call costs the same whatever waits.
+ * From shared memory: a call costs the same whatever waits.  Where something has
+ * to be read that somebody has locked, it fails soon instead of waiting for him.
  */
 #include "postgres/server.h"
 
@@ -12,6 +13,7 @@
 #include "postgres/counts/counters.h"
 #include "postgres/environment.h"
 #include "postgres/operators/health.h"
+#include "postgres/operators/kept_off.h"
 #include "postgres/bus/log.h"
 #include "postgres/counts/waiting.h"
 
@@ -50,28 +52,48 @@ put_status(Answer *answer, const Listener *listener, int lane, const ConsumerCou
 	answer_put(answer);
 }
 
+typedef struct Status
+{
+	Arena	   *arena;
+	List	   *all;
+	int			lanes;
+	const Waiting *waiting;
+	const char **paused;		/* a consumer each */
+} Status;
+
+static void
+look(void *argument)
+{
+	Status	   *status = argument;
+
+	bus_required();
+	status->all = listeners_at_once(status->arena);
+	status->lanes = log_shape()->made;
+	status->waiting = waiting_for(status->all, status->lanes, status->arena);
+	status->paused = ARENA_ARRAY(status->arena, const char *, list_length(status->all));
+	for (int i = 0; i < list_length(status->all); i++)
+		status->paused[i] = why_paused(list_nth(status->all, i));
+}
+
 Datum
 spark_ops_bus_status(PG_FUNCTION_ARGS)
 {
-	Arena	   *arena = context_arena(CurrentMemoryContext);
+	Status		status = {.arena = context_arena(CurrentMemoryContext)};
 	Answer		answer = answers_begin(fcinfo);
-	const Waiting *waiting;
-	List	   *all;
-	ListCell   *cell;
-	int			lanes;
+	const char *why = kept_off(look, &status);
 
-	bus_required();
-	all = listeners(arena);
-	lanes = log_shape()->made;
-	waiting = waiting_for(all, lanes, arena);
-	foreach(cell, all)
+	if (why != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("the state of the bus %s", why),
+				 errhint("Row \"locks\" of spark_ops.health() shows who holds what.")));
+	for (int i = 0; i < list_length(status.all); i++)
 	{
-		const Listener *listener = lfirst(cell);
+		const Listener *listener = list_nth(status.all, i);
 		ConsumerCounters counters = consumer_counters(listener->name);
-		const char *paused = why_paused(listener);
 
-		for (int lane = 0; lane < lanes; lane++)
-			put_status(&answer, listener, lane, &counters, waiting++, paused);
+		for (int lane = 0; lane < status.lanes; lane++)
+			put_status(&answer, listener, lane, &counters, status.waiting++, status.paused[i]);
 	}
 	return (Datum) 0;
 }

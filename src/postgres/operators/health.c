@@ -2,7 +2,8 @@
  * health.c
  *		spark_ops.health(): what is wrong, and who holds things up.
  *
- * A row a check, always the same checks, also before spark.install().
+ * A row a check, always the same checks, also before spark.install(), and while
+ * somebody holds a lock on what one of them reads.
  */
 #include "postgres/operators/health.h"
 
@@ -12,6 +13,7 @@
 #include "postgres/environment.h"
 #include "postgres/bus/handler_call.h"
 #include "postgres/installed.h"
+#include "postgres/operators/kept_off.h"
 #include "postgres/bus/log.h"
 #include "postgres/operators/oldest_snapshot.h"
 #include "postgres/counts/pressure.h"
@@ -28,7 +30,6 @@ PG_FUNCTION_INFO_V1(spark_ops_health);
 
 #define MAX_PROBES 8
 #define SEEN_FOR 10				/* seconds */
-#define LOCK_WAIT "100ms"
 
 typedef struct NamedProbe
 {
@@ -338,18 +339,19 @@ put_versions(Answer *answer, Arena *arena)
 				 strcmp(state, "current") == 0 ? "" : "; run SELECT * FROM spark.install()"));
 }
 
+static const char *const node_checks[] = {"node", "node_simulated", "unknown_payments"};
+
 /* What the context that talks to the node says of it. */
 static void
 put_node(Answer *answer, Arena *arena)
 {
-	static const char *const checks[] = {"node", "node_simulated", "unknown_payments"};
 	bool		alone = tables_are_current("common") && installed_version("bitcoin") == 0;
 	Rows		rows;
 
 	if (!tables_are_current("bitcoin"))
 	{
-		for (size_t i = 0; i < lengthof(checks); i++)
-			put(answer, checks[i], alone,
+		for (size_t i = 0; i < lengthof(node_checks); i++)
+			put(answer, node_checks[i], alone,
 				alone ? "context bitcoin is not installed in this database"
 				: "the tables are not there: run SELECT * FROM spark.install()");
 		return;
@@ -360,80 +362,183 @@ put_node(Answer *answer, Arena *arena)
 	rows_close(&rows);
 }
 
-typedef struct Probing
+/* ------------------------------------------------------------------- checks */
+
+/* What the checks have in common; what somebody's lock keeps us from is not there. */
+typedef struct Health
 {
-	HealthProbe probe;
+	Answer	   *answer;
 	Arena	   *arena;
-	HealthCheck check;
-} Probing;
+	bool		is_there;
+	List	   *all;			/* consumers */
+	int			lanes;
+	const Waiting *waiting;		/* NULL: see why_not */
+	const char *why_not;
+	const NamedProbe *probe;	/* the one that is asked */
+} Health;
 
 static void
-probe(void *argument)
+look_who_listens(void *argument)
 {
-	Probing    *probing = argument;
+	Health	   *health = argument;
 
-	probing->check = probing->probe(probing->arena);
-}
-
-/* What it reads may be locked by the very process that another row names: it is not waited for. */
-static HealthCheck
-check_of(HealthProbe which, Arena *arena)
-{
-	Probing		probing = {.probe = which, .arena = arena};
-	int			level = NewGUCNestLevel();
-	ErrorData  *error;
-
-	(void) set_config_option("lock_timeout", LOCK_WAIT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	error = try_in_subtransaction(probe, &probing);
-	AtEOXact_GUC(true, level);
-	if (error == NULL)
-		return probing.check;
-	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-		ReThrowError(error);
-	return (HealthCheck) {.ok = false, .detail = "somebody holds a lock on what tells it"};
+	health->is_there = tables_are_current("common");
+	health->all = health->is_there ? listeners_at_once(health->arena) : NIL;
 }
 
 static void
-put_probes(Answer *answer, Arena *arena)
+look_what_waits(void *argument)
+{
+	Health	   *health = argument;
+
+	health->lanes = health->is_there ? log_shape()->made : 0;
+	health->waiting = waiting_for(health->all, health->lanes, health->arena);
+}
+
+static void
+check_worker(void *argument)
+{
+	const Health *health = argument;
+
+	put_worker(health->answer, health->all);
+}
+
+static void
+check_node(void *argument)
+{
+	const Health *health = argument;
+
+	put_node(health->answer, health->arena);
+}
+
+static void
+check_probe(void *argument)
+{
+	const Health *health = argument;
+	HealthCheck check = {.ok = false, .detail = "the tables are not there: run SELECT * FROM spark.install()"};
+
+	if (tables_are_current("common"))
+		check = health->probe->probe(health->arena);
+	put(health->answer, health->probe->name, check.ok, check.detail);
+}
+
+static void
+check_backlog(void *argument)
+{
+	const Health *health = argument;
+
+	if (health->waiting == NULL)
+		put(health->answer, "backlog", false, health->why_not);
+	else
+		put_backlog(health->answer, health->all, health->waiting, health->lanes);
+}
+
+static void
+check_snapshot(void *argument)
+{
+	const Health *health = argument;
+
+	put_snapshot(health->answer, health->arena);
+}
+
+static void
+check_prepared(void *argument)
+{
+	const Health *health = argument;
+
+	put_prepared(health->answer, health->arena);
+}
+
+static void
+check_paused(void *argument)
+{
+	const Health *health = argument;
+
+	put_paused(health->answer, health->all);
+}
+
+static void
+check_blocked(void *argument)
+{
+	const Health *health = argument;
+
+	if (health->waiting == NULL)
+		put(health->answer, "blocked", false, health->why_not);
+	else if (health->is_there)
+		put_blocked(health->answer, health->all, health->waiting, health->lanes);
+	else
+		put(health->answer, "blocked", true, "there is no bus yet");
+}
+
+static void
+check_rotation(void *argument)
+{
+	const Health *health = argument;
+
+	if (health->is_there)
+		put_rotation(health->answer, health->arena);
+	else if (health->why_not != NULL)
+		put(health->answer, "rotation", false, health->why_not);
+	else
+		put(health->answer, "rotation", true, "there is no log yet");
+}
+
+static void
+check_versions(void *argument)
+{
+	const Health *health = argument;
+
+	put_versions(health->answer, health->arena);
+}
+
+/* Each puts its row last of all; where it met a lock instead, the row says whose. */
+static void
+run_check(Health *health, const char *name, Act act)
+{
+	const char *why = kept_off(act, health);
+
+	if (why != NULL)
+		put(health->answer, name, false, why);
+}
+
+static void
+check_node_and_payments(Health *health)
+{
+	const char *why = kept_off(check_node, health);
+
+	for (size_t i = 0; why != NULL && i < lengthof(node_checks); i++)
+		put(health->answer, node_checks[i], false, why);
+}
+
+static void
+run_probes(Health *health)
 {
 	for (int i = 0; i < probe_count; i++)
 	{
-		HealthCheck check = {.ok = false, .detail = "the tables are not there: run SELECT * FROM spark.install()"};
-
-		if (tables_are_current("common"))
-			check = check_of(probes[i].probe, arena);
-		put(answer, probes[i].name, check.ok, check.detail);
+		health->probe = &probes[i];
+		run_check(health, probes[i].name, check_probe);
 	}
 }
 
 Datum
 spark_ops_health(PG_FUNCTION_ARGS)
 {
-	Arena	   *arena = context_arena(CurrentMemoryContext);
 	Answer		answer = answers_begin(fcinfo);
-	bool		is_there = tables_are_current("common");
-	List	   *all = is_there ? listeners_at_once(arena) : NIL;
-	int			lanes = is_there ? log_shape()->made : 0;
-	const Waiting *waiting = waiting_for(all, lanes, arena);
+	Health		health = {.answer = &answer, .arena = context_arena(CurrentMemoryContext)};
 
+	health.why_not = kept_off(look_who_listens, &health);
+	if (health.why_not == NULL)
+		health.why_not = kept_off(look_what_waits, &health);
 	put_preload(&answer);
-	put_worker(&answer, all);
-	put_node(&answer, arena);
-	put_probes(&answer, arena);
-	put_backlog(&answer, all, waiting, lanes);
-	put_snapshot(&answer, arena);
-	put_prepared(&answer, arena);
-	put_paused(&answer, all);
-	if (is_there)
-	{
-		put_blocked(&answer, all, waiting, lanes);
-		put_rotation(&answer, arena);
-	}
-	else
-	{
-		put(&answer, "blocked", true, "there is no bus yet");
-		put(&answer, "rotation", true, "there is no log yet");
-	}
-	put_versions(&answer, arena);
+	run_check(&health, "worker", check_worker);
+	check_node_and_payments(&health);
+	run_probes(&health);
+	run_check(&health, "backlog", check_backlog);
+	run_check(&health, "snapshot", check_snapshot);
+	run_check(&health, "prepared", check_prepared);
+	run_check(&health, "paused", check_paused);
+	run_check(&health, "blocked", check_blocked);
+	run_check(&health, "rotation", check_rotation);
+	run_check(&health, "versions", check_versions);
 	return (Datum) 0;
 }

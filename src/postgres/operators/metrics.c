@@ -13,6 +13,7 @@
 #include "postgres/bus/cursor.h"
 #include "postgres/environment.h"
 #include "postgres/operators/health.h"
+#include "postgres/operators/kept_off.h"
 #include "postgres/bus/log.h"
 #include "postgres/operators/oldest_snapshot.h"
 #include "postgres/counts/pressure.h"
@@ -172,9 +173,10 @@ add_consumer(Metrics *metrics, const Listener *listener, const Waiting *waiting,
 }
 
 static void
-add_consumers(Metrics *metrics)
+add_consumers(void *argument)
 {
-	List	   *all = listeners(metrics->arena);
+	Metrics    *metrics = argument;
+	List	   *all = listeners_at_once(metrics->arena);
 	int			lanes = log_shape()->made;
 	const Waiting *waiting = waiting_for(all, lanes, metrics->arena);
 	ListCell   *cell;
@@ -189,8 +191,10 @@ add_consumers(Metrics *metrics)
 /* ------------------------------------------------------------ the log, health */
 
 static void
-add_log(Metrics *metrics)
+add_log(void *argument)
 {
+	Metrics    *metrics = argument;
+
 	sample(metrics, FAMILY_LANES, "", log_shape()->lanes);
 	for (int lane = 0; lane < log_shape()->made; lane++)
 	{
@@ -202,8 +206,9 @@ add_log(Metrics *metrics)
 }
 
 static void
-add_health(Metrics *metrics)
+add_health(void *argument)
 {
+	Metrics    *metrics = argument;
 	Rows		rows = rows_open(&read_health, NO_PARAMETERS);
 	OldestSnapshot oldest = oldest_snapshot(metrics->arena);
 
@@ -223,6 +228,23 @@ add_health(Metrics *metrics)
 	sample(metrics, FAMILY_SNAPSHOT_XIDS, "", (double) oldest.transactions);
 }
 
+static void
+require_bus(void *argument)
+{
+	(void) argument;
+	bus_required();
+}
+
+/* What somebody has locked is left out: the checks of health say so. */
+static void
+add_all(Metrics *metrics)
+{
+	(void) kept_off(require_bus, NULL);
+	(void) kept_off(add_log, metrics);
+	(void) kept_off(add_health, metrics);
+	(void) kept_off(add_consumers, metrics);
+}
+
 Datum
 spark_ops_metrics(PG_FUNCTION_ARGS)
 {
@@ -231,15 +253,12 @@ spark_ops_metrics(PG_FUNCTION_ARGS)
 	StringInfoData version;
 
 	(void) fcinfo;
-	bus_required();
 	for (int i = 0; i < FAMILY_COUNT; i++)
 		initStringInfo(&metrics.samples[i]);
 	initStringInfo(&version);
 	append_label(&version, "version", SPARK_VERSION);
 	sample(&metrics, FAMILY_INFO, version.data, 1);
-	add_log(&metrics);
-	add_health(&metrics);
-	add_consumers(&metrics);
+	add_all(&metrics);
 	initStringInfo(&text);
 	for (int i = 0; i < FAMILY_COUNT; i++)
 		if (metrics.samples[i].len > 0)

@@ -17,6 +17,7 @@
 #include "postgres/extension.h"
 #include "postgres/bus/failure.h"
 #include "postgres/bus/give_way.h"
+#include "postgres/bus/missed_lock.h"
 #include "postgres/installed.h"
 #include "postgres/outside.h"
 #include "postgres/bus/rebase.h"
