@@ -14,16 +14,19 @@ static bool
 is_checked(const Withdrawal *withdrawal)
 {
 	return withdrawal->state == WITHDRAWAL_RESERVED && withdrawal->tried_before &&
-		withdrawal->attempt_no == 0 && instant_is_none(withdrawal->checked_at);
+		instant_is_none(withdrawal->checked_at);
 }
 
-/* Nobody writes to the node for the earlier one since this one was asked for. */
+/*
+ * Nobody writes to the node for the earlier one since this one was asked for, or,
+ * where these books are a copy, since they may act.
+ */
 static Attempt
 attempt_before(const Withdrawal *withdrawal)
 {
 	return (Attempt) {
 		.submitted_at = withdrawal->created_at,
-		.submit_deadline = withdrawal->created_at,
+		.submit_deadline = later(withdrawal->created_at, withdrawal->submit_deadline),
 		.expires_at = withdrawal->expires_at,
 		.not_found_at = withdrawal->not_found_at,
 	};

@@ -252,6 +252,41 @@ L26_what_was_seen_under_way_again_is_in_doubt(void **state)
 	assert_int_equal(state_of(self, second), WITHDRAWAL_SUCCEEDED);
 }
 
+/* Books that are a copy call what was reserved unknown: it may have been sent in their other life. */
+static void
+L26_L46_a_second_one_that_a_copy_of_the_books_doubts_is_sent_in_the_end(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *first = unknown_withdrawal(self);
+	Withdrawal *second;
+	Instant		first_began = stored(self, first)->submitted_at;
+
+	look_up_as(self, first, PAYMENT_FAILED);
+	world_wait(&self->world, 60);
+	second = stored(self, reserved_withdrawal(self, ALICE, OUTSIDE_REQUEST));
+	world_wait(&self->world, 300);
+	second->state = WITHDRAWAL_UNKNOWN;
+	second->attempt_no = 1;
+	second->submitted_at = second->created_at;
+	second->submit_deadline = now_of(self);
+	in_memory_put(&self->withdrawals.rows, &second->aggregate);
+	self->standing.capabilities = &node_capabilities[NODE_KIND_LND];
+	for (int i = 0; i < 5 && state_of(self, second) == WITHDRAWAL_UNKNOWN; i++)
+	{
+		NodeTask	task = looked_up(self, &stored(self, second)->aggregate);
+
+		task.call.verdict = PAYMENT_FAILED;
+		task.call.payment = (NodePayment) {.reference = "1", .created_at = first_began};
+		answer(self, &task);
+		world_wait(&self->world, 61);
+	}
+	assert_int_equal(state_of(self, second), WITHDRAWAL_RESERVED);
+	assert_int_equal(asked_and_told(self, second, PAYMENT_FAILED), NODE_LOOKUP_PAYMENT);
+	assert_false(instant_is_none(stored(self, second)->checked_at));
+	assert_int_equal(asked_and_told(self, second, PAYMENT_UNAVAILABLE), NODE_PAY);
+	assert_int_equal(stored(self, second)->attempt_no, 2);
+}
+
 static void
 L26_what_was_paid_meanwhile_is_not_paid_again(void **state)
 {
@@ -650,6 +685,7 @@ main(void)
 		WORLD_TEST(L24_the_record_that_the_check_saw_fails_no_later_attempt),
 		WORLD_TEST(L26_what_the_node_never_began_may_be_tried_again),
 		WORLD_TEST(L26_what_was_seen_under_way_again_is_in_doubt),
+		WORLD_TEST(L26_L46_a_second_one_that_a_copy_of_the_books_doubts_is_sent_in_the_end),
 		WORLD_TEST(L26_what_was_paid_meanwhile_is_not_paid_again),
 		WORLD_TEST(L25_L26_what_was_paid_for_the_first_amount_is_no_payment_of_the_second),
 		WORLD_TEST(L25_L26_where_the_second_was_sent_too_an_operator_decides),
