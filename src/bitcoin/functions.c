@@ -216,7 +216,9 @@ answer_unknown_payments(Answer *answer, Arena *arena)
 {
 	static Statement statement = {
 		.sql = "SELECT count(*) FILTER (WHERE state = 'unknown'), count(*) FILTER (WHERE state = 'needs_operator'),"
-		" count(*) FILTER (WHERE alarm IS NOT NULL)"
+		" count(*) FILTER (WHERE alarm IS NOT NULL),"
+		" (SELECT count(*) FROM spark_bitcoin.withdrawals"
+		"   WHERE state = 'reserved' AND created_at < statement_timestamp() - interval '1 day')"
 		" FROM spark_bitcoin.withdrawals WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator')"
 		" AND (state IN ('unknown', 'needs_operator') OR alarm IS NOT NULL)",
 		.read_only = true
@@ -225,17 +227,19 @@ answer_unknown_payments(Answer *answer, Arena *arena)
 	int64		unknown = 0;
 	int64		stuck = 0;
 	int64		alarmed = 0;
+	int64		waiting = 0;
 
 	if (rows_next(&rows))
 	{
 		unknown = row_bigint(&rows, 1);
 		stuck = row_bigint(&rows, 2);
 		alarmed = row_bigint(&rows, 3);
+		waiting = row_bigint(&rows, 4);
 	}
 	rows_close(&rows);
-	answer_check(answer, "unknown_payments", unknown + stuck + alarmed == 0,
-				 arena_printf(arena, "%lld unknown, %lld need an operator, %lld with an alarm",
-							  (long long) unknown, (long long) stuck, (long long) alarmed));
+	answer_check(answer, "unknown_payments", unknown + stuck + alarmed + waiting == 0,
+				 arena_printf(arena, "%lld unknown, %lld need an operator, %lld with an alarm, %lld not sent for over a day",
+							  (long long) unknown, (long long) stuck, (long long) alarmed, (long long) waiting));
 }
 
 static const char *

@@ -32,9 +32,15 @@ attempt_before(const Withdrawal *withdrawal)
 	};
 }
 
+/* Nothing of it was sent: where no payment could be open any more, it ends, however long the invoice is good for. */
 static void
 check_again(Withdrawal *withdrawal, Instant believed_from, Instant now)
 {
+	if (!instant_before(now, instant_plus_seconds(withdrawal->created_at, HTLC_LIFETIME_SECONDS)))
+	{
+		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
+		return;
+	}
 	withdrawal->next_look_at = after_backoff(now, withdrawal->look_count - 1, MOST_BACKOFF_SECONDS,
 											 withdrawal->aggregate.id);
 	if (instant_before(now, believed_from))

@@ -82,6 +82,40 @@ L26_a_node_that_pays_twice_must_know_that_the_first_is_dead(void **state)
 	assert_int_equal(asked_and_told(self, second, PAYMENT_UNAVAILABLE), NODE_PAY);
 }
 
+/* Its word would be believed only past the end of an invoice that is good for years. */
+static void
+L26_what_waits_for_the_first_to_be_dead_ends_when_no_payment_can_be_open(void **state)
+{
+	static const PaymentAnswer words[] = {PAYMENT_FAILED, PAYMENT_PENDING, PAYMENT_NOT_FOUND};
+
+	for (size_t i = 0; i < 3; i++)
+	{
+		BitcoinWorld *self = *state;
+		Withdrawal *first = reserved_withdrawal(self, ALICE, "regtest/x/5000000/99999999/o");
+		Withdrawal *second;
+		NodeTask	task = submitted(self, first);
+
+		task.call.submit = SUBMIT_REJECTED;
+		answer(self, &task);
+		second = reserved_withdrawal(self, ALICE, "regtest/x/5000000/99999999/o");
+		self->standing.capabilities = &node_capabilities[NODE_KIND_LNBITS];
+		world_wait(&self->world, HTLC_LIFETIME_SECONDS - 1);
+		/* the first time that it is not found, which is none yet */
+		assert_int_equal(asked_and_told(self, second, words[i]), NODE_LOOKUP_PAYMENT);
+		assert_int_equal(state_of(self, second), WITHDRAWAL_RESERVED);
+		world_wait(&self->world, 1);
+		assert_int_equal(asked_and_told(self, second, words[i]), NODE_LOOKUP_PAYMENT);
+		assert_int_equal(state_of(self, second), WITHDRAWAL_FAILED);
+		assert_string_equal(stored(self, second)->reason, "payment_refused");
+		assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 2);
+		if (i < 2)
+		{
+			world_destroy(&self->world);
+			bitcoin_world_init(self);
+		}
+	}
+}
+
 /* Another node answered, so that nobody was left to ask, and an operator called it failed. */
 static Withdrawal *
 decided_failed(BitcoinWorld *self)
@@ -681,6 +715,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(L26_the_node_is_asked_before_a_hash_is_paid_again),
 		WORLD_TEST(L26_a_node_that_pays_twice_must_know_that_the_first_is_dead),
+		WORLD_TEST(L26_what_waits_for_the_first_to_be_dead_ends_when_no_payment_can_be_open),
 		WORLD_TEST(L23_L26_failed_without_proof_it_is_not_paid_again),
 		WORLD_TEST(L24_the_record_that_the_check_saw_fails_no_later_attempt),
 		WORLD_TEST(L26_what_the_node_never_began_may_be_tried_again),
