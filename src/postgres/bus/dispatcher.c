@@ -98,6 +98,8 @@ typedef struct Enclosed
 	void	   *argument;
 	MemoryContext context;
 	bool		gives_way;
+	Instant		begun;			/* none: it did not come to that */
+	Instant		ended;			/* none: it failed */
 } Enclosed;
 
 static void
@@ -112,13 +114,23 @@ act_enclosed(void *argument)
 		(void) log_shape_for_writing();
 		give_way();
 	}
+	enclosed->begun = server_time();
 	enclosed->act(enclosed->argument);
+	enclosed->ended = server_time();
 	MemoryContextSwitchTo(outside);
+}
+
+static int64
+time_of_act(const Enclosed *enclosed)
+{
+	Instant		ended = instant_is_none(enclosed->ended) ? server_time() : enclosed->ended;
+
+	return instant_is_none(enclosed->begun) ? 0 : ended.microseconds - enclosed->begun.microseconds;
 }
 
 /* Runs act by itself, all or not at all; false and the error where it failed. */
 static bool
-attempt(const Turn *turn, Act act, void *argument, ErrorData **error)
+attempt(Turn *turn, Act act, void *argument, ErrorData **error)
 {
 	Enclosed	enclosed = {
 		.act = act,
@@ -128,6 +140,7 @@ attempt(const Turn *turn, Act act, void *argument, ErrorData **error)
 	};
 
 	*error = turn->in_session ? try_in_subtransaction(act_enclosed, &enclosed) : try_in_transaction(act_enclosed, &enclosed);
+	turn->worked += time_of_act(&enclosed);
 	MemoryContextDelete(enclosed.context);
 	if (*error != NULL && failure_class(*error) == FAILURE_CANCELLED)
 		ReThrowError(*error);
@@ -515,13 +528,15 @@ serve(Turn *turn)
 {
 	Instant		begun = server_time();
 
-	turn->done = turn->spent = 0;
+	turn->done = turn->spent = turn->worked = 0;
 	turn->at_end = turn->has_tried = false;
 	turn->shortage = NULL;
 	if (pause_of(turn->listener, turn->lane) == 0 && count_what_waits(turn))
 		serve_parts(turn);
 	if (turn->done > 0 || turn->has_tried)
 		turn->spent = server_time().microseconds - begun.microseconds;
+	else
+		turn->worked = 0;
 }
 
 long

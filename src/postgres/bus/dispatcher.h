@@ -29,6 +29,7 @@ typedef struct Turn
 	int64		share;			/* microseconds of the worker's time; 0: whatever it takes */
 	int64		done;			/* out: messages that were handled or parked */
 	int64		spent;			/* out: microseconds that handling took, or trying to; 0: it was a mere look */
+	int64		worked;			/* out: of these, before the commits and without waiting for a change of lanes */
 	bool		at_end;			/* out: the log had no more when it was read last */
 	bool		has_tried;		/* something failed, or was tried and undone */
 	Instant		until;			/* then no further message of this part of the turn begins; none: no end */

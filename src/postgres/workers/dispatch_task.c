@@ -260,7 +260,7 @@ serve_context(const Listener *listener, const bool *mine, int lanes)
 		if (!mine[lane])
 			continue;
 		wait = sooner(wait, alone > 0 ? alone : serve_lane(&turn));
-		note_turn(listener->name, turn.spent);
+		note_turn(listener->name, turn.worked);
 	}
 	return wait;
 }
@@ -375,12 +375,12 @@ serve_all_lanes(const Listener *listener, int lanes)
 			.listener = listener,
 			.lane = (first + i) % lanes,
 			.gives_way = listener->context != NULL,
-			.share = CONSUMER_SHARE,
+			.share = listener->context != NULL ? CONTEXT_SHARE : CONSUMER_SHARE,
 		};
 
 		wait = sooner(wait, serve_lane(&turn));
 		if (listener->context != NULL)
-			note_own_turn(turn.spent);
+			note_own_turn(turn.worked);
 	}
 	return wait;
 }
