@@ -87,17 +87,48 @@ unregister_worker(int code, Datum argument)
 	my_slot = NULL;
 }
 
+static bool
+is_such(const WorkerSlot *slot, Oid database, WorkerKind kind, const char *name)
+{
+	return slot->used && slot->kind == kind &&
+		(kind == WORKER_LAUNCHER || slot->database == database) &&
+		(name == NULL || strncmp(slot->name, name, NAMEDATALEN - 1) == 0);
+}
+
+/* Of all slots, whose lock is held; NULL: all are used. */
+static WorkerSlot *
+free_slot(void)
+{
+	for (int i = 0; i < MAX_WORKERS; i++)
+		if (!shared->slots[i].used)
+			return &shared->slots[i];
+	return NULL;
+}
+
+static bool
+is_surplus(WorkerKind kind, const char *name)
+{
+	for (int i = 0; i < shared->end; i++)
+		if (is_such(&shared->slots[i], MyDatabaseId, kind, name))
+			return true;
+	return false;
+}
+
 void
 register_worker(WorkerKind kind, const char *name)
 {
-	WorkerSlot *slot = NULL;
+	WorkerSlot *slot;
 
 	if (shared == NULL)
 		return;
 	SpinLockAcquire(&shared->lock);
-	for (int i = 0; i < MAX_WORKERS && slot == NULL; i++)
-		if (!shared->slots[i].used)
-			slot = &shared->slots[i];
+	/* There is one launcher, as the server starts it; a slot is free before its process has left. */
+	if (kind != WORKER_LAUNCHER && is_surplus(kind, name))
+	{
+		SpinLockRelease(&shared->lock);
+		proc_exit(0);
+	}
+	slot = free_slot();
 	if (slot != NULL)
 	{
 		memset(slot, 0, sizeof(*slot));
@@ -126,14 +157,8 @@ worker_pid_in(Oid database, WorkerKind kind, const char *name)
 	int			pid = 0;
 
 	for (int i = 0; i < count; i++)
-	{
-		const WorkerSlot *slot = &slots[i];
-
-		if (slot->used && slot->kind == kind &&
-			(kind == WORKER_LAUNCHER || slot->database == database) &&
-			(name == NULL || strncmp(slot->name, name, NAMEDATALEN - 1) == 0))
-			pid = slot->pid;
-	}
+		if (is_such(&slots[i], database, kind, name))
+			pid = slots[i].pid;
 	if (count > 0)
 		let_worker_slots_go();
 	return pid;
@@ -143,4 +168,23 @@ int
 worker_pid(WorkerKind kind, const char *name)
 {
 	return worker_pid_in(MyDatabaseId, kind, name);
+}
+
+bool
+find_worker(int pid, WorkerKind *kind, char *name)
+{
+	WorkerSlot *slots;
+	int			count = take_worker_slots(&slots);
+	bool		found = false;
+
+	for (int i = 0; i < count && !found; i++)
+		if (slots[i].used && slots[i].pid == pid)
+		{
+			*kind = slots[i].kind;
+			strlcpy(name, slots[i].name, NAMEDATALEN);
+			found = true;
+		}
+	if (count > 0)
+		let_worker_slots_go();
+	return found;
 }

@@ -50,7 +50,10 @@ extern void worker_slots_shmem_startup(void);
 /* False where the library was not preloaded. */
 extern bool is_preloaded(void);
 
-/* This process is such a worker of its database, until it exits. */
+/*
+ * This process is such a worker of its database, until it exits: at once where
+ * another one is already, as several parents may have started one each.
+ */
 extern void register_worker(WorkerKind kind, const char *name);
 
 /* The pid of such a worker of that database; 0: none. */
@@ -58,6 +61,9 @@ extern int	worker_pid_in(Oid database, WorkerKind kind, const char *name);
 
 /* The same of this database; name NULL: any. */
 extern int	worker_pid(WorkerKind kind, const char *name);
+
+/* What the process is, its name in room for NAMEDATALEN; false: it is no worker. */
+extern bool find_worker(int pid, WorkerKind *kind, char *name);
 
 #define MAX_WORKERS 1024
 
