@@ -299,6 +299,13 @@ my $own = $spark->sql("SELECT pid FROM opened WHERE account = '" . $town->id($qu
 $spark->sql("SELECT pg_terminate_backend($own)");
 my $orphan = $spark->sign_up('orphan');
 $spark->wait_for(sprintf($opened, $town->id($orphan)) =~ s/count\(\*\)/$& = 1/r, 'B16: where its worker has ended, its dispatcher serves it again');
+$spark->sql('INSERT INTO gate VALUES (true)');
+my $slow_again = $spark->sign_up('slow once more');
+$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type IN ('spark dispatcher', 'spark context') AND wait_event = 'PgSleep'"
+	. " AND xact_start < clock_timestamp() - interval '1200 ms'");
+$spark->sql('DELETE FROM gate');
+$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark context'", 'B16: slow once more, it gets a worker once more');
+$spark->wait_for(sprintf($opened, $town->id($slow_again)) =~ s/count\(\*\)/$& = 1/r, 'B16: and is served by it');
 $town->books_are_right('B16: a slow context');
 is($spark->sql("SELECT count(*) = count(DISTINCT account) FROM opened"), 't', 'B16: and each message was handled once');
 

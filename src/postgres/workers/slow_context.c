@@ -15,6 +15,7 @@
 #define BORNE 1000000			/* microseconds of long turns ... */
 #define BORNE_SHARE 10			/* ... and one in so many from then on */
 #define STARTS_WITHIN 3000000	/* microseconds */
+#define LOOKS_EVERY 100			/* milliseconds, meanwhile */
 #define CALM_SECONDS 600		/* without a long turn, after which it is slow no more */
 
 typedef struct Slowness
@@ -22,7 +23,8 @@ typedef struct Slowness
 	char		context[NAMEDATALEN];
 	int64		waited;			/* microseconds that others did, less what is borne */
 	Instant		noted_at;
-	Instant		rests_until;	/* or is being given its worker */
+	Instant		starts_until;	/* its worker */
+	Instant		rests_until;	/* as there is no slot for one */
 } Slowness;
 
 static Slowness contexts[MAX_CONTEXTS];
@@ -50,18 +52,17 @@ after(int64 microseconds)
 static void
 give_own_worker(Slowness *slow)
 {
-	int64		waited = slow->waited;
+	ChildState	state = keep_child(MyDatabaseId, WORKER_CONTEXT, slow->context);
 
+	if (state == CHILD_HAS_NO_SLOT)
+		slow->rests_until = after(slow->waited);
+	else
+		slow->starts_until = after(STARTS_WITHIN);
+	if (state == CHILD_STARTS)
+		ereport(LOG,
+				(errmsg("context \"%s\" gets a worker of its own: others have waited %lld ms for its handlers",
+						slow->context, (long long) slow->waited / 1000)));
 	slow->waited = 0;
-	if (keep_child(MyDatabaseId, WORKER_CONTEXT, slow->context) == CHILD_HAS_NO_SLOT)
-	{
-		slow->rests_until = after(waited);
-		return;
-	}
-	slow->rests_until = after(STARTS_WITHIN);
-	ereport(LOG,
-			(errmsg("context \"%s\" gets a worker of its own: others have waited %lld ms for its handlers",
-					slow->context, (long long) waited / 1000)));
 }
 
 void
@@ -78,6 +79,14 @@ note_turn(const char *context, int64 microseconds)
 		give_own_worker(slow);
 }
 
+/* One that has ended before, as all was quick again, is not started at once: so it is asked for until it runs. */
+static bool
+is_starting(const Slowness *slow)
+{
+	return instant_before(server_time(), slow->starts_until) &&
+		keep_child(MyDatabaseId, WORKER_CONTEXT, slow->context) != CHILD_HAS_NO_SLOT;
+}
+
 long
 left_alone_for(const char *context)
 {
@@ -86,7 +95,11 @@ left_alone_for(const char *context)
 
 	if (worker_pid(WORKER_CONTEXT, context) != 0)
 		return dispatch_naptime;
-	left = slow != NULL ? slow->rests_until.microseconds - server_time().microseconds : 0;
+	if (slow == NULL)
+		return 0;
+	if (is_starting(slow))
+		return Min(LOOKS_EVERY, dispatch_naptime);
+	left = slow->rests_until.microseconds - server_time().microseconds;
 	return left > 0 ? (long) Min(left / 1000 + 1, dispatch_naptime) : 0;
 }
 
