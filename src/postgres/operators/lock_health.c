@@ -114,19 +114,15 @@ add_locks(Found *found)
 	rows_close(&rows);
 }
 
-/* The consumer that a worker serves; NULL: it is not one of those. */
+/* Whom a worker serves; NULL: it is not one of those that serve one alone. */
 static const char *
 consumer_of_worker(const Found *found, int pid)
 {
-	ListCell   *cell;
+	char		name[NAMEDATALEN];
+	WorkerKind	kind;
 
-	foreach(cell, found->listeners)
-	{
-		const Listener *listener = lfirst(cell);
-
-		if (listener->context == NULL && worker_pid(WORKER_CONSUMER, listener->name) == pid)
-			return listener->name;
-	}
+	if (find_worker(pid, &kind, name) && (kind == WORKER_CONSUMER || kind == WORKER_CONTEXT))
+		return arena_printf(found->arena, "%s", name);
 	return NULL;
 }
 
