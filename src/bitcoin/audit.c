@@ -260,10 +260,10 @@ solvency_shortfall(const Solvency *solvency)
 	if (!amount_add(solvency->owed, solvency->own, &all))
 		return AMOUNT_MSAT(INT64_MAX);
 	if (solvency->has.in_flight.msat < 0 ||
-		!amount_subtract(solvency->reserved, solvency->has.in_flight, &may_be_paid) ||
+		!amount_subtract(solvency->may_have_left, solvency->has.in_flight, &may_be_paid) ||
 		!amount_add(solvency->has.local, solvency->has.in_flight, &has))
 		return all;
-	/* What is reserved may have left by now; what is under way has not: it counts once. */
+	/* What was begun may have left by now; what is under way has not: it counts once. */
 	if (may_be_paid.msat < 0)
 		may_be_paid = AMOUNT_ZERO;
 	if (!amount_subtract(all, may_be_paid, &must_be_there) ||

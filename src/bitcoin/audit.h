@@ -99,7 +99,7 @@ extern bool payment_beside(const PaymentAtNode *node, const PaymentInBooks *book
 typedef struct Solvency
 {
 	Amount		owed;			/* what users, guests and fees have, reserves included */
-	Amount		reserved;		/* of it: for payments that may have left */
+	Amount		may_have_left;	/* of it: reserved for payments that were begun; what waits is in the node */
 	Amount		lately_credited;	/* of it: what the balance may be older than */
 	Amount		own;			/* beside it: the operator's, that has to stay in the node */
 	NodeBalance has;

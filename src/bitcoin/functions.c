@@ -271,8 +271,8 @@ answer_audit(Answer *answer, Arena *arena)
 					 : "no balance of the node is known, so that spark.own_capital could not be compared with it");
 	else
 		answer_check(answer, "solvency", view.shortfall.msat == 0,
-					 arena_printf(arena, "owed %lld msat, of it reserved %lld%s; the node has %lld msat and %lld in flight",
-								  (long long) view.owed.msat, (long long) view.reserved.msat,
+					 arena_printf(arena, "owed %lld msat, of it in payments begun %lld%s; the node has %lld msat and %lld in flight",
+								  (long long) view.owed.msat, (long long) view.may_have_left.msat,
 								  own_capital_words(arena, own), (long long) view.local.msat,
 								  (long long) view.in_flight.msat));
 	if (breaker.is_open)

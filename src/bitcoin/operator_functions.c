@@ -90,8 +90,8 @@ answer_shortfall(Answer *answer, const AuditView *view, Arena *arena)
 	if (!view->has_figures || view->shortfall.msat == 0)
 		return;
 	answer_difference(answer, "solvency", NULL,
-					  arena_printf(arena, "owed %lld msat, of it reserved %lld msat, own capital %lld msat",
-								   (long long) view->owed.msat, (long long) view->reserved.msat,
+					  arena_printf(arena, "owed %lld msat, of it in payments begun %lld msat, own capital %lld msat",
+								   (long long) view->owed.msat, (long long) view->may_have_left.msat,
 								   (long long) bitcoin_own_capital().msat),
 					  arena_printf(arena, "has %lld msat, in flight %lld msat",
 								   (long long) view->local.msat, (long long) view->in_flight.msat),

@@ -72,6 +72,9 @@ extern void doubt_unsent_payments(Instant now);
 /* What may leave, or has left, for payments that were begun and have not ended: with their highest fees. */
 extern Amount open_payments_sum(void);
 
+/* What is reserved for payments of which nothing was sent: with their highest fees. */
+extern Amount waiting_payments_sum(void);
+
 /* True while a payment that is open, none of those ids, was not asked about since then. */
 extern bool is_payment_unasked_since(Instant start, const Uuid *without, size_t without_count);
 

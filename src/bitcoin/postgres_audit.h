@@ -75,7 +75,7 @@ typedef struct AuditView
 	const char *problem;
 	bool		has_figures;
 	Amount		owed;
-	Amount		reserved;
+	Amount		may_have_left;
 	Amount		local;
 	Amount		in_flight;
 	Amount		shortfall;

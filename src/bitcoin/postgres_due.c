@@ -177,18 +177,34 @@ is_payment_unasked_since(Instant start, const Uuid *without, size_t without_coun
 	return statement_run(&statement, PARAMETERS(param_instant(start), param_uuids(without, without_count))) > 0;
 }
 
-Amount
-open_payments_sum(void)
+#define SUM_OF_WITHDRAWALS "SELECT coalesce(sum(amount_msat + max_fee_msat), 0)::bigint FROM spark_bitcoin.withdrawals"
+
+static Amount
+sum_of(Statement *statement)
 {
-	static Statement statement = {
-		.sql = "SELECT coalesce(sum(amount_msat + max_fee_msat), 0)::bigint FROM spark_bitcoin.withdrawals"
-		" WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator')"
-	};
-	Rows		rows = rows_open(&statement, NO_PARAMETERS);
+	Rows		rows = rows_open(statement, NO_PARAMETERS);
 	Amount		sum = rows_next(&rows) ? row_amount(&rows, 1) : AMOUNT_ZERO;
 
 	rows_close(&rows);
 	return sum;
+}
+
+Amount
+open_payments_sum(void)
+{
+	static Statement statement = {
+		.sql = SUM_OF_WITHDRAWALS " WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator')"
+	};
+
+	return sum_of(&statement);
+}
+
+Amount
+waiting_payments_sum(void)
+{
+	static Statement statement = {.sql = "/* audit */ " SUM_OF_WITHDRAWALS " WHERE state = 'reserved'"};
+
+	return sum_of(&statement);
 }
 
 /* ------------------------------------------------------------------- hints */

@@ -317,10 +317,13 @@ static void
 weigh(AuditOutcome *outcome, const Breaker *breaker)
 {
 	Solvency   *solvency = &outcome->solvency;
+	/* Before the ledger's, which has reserved all of it: what is new by then is left out here, never the other way. */
+	Amount		waiting = waiting_payments_sum();
 	Amount		received;
 
 	outcome->has_figures = audit.has_balance &&
-		ledger_figures(&solvency->owed, &solvency->reserved, &received) &&
+		ledger_figures(&solvency->owed, &solvency->may_have_left, &received) &&
+		amount_subtract(solvency->may_have_left, waiting, &solvency->may_have_left) &&
 		amount_subtract(received, audit.received_before, &solvency->lately_credited);
 	solvency->has = audit.balance;
 	solvency->own = bitcoin_own_capital();

@@ -108,6 +108,8 @@ like(reconcile(), qr/^solvency\|$/m, 'L44 the node lacks more than is tolerated'
 is(health('breaker'), 'f', 'L44 withdrawals stop, and health says so');
 my ($waits) = withdraw($alice, 200);
 shows($waits, "('pending', 'reserved')", 'L44 a withdrawal is taken and waits');
+like(reconcile(), qr/^solvency\|$/m, 'L44 what waits was not sent, and hides nothing of what is lacking');
+is($spark->sql('SELECT shortfall_msat FROM spark_bitcoin.audit'), '500000', 'L44 nor a part of it');
 $spark->fund($bob, 1000);
 pass('L44 deposits go on');
 is($spark->as($alice, "SELECT state FROM spark.invoice('$waits')"), 'reserved', 'nothing is paid meanwhile');

@@ -252,14 +252,14 @@ L44_the_node_must_have_what_is_owed(void **state)
 	/* what payments under way have taken is still there, or reserved */
 	solvency = (Solvency) {.owed = {100000}, .has = {{60000}, {40000}}};
 	assert_int_equal(solvency_shortfall(&solvency).msat, 0);
-	solvency = (Solvency) {.owed = {100000}, .reserved = {40000}, .has = {{60000}, {0}}};
+	solvency = (Solvency) {.owed = {100000}, .may_have_left = {40000}, .has = {{60000}, {0}}};
 	assert_int_equal(solvency_shortfall(&solvency).msat, 0);
 	/* and what is reserved and under way is the same money */
-	solvency = (Solvency) {.owed = {100000}, .reserved = {40000}, .has = {{20000}, {40000}}};
+	solvency = (Solvency) {.owed = {100000}, .may_have_left = {40000}, .has = {{20000}, {40000}}};
 	assert_int_equal(solvency_shortfall(&solvency).msat, 40000);
-	solvency = (Solvency) {.owed = {100000}, .reserved = {40000}, .has = {{60000}, {40000}}};
+	solvency = (Solvency) {.owed = {100000}, .may_have_left = {40000}, .has = {{60000}, {40000}}};
 	assert_int_equal(solvency_shortfall(&solvency).msat, 0);
-	solvency = (Solvency) {.owed = {100000}, .reserved = {40000}, .has = {{60000}, {15000}}};
+	solvency = (Solvency) {.owed = {100000}, .may_have_left = {40000}, .has = {{60000}, {15000}}};
 	assert_int_equal(solvency_shortfall(&solvency).msat, 0);
 	/* a credit that is newer than the balance */
 	solvency = (Solvency) {.owed = {100000}, .lately_credited = {30000}, .has = {{70000}, {0}}};
