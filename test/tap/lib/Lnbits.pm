@@ -99,7 +99,7 @@ sub call
 	my $text = do { local $/; <$out> } // '';
 	close($out);
 	my ($said, $status) = $text =~ /^(.*)\n([0-9]+)$/s;
-	return { status => $status // 0, body => $said // '', json => eval { decode_json($said) } };
+	return { status => $status // 0, body => $said // '', json => scalar eval { decode_json($said) } };
 }
 
 sub kill
