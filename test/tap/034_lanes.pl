@@ -264,6 +264,22 @@ $spark->wait_until_drained('B27: afterwards all is served');
 is($spark->sql("SELECT count(*) = count(DISTINCT account) FROM opened"), 't', 'B27: once');
 $town->books_are_right('B27: a session that dispatches');
 
+# ---- a session's open transaction that has moved what was delayed
+$spark->serve('');
+$bus->author("SELECT spark_bus.emit('shop.sold', '" . $bus->key(74) . "', '{\"n\": 1}', deliver_at => clock_timestamp() + interval '100 ms')");
+my $mover = $bus->session;
+$pid = $mover->query_safe('SELECT pg_backend_pid()');
+$spark->wait_for("SELECT count(*) = 1 FROM spark_common.delayed WHERE due < clock_timestamp()");
+$mover->query_safe('BEGIN; SELECT spark_bus.dispatch(1)');
+$spark->serve('postgres');
+$bus->author("SELECT spark_bus.emit('shop.sold', '" . $bus->key(75) . "', '{\"n\": 1}', deliver_at => clock_timestamp() + interval '100 ms')");
+$spark->wait_for("SELECT NOT ok AND detail ~ 'process $pid keeps delayed messages waiting: its transaction, open for \\d+ s, has moved some'"
+	. " FROM spark_ops.health() WHERE check_name = 'locks'", 'B45: health names the process that keeps the place of the mover');
+$mover->query_safe('COMMIT');
+$mover->quit;
+$bus->comes('one', $_, '1', "B39: afterwards what was delayed comes: $_") for 74, 75;
+$spark->wait_for("SELECT ok FROM spark_ops.health() WHERE check_name = 'locks'", 'B45: and health is content');
+
 # ---- a slow context: the others of its worker wait for one call of it, and from then on for none
 $spark->sql(<<'END');
 CREATE TABLE gate (closed bool);

@@ -80,19 +80,23 @@ consumer_of_place(const Found *found, int64 number)
 	return "that is gone";
 }
 
+/* Of a consumer in a lane, or the mover's. */
 static void
-add_places(Found *found)
+add_places(Found *found, int kind)
 {
-	Rows		rows = rows_open(&find_places, PARAMETERS(param_int(PLACE_KIND)));
+	Rows		rows = rows_open(&find_places, PARAMETERS(param_int(kind)));
 
 	while (rows_next(&rows))
 	{
 		bool		is_prepared = row_is_null(&rows, 1);
+		const char *kept = kind == MOVER_KIND ? "delayed messages waiting"
+			: arena_printf(found->arena, "consumer %s waiting in lane %d",
+						   consumer_of_place(found, row_bigint(&rows, 2)), (int) row_bigint(&rows, 3));
 
-		add(found, arena_printf(found->arena, "%s keeps consumer %s waiting in lane %d: its transaction%s has handled messages",
-								holder_words(found->arena, is_prepared ? 0 : row_int(&rows, 1)),
-								consumer_of_place(found, row_bigint(&rows, 2)), (int) row_bigint(&rows, 3),
-								is_prepared ? "" : arena_printf(found->arena, ", open for %.0f s,", row_double(&rows, 4))));
+		add(found, arena_printf(found->arena, "%s keeps %s: its transaction%s has %s",
+								holder_words(found->arena, is_prepared ? 0 : row_int(&rows, 1)), kept,
+								is_prepared ? "" : arena_printf(found->arena, ", open for %.0f s,", row_double(&rows, 4)),
+								kind == MOVER_KIND ? "moved some" : "handled messages"));
 	}
 	rows_close(&rows);
 }
@@ -149,7 +153,8 @@ lock_probe(Arena *arena)
 {
 	Found		found = {.arena = arena, .listeners = listeners_at_once(arena)};
 
-	add_places(&found);
+	add_places(&found, PLACE_KIND);
+	add_places(&found, MOVER_KIND);
 	add_locks(&found);
 	add_waiting(&found);
 	return (HealthCheck) {

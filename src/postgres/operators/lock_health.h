@@ -10,7 +10,7 @@
 #include "postgres/operators/health.h"
 
 /*
- * Not ok where a session has held a consumer's place (place.h), or a worker has
+ * Not ok where a session has held a consumer's place, or the mover's (place.h), or a worker has
  * waited for somebody's lock, for some seconds.  A context that gives way to a
  * lock (give_way.h) does not wait: it pauses, and row "paused" names the holder.
  */
