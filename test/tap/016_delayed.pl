@@ -29,12 +29,17 @@ BEGIN
 			deliver_at => clock_timestamp() + CASE (m).type WHEN 'shop.daily' THEN interval '1 day' ELSE interval '10 ms' END);
 	END LOOP;
 END $$;
+CREATE FUNCTION in_a_minute(m spark_bus.message) RETURNS void LANGUAGE sql AS $$
+	SELECT spark_bus.emit('shop.minutely', gen_random_uuid(), '{}', deliver_at => due + interval '1 minute')
+	FROM unnest(ARRAY[now(), clock_timestamp()]) due
+$$;
 CREATE FUNCTION ring_at(n int, due timestamptz) RETURNS uuid LANGUAGE sql AS $$
 	SELECT spark_bus.emit('shop.alarm', '018f0000-0000-7000-8000-000000000001', jsonb_build_object('number', n, 'wanted', due), deliver_at => due)
 $$;
 SET ROLE author;
 SELECT spark_bus.subscribe('bell', 'shop.alarm', 'public.ring');
 SELECT spark_bus.subscribe('bell', 'shop.' || type, 'public.again') FROM unnest('{again,twice,daily}'::text[]) type;
+SELECT spark_bus.subscribe('bell', 'shop.minutely', 'public.in_a_minute');
 END
 
 my $as_author = 'SET ROLE author; ';
@@ -59,7 +64,9 @@ $spark->sql("$as_author SELECT ring_at(0, clock_timestamp() - interval '1 hour')
 is($spark->sql("SELECT sum(lag_messages) FROM spark_ops.bus_status() WHERE consumer = 'bell' AND lag_messages > 1") || 0, '0', 'what waits is no lag');
 $spark->wait_for('SELECT count(*) = 21 FROM rung', 'B39 each rings');
 is($spark->sql('SELECT count(*) FROM rung WHERE number > 0 AND at < wanted'), '0', 'B39 none too early');
-is($spark->sql("SELECT count(*) FROM rung WHERE number > 0 AND at > wanted + interval '30 s'"), '0', 'B39 nor very late by the server\'s own clock, however slow the machine');
+# A machine that stalls stalls both; one who is lazy of his own accord is late by the other's worst gap.
+is($spark->sql("SELECT count(*) FROM rung, (SELECT max(gap) AS gap FROM (SELECT at - lag(at) OVER (ORDER BY at) AS gap FROM tick) t) worst"
+	. " WHERE number > 0 AND at > wanted + interval '1 s' + 4 * gap"), '0', 'B39 and all within a second, but for what the machine itself has stalled');
 my ($middle, $most) = split(/\|/, $spark->sql('SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY ticks), percentile_disc(0.9) WITHIN GROUP (ORDER BY ticks) FROM'
 	. ' (SELECT (SELECT count(*) FROM tick WHERE tick.at BETWEEN rung.wanted AND rung.at) AS ticks FROM rung WHERE number > 0) r'));
 cmp_ok($middle, '<=', 1, 'B39 but within the next look of somebody who looks once an interval, in the middle');
@@ -113,6 +120,11 @@ for my $day (5001 .. 5008)
 	$spark->sql("UPDATE spark_common.delayed SET due = now() WHERE payload->>'number' = '$day'");
 }
 $spark->wait_for('SELECT count(*) = 9 FROM rung WHERE number BETWEEN 5000 AND 5008', 'B22 a timer that waits a minute or longer goes on, oftener than spark.max_depth');
+$spark->sql('DELETE FROM spark_common.delayed');
+# Just a minute, of a clock that was read before emit() reads its own.
+$spark->sql("$as_author SELECT spark_bus.emit('shop.minutely', gen_random_uuid(), '{}')");
+$spark->wait_for('SELECT count(*) = 2 FROM spark_common.delayed', 'a handler calls itself back in just a minute');
+is($spark->sql('SELECT sum(depth) FROM spark_common.delayed'), '0', 'B22 which is long enough, from now() and from the clock');
 $spark->sql('DELETE FROM spark_common.delayed');
 
 # ---- Beside a context that waits for a lock of somebody: another worker moves what is due

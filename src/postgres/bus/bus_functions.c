@@ -32,7 +32,7 @@ PG_FUNCTION_INFO_V1(spark_bus_dispatch);
 
 #define MAX_TYPE_LENGTH 255
 #define DUE_AT_ONCE 1000
-#define LONG_DELAY_SECONDS 60
+#define LONG_DELAY_SECONDS 50	/* a minute that somebody has reckoned from a moment ago */
 #define MAX_PAYLOAD_BYTES (1024 * 1024)
 
 /* Only the owner reads the tables, and an author is not the owner. */
@@ -116,16 +116,23 @@ arg_deliver_at(FunctionCallInfo fcinfo, int number, Instant now)
 	return instant_before(now, instant) ? instant : INSTANT_NONE;
 }
 
+/* From when on handlers reckon their minute: the batch began before their clock was read. */
+static bool
+is_long_delay(Instant due)
+{
+	Instant		begin = instant_from_timestamp(GetCurrentTransactionStartTimestamp());
+
+	return !instant_is_none(due) && !instant_before(due, instant_plus_seconds(begin, LONG_DELAY_SECONDS));
+}
+
 /*
  * Hops since the outside cause.  One that waits long is a cause of its own, so it
- * may call itself back for ever; one that hardly waits could run away.
+ * may call itself back for ever; one that hardly waits would keep all busy.
  */
 static int
-depth_behind(const Message *cause, Instant now, Instant due)
+depth_behind(const Message *cause, Instant due)
 {
-	if (cause == NULL || (!instant_is_none(due) && !instant_before(due, instant_plus_seconds(now, LONG_DELAY_SECONDS))))
-		return 0;
-	return cause->depth + 1;
+	return cause == NULL || is_long_delay(due) ? 0 : cause->depth + 1;
 }
 
 Datum
@@ -156,7 +163,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 		.schema_version = 1,
 		.causation_id = cause != NULL ? cause->id : UUID_NIL,
 		.traceparent = cause != NULL ? cause->traceparent : request_traceparent(),
-		.depth = depth_behind(cause, clock_now(work), due),
+		.depth = depth_behind(cause, due),
 		.created_at = clock_now(work),
 	};
 	message.correlation_id = cause != NULL ? cause->correlation_id : message.id;
