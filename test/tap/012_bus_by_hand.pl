@@ -194,6 +194,16 @@ refused('53100', 'SELECT spark_bus.dispatch()', 'B19: where all fail for a short
 is($bus->status('sleepy'), '2 0 0', 'B19: and no message is blamed');
 $bus->mend('sleepy');
 is(dispatch(), '2', 'B19: afterwards all are handled');
+# Nor is one blamed that holds up its lane, so that none behind it can be tried.
+$bus->handler('strict');
+$bus->author("SELECT spark_bus.subscribe('strict', 'shop.strict', 'shop.strict', 3, ordering => 'lane')");
+$bus->breaks('strict', undef, '53100');
+$bus->emit('shop.strict', $_, 1) for 25, 26;
+refused('53100', 'SELECT spark_bus.dispatch()', 'B19: where the first of a lane fails for a shortage, the caller is told');
+is($bus->status('strict'), '2 0 0', 'B19: and it is not blamed');
+$bus->mend('strict');
+is(dispatch(), '2', 'B19: afterwards the lane is handled');
+$bus->author("SELECT spark_bus.unsubscribe('strict', 'shop.strict')");
 
 # While others are tried, none overtakes one of its key that has failed: here 2 would fail otherwise, without 1.
 $bus->author('CREATE SEQUENCE shop.overtakings');

@@ -289,7 +289,10 @@ look_for_one(Turn *turn, Batch *batch)
 	}
 	turn->has_tried = true;
 	if (!handlers_are_there(turn, &probe.batch.served))
+	{
+		failure_begin_anew(turn->listener->name, turn->lane);
 		return STEP_REST;
+	}
 	step = after_probe(turn, &probe, batch);
 	if (!probe.found && !probe.at_end)
 		failure_rest(turn->listener->name, turn->lane);
@@ -455,8 +458,13 @@ serve_with_care(Turn *turn)
 		.probe = probe_of(turn, ISOLATED_MESSAGES),
 	};
 
-	if (!try_with_care(turn, &trial) || !handlers_are_there(turn, served_by(&trial)))
+	if (!try_with_care(turn, &trial))
 		return STEP_REST;
+	if (!handlers_are_there(turn, served_by(&trial)))
+	{
+		failure_begin_anew(turn->listener->name, turn->lane);
+		return STEP_REST;
+	}
 	switch (trial.of)
 	{
 		case TRIAL_OF_PARKED:

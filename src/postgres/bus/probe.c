@@ -76,12 +76,28 @@ is_behind(const Probe *probe, const Message *message)
 		 failure_has_shut_key(served->consumer, served->lane, message->aggregate_id));
 }
 
-/* It has ended so.  One that holds up its lane is not passed, so it is the one to be blamed. */
-static bool
-proves_something(const Served *served, const Message *message, const ErrorData *error)
+/*
+ * It fails as all others do, or is behind one that does.  What has a place among
+ * others lets none of those behind it be tried: of its key, or of its whole lane,
+ * so that the round is over.
+ */
+static void
+note_in_vain(Probe *probe, const Message *message)
 {
-	return error == NULL || !failure_is_alike(served->consumer, error) ||
-		order_of(served, message) == MESSAGE_ORDER_LANE;
+	const Served *served = &probe->batch.served;
+
+	probe->in_vain = true;
+	switch (order_of(served, message))
+	{
+		case MESSAGE_ORDER_NONE:
+			break;
+		case MESSAGE_ORDER_KEY:
+			failure_shut_key(served->consumer, served->lane, message->aggregate_id);
+			break;
+		case MESSAGE_ORDER_LANE:
+			probe->at_end = true;
+			break;
+	}
 }
 
 static bool
@@ -91,17 +107,20 @@ is_found(Probe *probe, Message *message)
 	ErrorData  *error;
 
 	/* Dead whatever the others do, and one that crashes the server is not even tried. */
-	if (is_hopeless(served, message) || is_behind(probe, message))
+	if (is_hopeless(served, message) || must_wait(&probe->batch, message))
 		return true;
+	if (is_behind(probe, message))
+	{
+		note_in_vain(probe, message);
+		return false;
+	}
 	error = rehearse_message(served, message);
 	if (error != NULL && failure_class(error) == FAILURE_CANCELLED)
 		ReThrowError(error);
-	if (proves_something(served, message, error))
+	if (error == NULL || !failure_is_alike(served->consumer, error))
 		return true;
-	probe->in_vain = true;
 	note_error(served->consumer, error->message);
-	if (order_of(served, message) != MESSAGE_ORDER_NONE)
-		failure_shut_key(served->consumer, served->lane, message->aggregate_id);
+	note_in_vain(probe, message);
 	return false;
 }
 
@@ -206,7 +225,7 @@ run_probe(void *argument)
 		if (probe->found)
 			return;
 		pass(probe);
-		if (is_announced(served) || is_late(probe))
+		if (probe->at_end || is_announced(served) || is_late(probe))
 			return;
 	}
 }
