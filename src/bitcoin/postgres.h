@@ -12,6 +12,7 @@
 #include "postgres/page.h"
 
 #include "bitcoin/handlers.h"
+#include "bitcoin/purse.h"
 
 #include "postgres/workers/worker.h"
 
@@ -69,8 +70,7 @@ extern void abandon_submissions(Instant now, const Uuid *without, size_t without
  */
 extern void doubt_unsent_payments(Instant now);
 
-/* What may leave, or has left, for payments that were begun and have not ended: with their highest fees. */
-extern Amount open_payments_sum(void);
+extern PaymentsBegun payments_begun(void);
 
 /* What is reserved for payments of which nothing was sent: with their highest fees. */
 extern Amount waiting_payments_sum(void);

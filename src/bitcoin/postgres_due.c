@@ -177,34 +177,38 @@ is_payment_unasked_since(Instant start, const Uuid *without, size_t without_coun
 	return statement_run(&statement, PARAMETERS(param_instant(start), param_uuids(without, without_count))) > 0;
 }
 
-#define SUM_OF_WITHDRAWALS "SELECT coalesce(sum(amount_msat + max_fee_msat), 0)::bigint FROM spark_bitcoin.withdrawals"
+#define SUM "coalesce(sum(amount_msat + max_fee_msat)"
 
-static Amount
-sum_of(Statement *statement)
-{
-	Rows		rows = rows_open(statement, NO_PARAMETERS);
-	Amount		sum = rows_next(&rows) ? row_amount(&rows, 1) : AMOUNT_ZERO;
-
-	rows_close(&rows);
-	return sum;
-}
-
-Amount
-open_payments_sum(void)
+/* What needs an operator was begun long ago: what became of it, the balance tells by now. */
+PaymentsBegun
+payments_begun(void)
 {
 	static Statement statement = {
-		.sql = SUM_OF_WITHDRAWALS " WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator')"
+		.sql = "SELECT " SUM " FILTER (WHERE state IN ('submitting', 'unknown')), 0)::bigint,"
+		" " SUM " FILTER (WHERE state IN ('in_flight', 'needs_operator')), 0)::bigint"
+		"  FROM spark_bitcoin.withdrawals"
+		" WHERE state IN ('submitting', 'in_flight', 'unknown', 'needs_operator')"
 	};
+	Rows		rows = rows_open(&statement, NO_PARAMETERS);
+	PaymentsBegun begun = {AMOUNT_ZERO, AMOUNT_ZERO};
 
-	return sum_of(&statement);
+	if (rows_next(&rows))
+		begun = (PaymentsBegun) {.not_taken = row_amount(&rows, 1), .taken = row_amount(&rows, 2)};
+	rows_close(&rows);
+	return begun;
 }
 
 Amount
 waiting_payments_sum(void)
 {
-	static Statement statement = {.sql = "/* audit */ " SUM_OF_WITHDRAWALS " WHERE state = 'reserved'"};
+	static Statement statement = {
+		.sql = "/* audit */ SELECT " SUM ", 0)::bigint FROM spark_bitcoin.withdrawals WHERE state = 'reserved'"
+	};
+	Rows		rows = rows_open(&statement, NO_PARAMETERS);
+	Amount		sum = rows_next(&rows) ? row_amount(&rows, 1) : AMOUNT_ZERO;
 
-	return sum_of(&statement);
+	rows_close(&rows);
+	return sum;
 }
 
 /* ------------------------------------------------------------------- hints */

@@ -4,6 +4,16 @@
  */
 #include "bitcoin/purse.h"
 
+Amount
+purse_may_leave(const PaymentsBegun *begun, bool is_net)
+{
+	Amount		all;
+
+	if (is_net)
+		return begun->not_taken;
+	return amount_add(begun->not_taken, begun->taken, &all) ? all : AMOUNT_MSAT(INT64_MAX);
+}
+
 void
 purse_fill(Purse *purse, const NodeBalance *balance, Amount may_leave)
 {

@@ -22,6 +22,16 @@ typedef struct Purse
 	Amount		wanted;			/* the most that it did not cover since; zero: it covered all */
 } Purse;
 
+/* Payments that were begun and have not ended: each with its highest fee. */
+typedef struct PaymentsBegun
+{
+	Amount		not_taken;		/* of which nobody knows whether the node has taken them over yet */
+	Amount		taken;			/* that it has, or had, at hand */
+} PaymentsBegun;
+
+/* What of them may still leave a balance; is_net: it is less what the node has at hand. */
+extern Amount purse_may_leave(const PaymentsBegun *begun, bool is_net);
+
 /* By that balance, where so much of payments begun before may still leave. */
 extern void purse_fill(Purse *purse, const NodeBalance *balance, Amount may_leave);
 

@@ -49,7 +49,9 @@ purse_now(void)
 static void
 act_read_open(void *argument)
 {
-	*(Amount *) argument = open_payments_sum();
+	PaymentsBegun begun = payments_begun();
+
+	*(Amount *) argument = purse_may_leave(&begun, worker_node()->capabilities.balance_is_net);
 }
 
 static void

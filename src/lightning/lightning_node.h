@@ -71,6 +71,7 @@ typedef struct NodeCapabilities
 	bool		can_cancel_invoice;	/* so that nobody can pay it any more */
 	bool		refuses_second_payment;	/* of a hash that is under way or paid */
 	bool		tells_balance;
+	bool		balance_is_net; /* of what is pending, which is not told apart */
 	bool		lists_payments;
 	bool		lists_invoices;
 	FailureRule failure_rule;

@@ -29,6 +29,7 @@ const NodeCapabilities node_capabilities[NODE_KIND_COUNT] = {
 	},
 	[NODE_KIND_LNBITS] = {
 		.tells_balance = true,
+		.balance_is_net = true,
 		.lists_payments = true,
 		.lists_invoices = true,
 		.failure_rule = FAILURE_IS_WEAK,

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "bitcoin/purse.h"
+#include "lightning/node_kinds.h"
 
 static Purse
 purse_of(int64_t own, int64_t local, int64_t in_flight, int64_t may_leave)
@@ -67,6 +68,20 @@ what_was_begun_before_may_still_leave(void **state)
 	assert_int_equal(purse.left.msat, 10000);
 }
 
+/* Of a balance that is less what is pending, a payment that a payee holds would else count twice. */
+static void
+what_the_balance_is_net_of_leaves_no_more(void **state)
+{
+	PaymentsBegun begun = {.not_taken = {1000}, .taken = {4000}};
+
+	assert_int_equal(purse_may_leave(&begun, false).msat, 5000);
+	assert_int_equal(purse_may_leave(&begun, true).msat, 1000);
+	begun = (PaymentsBegun) {.not_taken = {INT64_MAX}, .taken = {1}};
+	assert_int_equal(purse_may_leave(&begun, false).msat, INT64_MAX);
+	for (int kind = 0; kind < NODE_KIND_COUNT; kind++)
+		assert_int_equal(node_capabilities[kind].balance_is_net, kind == NODE_KIND_LNBITS);
+}
+
 static void
 a_node_that_lies_opens_nothing(void **state)
 {
@@ -91,6 +106,7 @@ main(void)
 		cmocka_unit_test(own_capital_is_never_touched),
 		cmocka_unit_test(nothing_is_sent_before_a_balance_is_known),
 		cmocka_unit_test(what_was_begun_before_may_still_leave),
+		cmocka_unit_test(what_the_balance_is_net_of_leaves_no_more),
 		cmocka_unit_test(a_node_that_lies_opens_nothing),
 	};
 
