@@ -228,6 +228,15 @@ deposit_give_up(Deposit *deposit)
 
 /* ------------------------------------------------------- what became of it */
 
+/* For a day after the end nothing came that could be credited: it is watched on, and is open no more. */
+static void
+expire_when_overdue(Deposit *deposit, Instant now)
+{
+	if (deposit->state == DEPOSIT_OPEN && !deposit->held &&
+		!instant_before(now, instant_plus_seconds(deposit->expires_at, LATE_WATCH_SECONDS)))
+		deposit->state = DEPOSIT_EXPIRED;
+}
+
 void
 deposit_settle(Deposit *deposit, Amount received, const char *preimage, Instant now)
 {
@@ -236,6 +245,8 @@ deposit_settle(Deposit *deposit, Amount received, const char *preimage, Instant 
 	if (!amount_is_payable(received) || amount_compare(received, deposit->amount) < 0)
 	{
 		deposit->alarm = "the node settled an invoice for less than its amount; nothing was credited";
+		deposit->held = false;
+		expire_when_overdue(deposit, now);
 		look_again(deposit, now);
 		return;
 	}
@@ -283,16 +294,9 @@ deposit_settled_unproven(Deposit *deposit, Instant now)
 	if (!can_be_looked_at(deposit))
 		return;
 	deposit->alarm = "the node calls an invoice settled without a preimage that fits; nothing was credited";
+	deposit->held = false;
+	expire_when_overdue(deposit, now);
 	look_again(deposit, now);
-}
-
-/* Nobody has paid for a day after the end: the node need not say so any more. */
-static void
-expire_when_overdue(Deposit *deposit, Instant now)
-{
-	if (deposit->state == DEPOSIT_OPEN && !deposit->held &&
-		!instant_before(now, instant_plus_seconds(deposit->expires_at, LATE_WATCH_SECONDS)))
-		deposit->state = DEPOSIT_EXPIRED;
 }
 
 void
