@@ -188,6 +188,16 @@ arg_proof(FunctionCallInfo fcinfo, const Withdrawal *withdrawal)
 	return payment;
 }
 
+/* Another one of the hash of one that has failed holds it, or was paid. */
+static bool
+is_beside_another(UnitOfWork *work, const Withdrawal *withdrawal)
+{
+	Withdrawal *newest;
+
+	check(bitcoin.withdrawals->find_by_hash(bitcoin.withdrawals, work, withdrawal->payment_hash, &newest));
+	return withdrawal->state == WITHDRAWAL_FAILED && newest != NULL && withdrawal_is_live(newest);
+}
+
 /* Of books that are a copy, what waits here may have been sent by the others. */
 static void
 refuse_in_copy(const Withdrawal *withdrawal)
@@ -229,7 +239,7 @@ spark_bitcoin_decide_payment(PG_FUNCTION_ARGS)
 	if (is_paid)
 	{
 		payment = arg_proof(fcinfo, withdrawal);
-		result = withdrawal_decide_paid(withdrawal, &payment, clock_now(work));
+		result = withdrawal_decide_paid(withdrawal, &payment, is_beside_another(work, withdrawal), clock_now(work));
 	}
 	else
 	{

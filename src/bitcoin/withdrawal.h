@@ -259,8 +259,12 @@ extern void withdrawal_want_look(Withdrawal *withdrawal, Instant now);
 
 /* ---- what an operator has found out where no node can tell; REFUSED_NOW in any other state */
 
-/* With the proof that it was paid: of anything that was sent and is open, or has failed. */
-extern Result withdrawal_decide_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now) MUST_CHECK;
+/*
+ * With the proof that it was paid: of anything that was sent and is open, or has
+ * failed.  is_beside: another one of its hash is live.
+ */
+extern Result withdrawal_decide_paid(Withdrawal *withdrawal, const ProvenPayment *payment, bool is_beside,
+									 Instant now) MUST_CHECK;
 
 /*
  * That it never will be: of one that needs an operator, and then it is in doubt;

@@ -149,13 +149,16 @@ withdrawal_want_look(Withdrawal *withdrawal, Instant now)
 /* ------------------------------------------------------------ the operator */
 
 Result
-withdrawal_decide_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
+withdrawal_decide_paid(Withdrawal *withdrawal, const ProvenPayment *payment, bool is_beside, Instant now)
 {
 	bool		can_be = withdrawal_is_open_at_node(withdrawal) && withdrawal->state != WITHDRAWAL_SUBMITTING;
 
 	if (!can_be && !(withdrawal->state == WITHDRAWAL_FAILED && withdrawal->attempt_no > 0))
 		return FAIL(REFUSED_NOW);
-	withdrawal_take_payment(withdrawal, payment, now);
+	if (is_beside)
+		withdrawal_paid_beside(withdrawal, payment, now);
+	else
+		withdrawal_take_payment(withdrawal, payment, now);
 	return OK;
 }
 

@@ -133,6 +133,9 @@ my ($given_up, $given_up_hash) = withdraw($alice, 202);
 my ($given_back) = withdraw($alice, 203);
 $spark->wait_until_drained;
 shows($_, "('pending', 'reserved')", 'an operator can open it, too') for $waits, $given_up, $given_back;
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, created_at = created_at - interval '25 hours' WHERE invoice_id = '$waits'");
+like($spark->sql("SELECT ok || detail FROM spark_ops.health() WHERE check_name = 'unknown_payments'"), qr/^false.* 1 not sent for over a day/,
+	'L26 health shows what is not sent for so long');
 
 # ---- L27: what is reserved was never sent, and an operator can give it back
 my $reserved = $spark->as($alice, 'SELECT reserved_msat FROM spark.balance()');
@@ -285,6 +288,9 @@ isnt($spark->sql("SELECT earlier_reference FROM spark_bitcoin.withdrawals WHERE 
 $spark->sql("SELECT spark_simulator.script('$doubted_hash', 'succeed')");
 shows($once_more, "('paid', 'succeeded')", 'L26 what is made late is what was asked for again', $carol);
 is($spark->sql("SELECT count(*) FROM spark_simulator.payments() WHERE payment_hash = '$doubted_hash'"), '1', 'once');
+like($spark->sql("BEGIN; SELECT spark_ops.decide_payment('$doubted', 'paid', 'the payee has it twice', 'he says so', '" . preimage_of($doubted_hash) . "');"
+	. " SELECT state || ' ' || late || ' ' || paid_beside FROM spark_bitcoin.withdrawals WHERE invoice_id = '$doubted'; ROLLBACK"),
+	qr/succeeded true true/, 'L25 an operator can call the first one paid, too');
 $spark->set('spark.simulator_mode', 'lnd');
 $spark->wait_for("SELECT current_setting('spark.simulator_mode') = 'lnd'");
 

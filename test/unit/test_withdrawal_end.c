@@ -441,7 +441,7 @@ L25_L26_where_the_second_was_sent_too_an_operator_decides(void **state)
 	assert_int_equal(state_of(self, second), WITHDRAWAL_FAILED);
 	/* or the node did pay what it asked for */
 	second = stored(self, second);
-	assert_ok(withdrawal_decide_paid(second, &(ProvenPayment) {.preimage = "preimage"}, now_of(self)));
+	assert_ok(withdrawal_decide_paid(second, &(ProvenPayment) {.preimage = "preimage"}, false, now_of(self)));
 	assert_int_equal(second->state, WITHDRAWAL_SUCCEEDED);
 }
 
@@ -632,6 +632,7 @@ an_operator_decides_what_no_node_can_tell(void **state)
 	Withdrawal	withdrawal = *unknown_withdrawal(self);
 	ProvenPayment proof = {.preimage = "preimage", .fee = AMOUNT_MSAT(7)};
 	Withdrawal	other;
+	Withdrawal	beside = withdrawal;
 
 	/* failed only where nobody is left to ask, or nobody was */
 	for (int i = 0; i < WITHDRAWAL_STATE_COUNT; i++)
@@ -653,15 +654,19 @@ an_operator_decides_what_no_node_can_tell(void **state)
 	assert_int_equal(withdrawal.state, WITHDRAWAL_FAILED);
 	assert_false(instant_is_none(withdrawal.next_look_at));
 	/* and paid after all */
-	assert_ok(withdrawal_decide_paid(&withdrawal, &proof, now_of(self)));
+	assert_ok(withdrawal_decide_paid(&withdrawal, &proof, false, now_of(self)));
 	assert_true(withdrawal.late);
-	assert_refused(withdrawal_decide_paid(&withdrawal, &proof, now_of(self)), REFUSED_NOW);
-	assert_ok(withdrawal_decide_paid(&other, &proof, now_of(self)));
+	assert_refused(withdrawal_decide_paid(&withdrawal, &proof, false, now_of(self)), REFUSED_NOW);
+	assert_ok(withdrawal_decide_paid(&other, &proof, false, now_of(self)));
 	assert_int_equal(other.state, WITHDRAWAL_SUCCEEDED);
 	assert_false(other.late);
+	/* while another one of its hash is live */
+	beside.state = WITHDRAWAL_FAILED;
+	assert_ok(withdrawal_decide_paid(&beside, &proof, true, now_of(self)));
+	assert_true(beside.late && beside.paid_beside);
 	/* what is being sent is its submitter's */
 	other.state = WITHDRAWAL_SUBMITTING;
-	assert_refused(withdrawal_decide_paid(&other, &proof, now_of(self)), REFUSED_NOW);
+	assert_refused(withdrawal_decide_paid(&other, &proof, false, now_of(self)), REFUSED_NOW);
 }
 
 /* Given up while the worker asks what became of the earlier one, or after a try that never left. */
