@@ -353,6 +353,22 @@ apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, co
 	return OK;
 }
 
+/* Under way is what was sent last: of one that has failed, that says nothing where another one was sent since. */
+static Result
+apply_pending(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeTask *task, Instant now)
+{
+	NodeRecord	record = record_of(&task->call, work->arena);
+	Withdrawal *newest = NULL;
+
+	if (withdrawal->state == WITHDRAWAL_FAILED)
+		TRY(context->withdrawals->find_by_hash(context->withdrawals, work, withdrawal->payment_hash, &newest));
+	if (newest != NULL && withdrawal_is_live(newest) && newest->attempt_no > 0)
+		withdrawal_no_answer(withdrawal, now);
+	else
+		withdrawal_pending(withdrawal, task->attempt_no, &record, now);
+	return OK;
+}
+
 static Result
 apply_verdict(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, const NodeTask *task,
 			  const NodeStanding *standing, Instant now)
@@ -372,8 +388,7 @@ apply_verdict(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, 
 			withdrawal_unknown_to_node(withdrawal, task->attempt_no, &trust, now);
 			break;
 		case PAYMENT_PENDING:
-			withdrawal_pending(withdrawal, task->attempt_no, &record, now);
-			break;
+			return apply_pending(context, work, withdrawal, task, now);
 		case PAYMENT_SUCCEEDED:
 			return apply_success(context, work, withdrawal, task, now);
 		case PAYMENT_FAILED:

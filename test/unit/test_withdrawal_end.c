@@ -286,6 +286,29 @@ L26_what_was_seen_under_way_again_is_in_doubt(void **state)
 	assert_int_equal(state_of(self, second), WITHDRAWAL_SUCCEEDED);
 }
 
+/* What is under way is the second one, once that was sent. */
+static void
+L26_the_second_one_under_way_puts_the_first_in_no_doubt(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *first = unknown_withdrawal(self);
+	Withdrawal *second;
+	NodeTask	task;
+
+	look_up_as(self, first, PAYMENT_FAILED);
+	second = reserved_withdrawal(self, ALICE, OUTSIDE_REQUEST);
+	world_wait(&self->world, WITHDRAWAL_REST_SECONDS);
+	assert_int_equal(asked_and_told(self, second, PAYMENT_FAILED), NODE_LOOKUP_PAYMENT);
+	task = submitted(self, stored(self, second));
+	task.call.submit = SUBMIT_ACKED;
+	answer(self, &task);
+	look_up_as(self, stored(self, first), PAYMENT_PENDING);
+	assert_false(stored(self, first)->in_doubt);
+	assert_null(stored(self, first)->alarm);
+	assert_int_equal(self->alarms.count, 0);
+	assert_false(instant_is_none(stored(self, first)->next_look_at));
+}
+
 /* Books that are a copy call what was reserved unknown: it may have been sent in their other life. */
 static void
 L26_L46_a_second_one_that_a_copy_of_the_books_doubts_is_sent_in_the_end(void **state)
@@ -725,6 +748,7 @@ main(void)
 		WORLD_TEST(L24_the_record_that_the_check_saw_fails_no_later_attempt),
 		WORLD_TEST(L26_what_the_node_never_began_may_be_tried_again),
 		WORLD_TEST(L26_what_was_seen_under_way_again_is_in_doubt),
+		WORLD_TEST(L26_the_second_one_under_way_puts_the_first_in_no_doubt),
 		WORLD_TEST(L26_L46_a_second_one_that_a_copy_of_the_books_doubts_is_sent_in_the_end),
 		WORLD_TEST(L26_what_was_paid_meanwhile_is_not_paid_again),
 		WORLD_TEST(L25_L26_what_was_paid_for_the_first_amount_is_no_payment_of_the_second),
