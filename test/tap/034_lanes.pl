@@ -282,46 +282,85 @@ $spark->wait_for("SELECT ok FROM spark_ops.health() WHERE check_name = 'locks'",
 
 # ---- a slow context: the others of its worker wait for one call of it, and from then on for none
 $spark->sql(<<'END');
-CREATE TABLE gate (closed bool);
+CREATE TABLE gate (lane int);
+CREATE FUNCTION keys_from(first int) RETURNS TABLE (account uuid, lane int) LANGUAGE sql AS $$
+	SELECT aggregateid, lane FROM spark_common.outbox WHERE type = 'auth.signed_up'
+		AND aggregateid BETWEEN format('00000000-0000-7000-8000-%s', lpad(first::text, 12, '0'))::uuid
+		AND format('00000000-0000-7000-8000-%s', lpad((first + 39)::text, 12, '0'))::uuid
+$$;
 CREATE OR REPLACE FUNCTION note_opening() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+	its_lane int := (SELECT lane FROM spark_common.outbox WHERE type = 'auth.signed_up' AND aggregateid = NEW.account_id);
 BEGIN
-	WHILE EXISTS (SELECT FROM public.gate) LOOP
+	WHILE EXISTS (SELECT FROM public.gate WHERE lane = its_lane) LOOP
 		PERFORM pg_sleep(0.02);
 	END LOOP;
 	INSERT INTO public.opened VALUES (NEW.account_id, pg_backend_pid());
 	RETURN NULL;
 END $$;
 END
-my $opened = "SELECT count(*) FROM opened WHERE account = '%s'";
-my $asleep = "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark %s' AND wait_event = 'PgSleep'";
+my $own_worker = "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'spark context'";
+my $asleep = "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type IN (%s) AND wait_event = 'PgSleep'";
 
-$spark->sql('INSERT INTO gate VALUES (true)');
-my $first_slow = $spark->sign_up('first slow one');
-$spark->wait_for(sprintf($asleep, 'dispatcher') . " AND xact_start < clock_timestamp() - interval '1200 ms'");
-$spark->sql('DELETE FROM gate');
-$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark context'", 'B16: a context whose call was slow gets a worker of its own');
-is($spark->sql(sprintf($opened, $town->id($first_slow))), '1', 'B16: once that call has ended');
-$spark->sql('INSERT INTO gate VALUES (true)');
-my $next_slow = $spark->sign_up('next slow one');
-$spark->wait_for(sprintf($asleep, 'context'), 'B16: its next call is slow there');
-my $quick = $spark->sign_up('quick one');
-$spark->wait_for("SELECT username = 'quick one' FROM spark.dashboard()", 'B16: meanwhile a sign-up is shown', $quick);
-$town->campaign($quick, 'Of a quick one');
-$spark->wait_for('SELECT campaign_count = 1 FROM spark.dashboard()', 'B16: and a campaign', $quick);
-is($spark->sql(sprintf($opened, $town->id($next_slow))), '0', 'B16: all before that call has ended');
-$spark->sql('DELETE FROM gate');
-$spark->wait_for(sprintf($opened, $town->id($_)) =~ s/count\(\*\)/$& = 1/r, 'B16: and it ends') for $next_slow, $quick;
-my $own = $spark->sql("SELECT pid FROM opened WHERE account = '" . $town->id($quick) . "'");
+# Accounts are to be opened in all lanes, and lane 2 waits at the gate.
+sub open_many_before_gate
+{
+	my $from = $first;
+
+	$spark->sql('INSERT INTO gate VALUES (2)');
+	$spark->sql("SELECT open_many($from)");
+	$first += 40;
+	return $from;
+}
+
+# How many of them are open, of those where that is so.
+sub are_open
+{
+	my ($from, $where) = @_;
+	return "SELECT count(*) = count(o.account) FROM keys_from($from) k LEFT JOIN opened o USING (account) WHERE $where";
+}
+
+sub becomes_slow
+{
+	my ($when) = @_;
+	my $from = open_many_before_gate();
+
+	$spark->wait_for(sprintf($asleep, "'spark dispatcher', 'spark context'") . " AND xact_start < clock_timestamp() - interval '1200 ms'");
+	$spark->sql('DELETE FROM gate');
+	$spark->wait_for($own_worker, "B16: $when: a context whose call was slow gets a worker of its own");
+	$spark->wait_for(are_open($from, 'true'), "B16: $when: and all is done");
+	return;
+}
+
+sub others_go_on
+{
+	my ($when) = @_;
+	my $from = open_many_before_gate();
+
+	$spark->wait_for(sprintf($asleep, "'spark context'"), "B16: $when: its next call is slow there");
+	my $quick = $spark->sign_up("quick, $when");
+	$spark->wait_for("SELECT username = 'quick, $when' FROM spark.dashboard()", "B16: $when: meanwhile a sign-up is shown", $quick);
+	$town->campaign($quick, 'Of a quick one');
+	$spark->wait_for('SELECT campaign_count = 1 FROM spark.dashboard()', "B16: $when: and a campaign", $quick);
+	$spark->wait_for(are_open($from, 'lane <> 2'), "B16: $when: the other lanes of the slow context go on, too");
+	is($spark->sql("SELECT count(*) FROM keys_from($from) JOIN opened USING (account) WHERE lane = 2"), '0', "B16: $when: all before that call has ended");
+	my $own = $spark->sql(sprintf($asleep =~ s/count\(\*\) > 0/pid/r, "'spark context'"));
+	$spark->sql('DELETE FROM gate');
+	$spark->wait_for(are_open($from, 'true'), "B16: $when: and it ends");
+	return $own;
+}
+
+becomes_slow('one dispatcher');
+my $own = others_go_on('one dispatcher');
 $spark->sql("SELECT pg_terminate_backend($own)");
-my $orphan = $spark->sign_up('orphan');
-$spark->wait_for(sprintf($opened, $town->id($orphan)) =~ s/count\(\*\)/$& = 1/r, 'B16: where its worker has ended, its dispatcher serves it again');
-$spark->sql('INSERT INTO gate VALUES (true)');
-my $slow_again = $spark->sign_up('slow once more');
-$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type IN ('spark dispatcher', 'spark context') AND wait_event = 'PgSleep'"
-	. " AND xact_start < clock_timestamp() - interval '1200 ms'");
-$spark->sql('DELETE FROM gate');
-$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark context'", 'B16: slow once more, it gets a worker once more');
-$spark->wait_for(sprintf($opened, $town->id($slow_again)) =~ s/count\(\*\)/$& = 1/r, 'B16: and is served by it');
+my $orphans = $first;
+$spark->sql("SELECT open_many($first)");
+$first += 40;
+$spark->wait_for(are_open($orphans, 'true'), 'B16: where its worker has ended, it is served all the same');
+becomes_slow('once more');
+$spark->set('spark.dispatchers', 4);
+$spark->wait_for(sprintf($dispatchers, 4));
+others_go_on('a dispatcher a lane');
 $town->books_are_right('B16: a slow context');
 is($spark->sql("SELECT count(*) = count(DISTINCT account) FROM opened"), 't', 'B16: and each message was handled once');
 

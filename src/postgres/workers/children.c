@@ -147,7 +147,7 @@ keep_child(Oid database, WorkerKind kind, const char *name)
 	if (!child->said)
 		ereport(LOG,
 				(errmsg("no free worker slot for a %s", kinds[kind].type),
-				 errhint("Raise max_worker_processes to at least 3 + lanes + consumers + slow contexts for each database of spark.")));
+				 errhint("Raise max_worker_processes to at least 3 + lanes + consumers + slow contexts of a lane for each database of spark.")));
 	child->said = true;
 	return CHILD_HAS_NO_SLOT;
 }

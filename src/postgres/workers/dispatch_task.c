@@ -5,8 +5,8 @@
  * The contexts share a dispatcher a lane, or spark.dispatchers of them for all
  * lanes.  The first one also keeps the others alive, and the rest of the
  * database's workers.  Each consumer of a user has a worker of its own, and so
- * has a context while it is slow (slow_context.h), so that a slow handler delays
- * nobody else; where no worker slot is left, the first dispatcher does the work
+ * has a context in a lane while it is slow there (slow_context.h), so that a slow
+ * handler delays nobody else; where no worker slot is left, the first dispatcher does the work
  * of consumers too.
  *
  * Who shares a worker gets a share of each turn, and gives way: to others where
@@ -41,6 +41,7 @@
 #define LOCKED_MILLISECONDS 1000	/* until it is looked again at what somebody has locked */
 
 static char consumer_name[NAMEDATALEN];
+static int	only_lane = -1;		/* of a context's own worker; -1: all of them */
 static int	dispatcher_number;	/* the first is 0 */
 
 typedef struct Loading
@@ -255,12 +256,12 @@ serve_context(const Listener *listener, const bool *mine, int lanes)
 	for (int lane = 0; lane < lanes; lane++)
 	{
 		Turn		turn = {.listener = listener, .lane = lane, .gives_way = true, .share = CONTEXT_SHARE};
-		long		alone = mine[lane] ? left_alone_for(listener->name) : 0;
+		long		alone = mine[lane] ? left_alone_for(listener->name, lane) : 0;
 
 		if (!mine[lane])
 			continue;
 		wait = sooner(wait, alone > 0 ? alone : serve_lane(&turn));
-		note_turn(listener->name, turn.worked);
+		note_turn(listener->name, lane, turn.worked);
 	}
 	return wait;
 }
@@ -361,6 +362,13 @@ set_consumer_name(const char *name)
 	leave_late_delayed();
 }
 
+void
+set_own_worker(const char *name)
+{
+	read_own_worker(name, consumer_name, &only_lane);
+	leave_late_delayed();
+}
+
 /* Beginning with another one each time, as one that fails may end the turn. */
 static long
 serve_all_lanes(const Listener *listener, int lanes)
@@ -374,14 +382,21 @@ serve_all_lanes(const Listener *listener, int lanes)
 		Turn		turn = {
 			.listener = listener,
 			.lane = (first + i) % lanes,
-			.gives_way = listener->context != NULL,
-			.share = listener->context != NULL ? CONTEXT_SHARE : CONSUMER_SHARE,
+			.share = CONSUMER_SHARE,
 		};
 
 		wait = sooner(wait, serve_lane(&turn));
-		if (listener->context != NULL)
-			note_own_turn(turn.worked);
 	}
+	return wait;
+}
+
+static long
+serve_only_lane(const Listener *listener)
+{
+	Turn		turn = {.listener = listener, .lane = only_lane, .gives_way = true, .share = CONTEXT_SHARE};
+	long		wait = serve_lane(&turn);
+
+	note_own_turn(turn.worked);
 	return wait;
 }
 
@@ -391,6 +406,8 @@ consumer_turn(void)
 	Loading		loading = loaded();
 	ListCell   *cell;
 
+	if (only_lane >= loading.lanes)
+		proc_exit(0);
 	foreach(cell, loading.listeners)
 	{
 		const Listener *listener = lfirst(cell);
@@ -402,6 +419,8 @@ consumer_turn(void)
 
 			add_interest(&interest, listener);
 			note_interest(&interest);
+			if (listener->context != NULL)
+				return serve_only_lane(listener);
 			return serve_all_lanes(listener, loading.lanes);
 		}
 	}

@@ -15,4 +15,7 @@ extern void set_dispatcher_number(const char *name);	/* "": the first */
 extern const WorkerTask consumer_task;
 extern void set_consumer_name(const char *name);
 
+/* The same for a context in the one lane where it is slow. */
+extern void set_own_worker(const char *name);
+
 #endif

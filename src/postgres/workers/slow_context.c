@@ -4,6 +4,7 @@
  */
 #include "postgres/workers/slow_context.h"
 
+#include "common/lane.h"
 #include "postgres/environment.h"
 #include "postgres/settings.h"
 #include "postgres/workers/children.h"
@@ -18,13 +19,20 @@
 #define LOOKS_EVERY 100			/* milliseconds, meanwhile */
 #define CALM_SECONDS 600		/* without a long turn, after which it is slow no more */
 
+/* Of one lane. */
+typedef struct OwnWorker
+{
+	char		name[NAMEDATALEN];
+	Instant		starts_until;
+} OwnWorker;
+
 typedef struct Slowness
 {
 	char		context[NAMEDATALEN];
 	int64		waited;			/* microseconds that others did, less what is borne */
 	Instant		noted_at;
-	Instant		starts_until;	/* its worker */
-	Instant		rests_until;	/* as there is no slot for one */
+	Instant		rests_until;	/* in all lanes, as there is no slot for a worker */
+	OwnWorker	workers[MAX_LANES];
 } Slowness;
 
 static Slowness contexts[MAX_CONTEXTS];
@@ -49,24 +57,35 @@ after(int64 microseconds)
 	return (Instant) {server_time().microseconds + microseconds};
 }
 
-static void
-give_own_worker(Slowness *slow)
+static OwnWorker *
+own_worker(Slowness *slow, int lane)
 {
-	ChildState	state = keep_child(MyDatabaseId, WORKER_CONTEXT, slow->context);
+	OwnWorker  *worker = &slow->workers[lane];
+
+	if (worker->name[0] == '\0')
+		snprintf(worker->name, NAMEDATALEN, "%s/%d", slow->context, lane);
+	return worker;
+}
+
+static void
+give_own_worker(Slowness *slow, int lane)
+{
+	OwnWorker  *worker = own_worker(slow, lane);
+	ChildState	state = keep_child(MyDatabaseId, WORKER_CONTEXT, worker->name);
 
 	if (state == CHILD_HAS_NO_SLOT)
 		slow->rests_until = after(slow->waited);
 	else
-		slow->starts_until = after(STARTS_WITHIN);
+		worker->starts_until = after(STARTS_WITHIN);
 	if (state == CHILD_STARTS)
 		ereport(LOG,
-				(errmsg("context \"%s\" gets a worker of its own: others have waited %lld ms for its handlers",
-						slow->context, (long long) slow->waited / 1000)));
+				(errmsg("context \"%s\" gets a worker of its own in lane %d: others have waited %lld ms for its handlers",
+						slow->context, lane, (long long) slow->waited / 1000)));
 	slow->waited = 0;
 }
 
 void
-note_turn(const char *context, int64 microseconds)
+note_turn(const char *context, int lane, int64 microseconds)
 {
 	Slowness   *slow = microseconds < LONG_TURN ? NULL : slowness_of(context);
 	Instant		now = server_time();
@@ -76,31 +95,45 @@ note_turn(const char *context, int64 microseconds)
 	slow->waited = Max(0, slow->waited - (now.microseconds - slow->noted_at.microseconds) / BORNE_SHARE) + microseconds;
 	slow->noted_at = now;
 	if (slow->waited >= BORNE)
-		give_own_worker(slow);
+		give_own_worker(slow, lane);
 }
 
 /* One that has ended before, as all was quick again, is not started at once: so it is asked for until it runs. */
 static bool
-is_starting(const Slowness *slow)
+is_starting(const OwnWorker *worker)
 {
-	return instant_before(server_time(), slow->starts_until) &&
-		keep_child(MyDatabaseId, WORKER_CONTEXT, slow->context) != CHILD_HAS_NO_SLOT;
+	return instant_before(server_time(), worker->starts_until) &&
+		keep_child(MyDatabaseId, WORKER_CONTEXT, worker->name) != CHILD_HAS_NO_SLOT;
 }
 
 long
-left_alone_for(const char *context)
+left_alone_for(const char *context, int lane)
 {
-	const Slowness *slow = slowness_of(context);
+	Slowness   *slow = slowness_of(context);
+	const OwnWorker *worker;
 	int64		left;
 
-	if (worker_pid(WORKER_CONTEXT, context) != 0)
-		return dispatch_naptime;
 	if (slow == NULL)
 		return 0;
-	if (is_starting(slow))
+	worker = own_worker(slow, lane);
+	if (worker_pid(WORKER_CONTEXT, worker->name) != 0)
+		return dispatch_naptime;
+	if (is_starting(worker))
 		return Min(LOOKS_EVERY, dispatch_naptime);
 	left = slow->rests_until.microseconds - server_time().microseconds;
 	return left > 0 ? (long) Min(left / 1000 + 1, dispatch_naptime) : 0;
+}
+
+void
+read_own_worker(const char *worker, char *context, int *lane)
+{
+	char	   *slash;
+
+	strlcpy(context, worker, NAMEDATALEN);
+	slash = strrchr(context, '/');
+	Assert(slash != NULL);
+	*lane = atoi(slash + 1);
+	*slash = '\0';
 }
 
 void

@@ -359,8 +359,11 @@ spark_worker_main(Datum argument)
 			work(&dispatcher_task);
 			break;
 		case WORKER_CONSUMER:
-		case WORKER_CONTEXT:
 			set_consumer_name(start.name);
+			work(&consumer_task);
+			break;
+		case WORKER_CONTEXT:
+			set_own_worker(start.name);
 			work(&consumer_task);
 			break;
 		case WORKER_LIGHTNING:

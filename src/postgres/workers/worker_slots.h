@@ -19,7 +19,7 @@ typedef enum WorkerKind
 	WORKER_LAUNCHER,
 	WORKER_DISPATCHER,			/* of the contexts */
 	WORKER_CONSUMER,			/* of one user's consumer */
-	WORKER_CONTEXT,				/* of one context, while it is slow */
+	WORKER_CONTEXT,				/* of one context in a lane, while it is slow there */
 	WORKER_LIGHTNING
 } WorkerKind;
 
