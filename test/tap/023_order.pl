@@ -174,6 +174,38 @@ $spark->wait_for($shown, 'B20: and what is in the other lane is handled');
 $spark->sql('DROP TRIGGER poison ON spark_dashboard.campaigns');
 $spark->wait_for('SELECT count(campaign_id) = 80 FROM shop.wells LEFT JOIN spark_dashboard.campaigns ON campaign_id = aggregateid', 'B20: mended, all is handled');
 
+# ---- of spark: a dispatcher a lane: what one says of its lane, another does not take back for its own
+if ($spark->sql('SELECT spark_ops.lanes()') == 2)
+{
+	$spark->set('spark.dispatchers', 0);
+	$spark->wait_for("SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'spark dispatcher'");
+	# So many campaigns come at once, of which those in lane 0 fail.
+	my $come = sub {
+		my ($count) = @_;
+		$spark->sql("SELECT spark_ops.pause_consumer('dashboard', 'so that all comes at once')");
+		$spark->sql('TRUNCATE shop.wells');
+		$town->campaign($owner, "Spring $_") for 1 .. $count;
+		$spark->sql("INSERT INTO shop.wells SELECT aggregateid, lane = 0 FROM spark_common.outbox"
+			. " WHERE type = 'crowdfunding.campaign_created' AND payload->>'title' LIKE 'Spring %'");
+		$spark->sql("SELECT spark_ops.resume_consumer('dashboard', 'all is there')");
+	};
+	$spark->sql('CREATE TRIGGER poison BEFORE INSERT ON spark_dashboard.campaigns FOR EACH ROW WHEN (shop.fails(NEW.campaign_id)) EXECUTE FUNCTION shop.refuse()');
+	$come->(80);
+	my $paused = "SELECT NOT ok AND detail ~ 'dashboard: not today' FROM spark_ops.health() WHERE check_name = 'paused'";
+	my $handled = "SELECT handled FROM spark_ops.bus_status() WHERE consumer = 'dashboard' AND lane = 1";
+	$spark->wait_for($paused, 'B20: of two dispatchers, one pauses');
+	for my $round (1 .. 2)
+	{
+		my $before = $spark->sql($handled);
+		$come->(20);
+		$spark->wait_for("SELECT handled > $before FROM ($handled) h", 'B20: the other one goes on');
+		is($spark->sql($paused), 't', 'B45: and health still says of the first that it pauses');
+	}
+	$spark->sql('DROP TRIGGER poison ON spark_dashboard.campaigns');
+	$spark->wait_until_drained('B20: mended, all is handled');
+	like($bus->health('paused'), qr/^t\|/, 'B45: and health is content');
+}
+
 is($spark->broken_invariants, '', 'every invariant holds');
 $spark->stop;
 done_testing();

@@ -238,10 +238,10 @@ note_failure(const Batch *batch, const LoggedMessage *logged, const ErrorData *e
 	switch (order_of(served, &logged->message))
 	{
 		case MESSAGE_ORDER_KEY:
-			failure_note(served->consumer, logged->message.aggregate_id, error);
+			failure_note(served->consumer, served->lane, logged->message.aggregate_id, error);
 			break;
 		case MESSAGE_ORDER_NONE:
-			failure_note(served->consumer, logged->message.id, error);
+			failure_note(served->consumer, served->lane, logged->message.id, error);
 			break;
 		case MESSAGE_ORDER_LANE:
 			break;

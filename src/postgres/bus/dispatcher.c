@@ -174,9 +174,9 @@ handlers_are_there(const Turn *turn, const Served *served)
 	bool		are_there = served->why_not[0] == '\0';
 
 	if (are_there)
-		failure_missing(served->consumer, NULL);
+		failure_missing(served->consumer, served->lane, NULL);
 	else if (!turn->in_session)
-		failure_missing(served->consumer, served->why_not);
+		failure_missing(served->consumer, served->lane, served->why_not);
 	return are_there;
 }
 

@@ -13,7 +13,9 @@
 
 #include "common/pg_prng.h"
 #include "lib/bloomfilter.h"
+#include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "storage/procarray.h"
 
 #define RIVALS_AT_ONCE 5		/* batches in a row */
 #define RIVALS_SAID 20
@@ -118,10 +120,17 @@ after_growing_wait(int *waits)
 	return after(Min(LONGEST_WAIT, wait));
 }
 
-static void
-say_paused(Memory *memory, const char *why)
+/* There nobody waits and looks again: what a worker does in time is done at once. */
+static bool
+is_session(void)
 {
-	note_paused(memory->consumer, why);
+	return MyBgworkerEntry == NULL;
+}
+
+static void
+say_paused(Memory *memory, int lane, const char *why)
+{
+	note_paused(memory->consumer, lane, is_session() ? NOBODY : MyProcPid, why);
 	if (!memory->said)
 		ereport(LOG,
 				(errmsg("spark consumer \"%s\" pauses: %s", memory->consumer, why),
@@ -130,10 +139,10 @@ say_paused(Memory *memory, const char *why)
 }
 
 static void
-pause_in_all_lanes(Memory *memory, const char *why)
+pause_in_all_lanes(Memory *memory, int lane, const char *why)
 {
 	memory->until = after_growing_wait(&memory->waits);
-	say_paused(memory, why);
+	say_paused(memory, lane, why);
 }
 
 static int64
@@ -168,13 +177,6 @@ failure_look_again(void)
 
 /* ------------------------------------------------------------------- stages */
 
-/* There nobody waits and looks again: what a worker does in time is done at once. */
-static bool
-is_session(void)
-{
-	return MyBgworkerEntry == NULL;
-}
-
 static bool
 bears_no_more_shortages(const LaneMemory *memory)
 {
@@ -203,34 +205,48 @@ failure_is_excused(const char *consumer, int lane, int64 number)
 }
 
 void
-failure_note(const char *consumer, Uuid key, const ErrorData *error)
+failure_note(const char *consumer, int lane, Uuid key, const ErrorData *error)
 {
 	Memory	   *memory = memory_of(consumer);
 
 	suspicion_note(&memory->suspicion, error->sqlerrcode, key);
 	if (suspicion_is_founded(&memory->suspicion))
-		pause_in_all_lanes(memory, error->message);
+		pause_in_all_lanes(memory, lane, error->message);
 }
 
+/* Workers and sessions end without taking back what they have said. */
 static bool
-is_short_in_any_lane(const Memory *memory)
+has_ended(int process)
 {
-	for (int lane = 0; lane < MAX_LANES; lane++)
-		if (memory->lanes[lane].is_short)
-			return true;
-	return false;
+	return process == NOBODY || (process != 0 && BackendPidGetProc(process) == NULL);
 }
 
-/* What is said of a pause is taken back, also where another session has said it. */
+/*
+ * What is said of a pause in this lane is taken back, whoever has said it; in
+ * others what this process has said, which it waits for no more, or one that has ended.
+ */
 static void
-forget_pauses(Memory *memory)
+take_back_pauses(const Memory *memory, int lane)
+{
+	int			by[MAX_LANES];
+	bool		goes_on[MAX_LANES];
+
+	if (!is_said_to_pause(memory->consumer, by))
+		return;
+	for (int other = 0; other < MAX_LANES; other++)
+		goes_on[other] = !memory->lanes[other].is_short &&
+			(other == lane || by[other] == MyProcPid || has_ended(by[other]));
+	note_goes_on(memory->consumer, goes_on);
+}
+
+static void
+forget_pauses(Memory *memory, int lane)
 {
 	suspicion_forget(&memory->suspicion);
 	memory->is_missing = memory->said = false;
 	memory->waits = 0;
 	memory->until = INSTANT_NONE;
-	if (!is_short_in_any_lane(memory))
-		note_paused(memory->consumer, NULL);
+	take_back_pauses(memory, lane);
 }
 
 void
@@ -241,7 +257,7 @@ failure_forget(const char *consumer, int lane)
 
 	open_keys_of_round(of_lane);
 	*of_lane = (LaneMemory) {.excused = of_lane->excused, .shortage_was_own = of_lane->shortage_was_own};
-	forget_pauses(memory);
+	forget_pauses(memory, lane);
 }
 
 /* ------------------------------------------------------------ after a batch */
@@ -266,14 +282,14 @@ failure_wait(const char *consumer, int lane, const ErrorData *error)
 	{
 		wait_for_rival(of_lane);
 		if (of_lane->rivals == RIVALS_SAID)
-			say_paused(memory, error->message);
+			say_paused(memory, lane, error->message);
 		return;
 	}
 	of_lane->is_short = failure_class(error) == FAILURE_OF_ENVIRONMENT;
 	if (of_lane->is_short && bears_no_more_shortages(of_lane))
 		return;
 	of_lane->until = after_growing_wait(&of_lane->waits);
-	say_paused(memory, error->message);
+	say_paused(memory, lane, error->message);
 }
 
 void
@@ -284,21 +300,21 @@ failure_rivals_gone(const char *consumer, int lane)
 	memory->lanes[lane].rivals = 0;
 	/* What many keys have failed of is not over. */
 	if (!suspicion_is_founded(&memory->suspicion))
-		forget_pauses(memory);
+		forget_pauses(memory, lane);
 }
 
 void
-failure_missing(const char *consumer, const char *why)
+failure_missing(const char *consumer, int lane, const char *why)
 {
 	Memory	   *memory = memory_of(consumer);
 
 	if (why != NULL)
 	{
-		pause_in_all_lanes(memory, why);
+		pause_in_all_lanes(memory, lane, why);
 		memory->is_missing = true;
 	}
 	else if (memory->is_missing)
-		forget_pauses(memory);
+		forget_pauses(memory, lane);
 }
 
 void

@@ -62,7 +62,7 @@ extern Stage failure_stage(const char *consumer, int lane);
 extern bool failure_is_excused(const char *consumer, int lane, int64 number);
 
 /* So many keys, failing in a row for one reason, make the consumer pause; those excused do not count. */
-extern void failure_note(const char *consumer, Uuid key, const ErrorData *error);
+extern void failure_note(const char *consumer, int lane, Uuid key, const ErrorData *error);
 
 extern void failure_forget(const char *consumer, int lane);
 
@@ -70,7 +70,7 @@ extern void failure_forget(const char *consumer, int lane);
 extern void failure_wait(const char *consumer, int lane, const ErrorData *error);
 
 /* NULL: nothing is missing any more. */
-extern void failure_missing(const char *consumer, const char *why);
+extern void failure_missing(const char *consumer, int lane, const char *why);
 
 /* Who was in its way there has gone. */
 extern void failure_rivals_gone(const char *consumer, int lane);

@@ -223,17 +223,52 @@ note_error(const char *consumer, const char *message)
 }
 
 void
-note_paused(const char *consumer, const char *why)
+note_paused(const char *consumer, int lane, int process, const char *why)
 {
 	char		clipped[sizeof(((ConsumerCounters *) NULL)->paused)];
 	CounterSlot *slot;
 
-	copy_clipped(clipped, sizeof(clipped), why != NULL ? why : "");
+	copy_clipped(clipped, sizeof(clipped), why);
 	slot = take_counter_slot(consumer_key(consumer), true);
 	if (slot == NULL)
 		return;
 	strcpy(slot->counters.paused, clipped);
+	slot->counters.paused_by[lane] = process;
 	let_counter_slot_go();
+}
+
+void
+note_goes_on(const char *consumer, const bool *lanes)
+{
+	CounterSlot *slot = take_counter_slot(consumer_key(consumer), false);
+	bool		waits = false;
+
+	if (slot == NULL)
+		return;
+	for (int lane = 0; lane < MAX_LANES; lane++)
+	{
+		if (lanes[lane])
+			slot->counters.paused_by[lane] = 0;
+		waits = waits || slot->counters.paused_by[lane] != 0;
+	}
+	if (!waits)
+		slot->counters.paused[0] = '\0';
+	let_counter_slot_go();
+}
+
+bool
+is_said_to_pause(const char *consumer, int *by)
+{
+	const CounterSlot *slot = take_counter_slot(consumer_key(consumer), false);
+	bool		is_said;
+
+	if (slot == NULL)
+		return false;
+	is_said = slot->counters.paused[0] != '\0';
+	if (is_said)
+		memcpy(by, slot->counters.paused_by, sizeof(slot->counters.paused_by));
+	let_counter_slot_go();
+	return is_said;
 }
 
 void

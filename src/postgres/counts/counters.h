@@ -25,7 +25,8 @@ typedef struct ConsumerCounters
 	HandlerTimes times;
 	int64		failed;
 	char		last_error[256];
-	char		paused[256];	/* why it waits; empty: it does not */
+	char		paused[256];	/* why it waits, as was said last; empty: it does not */
+	int			paused_by[MAX_LANES];	/* the process that has said so of a lane; 0: none */
 	char		stopped[256];	/* who has paused it, or that it is detached; empty: nobody */
 	bool		shared;			/* a user's without a worker of its own */
 	char		in_the_way[256];	/* who keeps it from one lane, in which and when seen; empty: nobody */
@@ -65,7 +66,18 @@ extern void end_with_counts(void);
 extern void count_handled(const char *consumer, int lane, int64 handled, const HandlerTimes *times);
 extern void add_handled(uint64 consumer, int lane, int64 handled, const HandlerTimes *times, Instant now);
 extern void note_error(const char *consumer, const char *message);
-extern void note_paused(const char *consumer, const char *why);	/* NULL: it goes on */
+
+/*
+ * It waits, as it was found in that lane; a session, which does not look again,
+ * says it as nobody.  It goes on in these lanes: all is well again where it waits in none.
+ */
+extern void note_paused(const char *consumer, int lane, int process, const char *why);
+extern void note_goes_on(const char *consumer, const bool *lanes);
+
+/* By whom, of each lane: not filled in where it is not said. */
+extern bool is_said_to_pause(const char *consumer, int *by);
+#define NOBODY (-1)
+
 extern void note_in_the_way(const char *consumer, int lane, const char *who);	/* NULL: nobody any more */
 extern void note_shared(const char *consumer, bool is_shared);
 extern ConsumerCounters consumer_counters(const char *consumer);
