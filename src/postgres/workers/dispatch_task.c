@@ -64,19 +64,24 @@ load_listeners(void *argument)
 	MemoryContextSwitchTo(caller);
 }
 
-/* As at the last look, while somebody's lock keeps the worker from another: contexts need no subscription. */
+/* As at the last look, while somebody's lock keeps the worker from another, and a moment longer: contexts need no subscription. */
 static Loading
 loaded(void)
 {
 	static Loading kept[2];
 	static int	last;
+	static Instant rests_until;
 	Loading    *next = &kept[1 - last];
 
+	if (instant_before(server_time(), rests_until))
+		return kept[last];
 	if (next->context == NULL)
 		next->context = AllocSetContextCreate(TopMemoryContext, "spark listeners", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(next->context);
 	if (done_giving_way(load_listeners, next))
 		last = 1 - last;
+	else
+		rests_until = (Instant) {server_time().microseconds + LOCKED_MILLISECONDS * 1000};
 	return kept[last];
 }
 
