@@ -325,7 +325,16 @@ apply_check(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, co
 	ProvenPayment payment = proven_payment(&task->call, work->arena);
 	NodeRecord	record = record_of(&task->call, work->arena);
 	bool		is_doubted;
+	bool		was_left;
 
+	TRY(context->withdrawals->was_left(context->withdrawals, work, withdrawal->payment_hash,
+									   withdrawal->node_account_id, &was_left));
+	/* Only its own node could tell that it is dead. */
+	if (was_left && task->call.verdict != PAYMENT_SUCCEEDED)
+	{
+		withdrawal_turn_away(withdrawal, now);
+		return OK;
+	}
 	TRY(context->withdrawals->has_doubtful(context->withdrawals, work, withdrawal->payment_hash, &is_doubted));
 	switch (task->call.verdict)
 	{

@@ -51,6 +51,10 @@ struct WithdrawalRepository
 	/* Whether one of that hash was sent and has failed, and is in doubt. */
 	Result		(*has_doubtful) (const WithdrawalRepository *self, UnitOfWork *work,
 								 const char *payment_hash, bool *has);
+
+	/* Whether one of that hash was sent to another node than that one's, and has failed. */
+	Result		(*was_left) (const WithdrawalRepository *self, UnitOfWork *work,
+							 const char *payment_hash, Uuid node_account_id, bool *was);
 };
 
 /* Reads payment requests. */

@@ -354,6 +354,21 @@ has_doubtful_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, cons
 	return OK;
 }
 
+static Result
+was_withdrawal_left(const WithdrawalRepository *self, UnitOfWork *work, const char *payment_hash, Uuid node_account_id,
+					bool *was)
+{
+	static Statement statement = {
+		.sql = "SELECT 1 FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND state = 'failed'"
+		" AND attempt_no > 0 AND node_account_id <> $2 LIMIT 1"
+	};
+
+	(void) self;
+	(void) work;
+	*was = statement_run(&statement, PARAMETERS(param_text(payment_hash), param_uuid(node_account_id))) > 0;
+	return OK;
+}
+
 /* --------------------------------------------------------- the known node */
 
 static Result
@@ -456,7 +471,8 @@ static const DepositRepository deposits = {
 };
 static const WithdrawalRepository withdrawals = {
 	{&withdrawal_type, load_withdrawals, insert_withdrawal, update_withdrawal},
-	find_withdrawal_by_hash, find_failed_withdrawal, has_doubtful_withdrawal
+	find_withdrawal_by_hash, find_failed_withdrawal, has_doubtful_withdrawal,
+	was_withdrawal_left
 };
 static const NodeBook nodes = {find_node, record_node};
 static const LookLimiter limiter = {ask_for_look};

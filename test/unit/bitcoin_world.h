@@ -203,6 +203,23 @@ has_doubtful_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, cons
 	return OK;
 }
 
+HELPER Result
+was_withdrawal_left(const WithdrawalRepository *self, UnitOfWork *work, const char *hash, Uuid node_account_id, bool *was)
+{
+	const InMemoryRepository *rows = &((const Withdrawals *) self)->rows;
+
+	(void) work;
+	*was = false;
+	for (InMemoryRow *row = rows->rows; row != NULL; row = row->next)
+	{
+		Withdrawal *stored = (Withdrawal *) row->aggregate;
+
+		*was |= strcmp(stored->payment_hash, hash) == 0 && stored->state == WITHDRAWAL_FAILED &&
+			stored->attempt_no > 0 && !uuid_equal(stored->node_account_id, node_account_id);
+	}
+	return OK;
+}
+
 HELPER bool
 same_deposit_key(const Aggregate *stored, const Aggregate *inserted)
 {
@@ -361,7 +378,7 @@ bitcoin_world_init(BitcoinWorld *self)
 	self->withdrawals.rows.same_key = same_live_hash;
 	self->withdrawals.port = (WithdrawalRepository) {
 		{&withdrawal_type, world_load, world_insert, world_update}, find_withdrawal_by_hash, find_failed_withdrawal,
-		has_doubtful_withdrawal
+		has_doubtful_withdrawal, was_withdrawal_left
 	};
 	self->decoder.decode = read_request;
 	self->digest.sha256 = turn_bits;

@@ -309,6 +309,34 @@ L26_the_second_one_under_way_puts_the_first_in_no_doubt(void **state)
 	assert_false(instant_is_none(stored(self, first)->next_look_at));
 }
 
+/* The books have another node since, which cannot tell what the one before it still does. */
+static void
+L26_L67_what_failed_at_a_former_node_is_not_paid_by_its_successor(void **state)
+{
+	static const PaymentAnswer words[] = {PAYMENT_NOT_FOUND, PAYMENT_FAILED};
+
+	for (size_t i = 0; i < 2; i++)
+	{
+		BitcoinWorld *self = *state;
+		Withdrawal *second = asked_again(self);
+
+		assert_true(second->tried_before);
+		second->node_account_id = id_of(901);
+		in_memory_put(&self->withdrawals.rows, &second->aggregate);
+		self->nodes.node.node_account_id = id_of(901);
+		self->standing.capabilities = &node_capabilities[NODE_KIND_LND];
+		assert_int_equal(asked_and_told(self, second, words[i]), NODE_LOOKUP_PAYMENT);
+		assert_int_equal(state_of(self, second), WITHDRAWAL_FAILED);
+		assert_string_equal(stored(self, second)->reason, "payment_refused");
+		assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 2);
+		if (i == 0)
+		{
+			world_destroy(&self->world);
+			bitcoin_world_init(self);
+		}
+	}
+}
+
 /* Books that are a copy call what was reserved unknown: it may have been sent in their other life. */
 static void
 L26_L46_a_second_one_that_a_copy_of_the_books_doubts_is_sent_in_the_end(void **state)
@@ -749,6 +777,7 @@ main(void)
 		WORLD_TEST(L26_what_the_node_never_began_may_be_tried_again),
 		WORLD_TEST(L26_what_was_seen_under_way_again_is_in_doubt),
 		WORLD_TEST(L26_the_second_one_under_way_puts_the_first_in_no_doubt),
+		WORLD_TEST(L26_L67_what_failed_at_a_former_node_is_not_paid_by_its_successor),
 		WORLD_TEST(L26_L46_a_second_one_that_a_copy_of_the_books_doubts_is_sent_in_the_end),
 		WORLD_TEST(L26_what_was_paid_meanwhile_is_not_paid_again),
 		WORLD_TEST(L25_L26_what_was_paid_for_the_first_amount_is_no_payment_of_the_second),
