@@ -227,6 +227,10 @@ is_stale(const Withdrawal *withdrawal, const NodeRecord *record)
 	if (record->reference != NULL && withdrawal->earlier_reference != NULL &&
 		strcmp(record->reference, withdrawal->earlier_reference) == 0)
 		return true;
+	/* Heard of while it was under way: its name counts for more than the node's clock. */
+	if (record->reference != NULL && withdrawal->node_reference != NULL &&
+		strcmp(record->reference, withdrawal->node_reference) == 0)
+		return false;
 	if (!instant_is_none(record->created_at))
 		return instant_before(record->created_at,
 							  instant_plus_seconds(withdrawal->submitted_at, -CLOCK_SKEW_SECONDS));

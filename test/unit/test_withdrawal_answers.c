@@ -159,6 +159,25 @@ L24_a_stale_failure_is_a_not_found(void **state)
 	}
 }
 
+/* The name of its record, heard while it was under way, counts for more than the node's clock. */
+static void
+L24_the_failure_of_the_record_that_was_under_way_is_never_stale(void **state)
+{
+	NodeTrust	early = TRUST(true, after(1), 60);
+	NodeRecord	behind = {"b", after(-9999)};
+
+	for (int is_earlier_ones = 0; is_earlier_ones < 2; is_earlier_ones++)
+	{
+		Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
+
+		withdrawal.tried_before = true;
+		withdrawal.earlier_reference = is_earlier_ones ? "b" : "a";
+		withdrawal_pending(&withdrawal, ATTEMPT, &behind, after(1));
+		withdrawal_failed_at_node(&withdrawal, ATTEMPT, "payment_refused", &behind, &early, after(1));
+		assert_int_equal(withdrawal.state, is_earlier_ones ? WITHDRAWAL_UNKNOWN : WITHDRAWAL_FAILED);
+	}
+}
+
 /* By a clock that is behind, the failure of this very attempt looks like an earlier one's. */
 static void
 L24_a_stale_failure_gives_nothing_back_sooner_than_a_fresh_one(void **state)
@@ -385,6 +404,7 @@ main(void)
 		cmocka_unit_test(L12_the_end_of_attempts_is_no_end_of_the_payment),
 		cmocka_unit_test(L24_a_stale_failure_is_a_not_found),
 		cmocka_unit_test(L24_the_record_of_a_refusal_fails_no_later_attempt),
+		cmocka_unit_test(L24_the_failure_of_the_record_that_was_under_way_is_never_stale),
 		cmocka_unit_test(L24_a_stale_failure_gives_nothing_back_sooner_than_a_fresh_one),
 		cmocka_unit_test(L24_a_new_row_knows_the_record_of_the_one_before),
 		cmocka_unit_test(L25_success_after_a_failure_is_late_and_loud),
