@@ -31,7 +31,7 @@ extern void cln_hear_payment(NodeCall *call, const json_t *result);
 extern bool cln_hear_paid(NodeTalk *talk, const HttpReply *reply, const ClnAnswered *answered);
 
 /* What listpays says of a payment that xpay answered with an error. */
-extern void cln_hear_refused(const HttpNode *self, NodeTalk *talk, const json_t *result);
+extern void cln_hear_refused(const HttpNode *self, NodeTalk *talk, const HttpReply *reply, const ClnAnswered *answered);
 
 /* An entry of listpays. */
 extern PaymentAnswer cln_entry_state(const json_t *entry);

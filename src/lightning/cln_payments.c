@@ -150,9 +150,9 @@ cln_hear_paid(NodeTalk *talk, const HttpReply *reply, const ClnAnswered *answere
 	}
 	if (is_not_allowed(reply, answered))
 	{
-		call->submit = SUBMIT_NOT_ALLOWED;
-		call->failure = NODE_FAILURE_NOT_ALLOWED;
-		return false;
+		talk->failure = NODE_FAILURE_NOT_ALLOWED;
+		talk->record = call->words;
+		return true;
 	}
 	if (node_json_hex32(result, "payment_preimage", &call->payment.preimage) &&
 		node_json_msat(result, "amount_msat", &call->payment.amount) && node_json_msat(result, "amount_sent_msat", &sent) &&
@@ -170,14 +170,25 @@ cln_hear_paid(NodeTalk *talk, const HttpReply *reply, const ClnAnswered *answere
 	return answered->is_error;
 }
 
-/* What listpays says of a payment that xpay answered with an error. */
+/*
+ * What listpays says of a payment that xpay answered with an error.  A rune that
+ * may not pay waits for a better one where nothing is known of the payment, or
+ * where the rune may not ask for that either.
+ */
 void
-cln_hear_refused(const HttpNode *self, NodeTalk *talk, const json_t *result)
+cln_hear_refused(const HttpNode *self, NodeTalk *talk, const HttpReply *reply, const ClnAnswered *answered)
 {
 	NodeCall   *call = talk->call;
 	NodeFailure failure = failure_of(talk->number);
+	bool		is_forbidden = talk->failure == NODE_FAILURE_NOT_ALLOWED;
+	PaymentAnswer answer = judge_entries(call, answered->result);
 
-	switch (judge_entries(call, result))
+	if (is_forbidden && (answer == PAYMENT_NOT_FOUND || is_not_allowed(reply, answered)))
+	{
+		call->submit = SUBMIT_NOT_ALLOWED;
+		call->failure = talk->failure;
+	}
+	switch (answer)
 	{
 		case PAYMENT_SUCCEEDED:
 			call->submit = SUBMIT_SETTLED;
@@ -187,7 +198,7 @@ cln_hear_refused(const HttpNode *self, NodeTalk *talk, const json_t *result)
 			break;
 		case PAYMENT_NOT_FOUND:
 		case PAYMENT_FAILED:
-			if (failure != NODE_FAILURE_NONE && self->notes.version >= CLN_FIRST_FINAL_VERSION)
+			if (!is_forbidden && failure != NODE_FAILURE_NONE && self->notes.version >= CLN_FIRST_FINAL_VERSION)
 			{
 				call->submit = SUBMIT_REJECTED;
 				call->failure = failure;

@@ -282,7 +282,7 @@ hear_answer(HttpNode *self, NodeTalk *talk, const HttpReply *reply, const ClnAns
 		case NODE_PAY:
 			if (is_first)
 				return cln_hear_paid(talk, reply, answered);
-			cln_hear_refused(self, talk, answered->result);
+			cln_hear_refused(self, talk, reply, answered);
 			return false;
 		case NODE_LOOKUP_PAYMENT:
 			cln_hear_payment(call, answered->result);

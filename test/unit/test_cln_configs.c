@@ -30,6 +30,10 @@
 #define NUMBER(name, value) "\"" name "\":{\"value_int\":" value ",\"source\":\"cmdline\"}"
 #define SLOW "\"xpay-slow-mode\":{\"value_bool\":true,\"source\":\"cmdline\"}"
 #define QUICK "\"xpay-slow-mode\":{\"value_bool\":false,\"source\":\"default\"}"
+#define FORBIDDEN "{\"code\":1502,\"message\":\"Not permitted: method is not equal to getinfo\"}"
+#define NO_PAYS "{\"pays\":[]}"
+#define ZEROS "0000000000000000"
+#define PAYS_IN(status) "{\"pays\":[{\"payment_hash\":\"" ZEROS ZEROS ZEROS ZEROS "\",\"status\":\"" status "\",\"created_at\":1795170775,\"created_index\":4}]}"
 #define CONFIGS(entries) "{\"configs\":{" entries "}}"
 
 static NodeStage stage;
@@ -133,18 +137,20 @@ each_condition_of_a_rune_is_read(void **state)
 	assert_true(cln_rune_allows("AAAA", "xpay"));
 }
 
-/* The node looks at the rune before it begins anything: the payment waits for a better one. */
+/* The node looks at the rune before it begins anything: the payment waits for a better one, if listpays has nothing against it. */
 static void
 a_payment_that_the_rune_does_not_allow_is_not_begun(void **state)
 {
-	static const struct { int status; const char *body; SubmitAnswer submit; } cases[] = {
-		{401, "{\"code\":1501,\"message\":\"Not permitted: Not derived from master\"}", SUBMIT_NOT_ALLOWED},
-		{401, "{\"code\":1502,\"message\":\"Not permitted: method is not equal to getinfo\"}", SUBMIT_NOT_ALLOWED},
-		{403, "{\"code\":1501,\"message\":\"Not authorized: Missing rune\"}", SUBMIT_NOT_ALLOWED},
-		{401, "{\"code\":1503,\"message\":\"Not authorized: Blacklisted rune\"}", SUBMIT_NOT_ALLOWED},
-		{401, "{\"code\":203,\"message\":\"no\"}", SUBMIT_AMBIGUOUS}, {401, "<html></html>", SUBMIT_AMBIGUOUS},
-		{403, "{\"message\":\"Forbidden\"}", SUBMIT_AMBIGUOUS}, {403, "{\"code\":1502}", SUBMIT_AMBIGUOUS},
-		{500, "{\"code\":1502,\"message\":\"Not permitted\"}", SUBMIT_AMBIGUOUS},
+	static const struct { int status; const char *body; int look_status; const char *look; SubmitAnswer submit; } cases[] = {
+		{401, "{\"code\":1501,\"message\":\"Not permitted: Not derived from master\"}", 201, NO_PAYS, SUBMIT_NOT_ALLOWED},
+		{401, FORBIDDEN, 201, NO_PAYS, SUBMIT_NOT_ALLOWED}, {401, FORBIDDEN, 401, FORBIDDEN, SUBMIT_NOT_ALLOWED},
+		{403, "{\"code\":1501,\"message\":\"Not authorized: Missing rune\"}", 201, NO_PAYS, SUBMIT_NOT_ALLOWED},
+		{401, "{\"code\":1503,\"message\":\"Not authorized: Blacklisted rune\"}", 201, NO_PAYS, SUBMIT_NOT_ALLOWED},
+		{401, FORBIDDEN, 201, PAYS_IN("pending"), SUBMIT_ACKED}, {401, FORBIDDEN, 201, PAYS_IN("failed"), SUBMIT_AMBIGUOUS},
+		{401, FORBIDDEN, 500, "{\"code\":-1,\"message\":\"no\"}", SUBMIT_AMBIGUOUS}, {401, FORBIDDEN, 502, "<html></html>", SUBMIT_AMBIGUOUS},
+		{401, "{\"code\":203,\"message\":\"no\"}", 201, NO_PAYS, SUBMIT_AMBIGUOUS}, {401, "<html></html>", 201, NO_PAYS, SUBMIT_AMBIGUOUS},
+		{403, "{\"message\":\"Forbidden\"}", 201, NO_PAYS, SUBMIT_AMBIGUOUS}, {403, "{\"code\":1502}", 201, NO_PAYS, SUBMIT_AMBIGUOUS},
+		{500, FORBIDDEN, 201, NO_PAYS, SUBMIT_AMBIGUOUS},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -156,9 +162,9 @@ a_payment_that_the_rune_does_not_allow_is_not_begun(void **state)
 		call = stage_call(&stage, NODE_PAY, 30);
 		call->payment_request = "lnbcrt1";
 		call->seconds = 60;
-		PLAY(&stage, stage_reply(&stage, cases[i].status, cases[i].body));
+		PLAY(&stage, stage_reply(&stage, cases[i].status, cases[i].body), stage_reply(&stage, cases[i].look_status, cases[i].look));
 		if (call->submit != cases[i].submit)
-			fail_msg("%d %s: %d", cases[i].status, cases[i].body, (int) call->submit);
+			fail_msg("%d %s, then %s: %d", cases[i].status, cases[i].body, cases[i].look, (int) call->submit);
 		assert_non_null(call->words);
 		stage_end(&stage);
 	}

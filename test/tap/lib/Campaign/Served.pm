@@ -23,7 +23,7 @@ my %asked = (
 	lnd => [qw(getinfo subscribe cancel balance payments invoices)],
 	cln => [qw(getinfo configs subscribe cancel created balance payments invoices)],
 	'cln-socket' => [qw(getinfo configs subscribe cancel created balance payments invoices)],
-	lnbits => [qw(getinfo reserve payments)]);
+	lnbits => [qw(getinfo probe reserve payments)]);
 
 sub new
 {

@@ -127,7 +127,7 @@ class LnbitsHandler(Handler):
 
     def operation_of(self, name, body):
         if name == 'pay':
-            return 'send' if body['out'] else 'create'
+            return 'send' if body['out'] else 'probe' if 'not to be paid' in body['memo'] else 'create'
         if name == 'look':
             return 'invoice' if self.path.rsplit('/', 1)[1] in node.invoices else 'track'
         return name
