@@ -58,7 +58,8 @@ END
 	my $rival = $node->background_psql('quiet', on_error_stop => 1);
 	my $lag;
 	$rival->query_safe('BEGIN; LOCK TABLE spark_common.outbox_1_0');
-	my $asker = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('quiet'), '-c', 'SELECT consumer, sum(lag_messages) FROM spark_ops.bus_status() GROUP BY 1 ORDER BY 1' ], '>', \$lag);
+	# Without a word of its own it would wait for the lock for a moment only.
+	my $asker = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('quiet') . " options='-c lock_timeout=60s'", '-c', 'SELECT consumer, sum(lag_messages) FROM spark_ops.bus_status() GROUP BY 1 ORDER BY 1' ], '>', \$lag);
 	$quiet->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%bus_status%'", 'the lag is being counted');
 	is($rival->query_safe('SELECT spark_bus.dispatch()'), '1', 'meanwhile one message becomes another');
 	$rival->query_safe('COMMIT');

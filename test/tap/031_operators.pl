@@ -215,9 +215,9 @@ is(frozen_account('late_payments, late_msat + uncovered_msat >= 60000, uncovered
 is(health('frozen') . health('late_payments'), 'ff', 'health says both');
 $spark->fund($frida, 50);
 my $refused_request = $spark->sql('SELECT spark_simulator.make_invoice(20)');
-my $refused = $spark->as($frida, "SELECT invoice_id FROM spark.withdraw('$refused_request')");
-shows($refused, "('rejected', 'rejected')", 'what comes in meanwhile stays', $frida);
-is($spark->as($frida, "SELECT reason FROM spark.invoice('$refused')"), 'account_frozen', 'SP206 and the caller hears why');
+my $kept_back = $spark->as($frida, "SELECT invoice_id FROM spark.withdraw('$refused_request')");
+shows($kept_back, "('rejected', 'rejected')", 'what comes in meanwhile stays', $frida);
+is($spark->as($frida, "SELECT reason FROM spark.invoice('$kept_back')"), 'account_frozen', 'SP206 and the caller hears why');
 is(($spark->try_sql("SET ROLE operator; SELECT spark_ops.unfreeze_account('$frida_id', ' ')"))[0], 'SP001', 'unfreezing asks for a reason');
 $spark->sql("SET ROLE operator; SELECT spark_ops.unfreeze_account('$frida_id', 'the payee has sent it back')");
 is($spark->sql("SELECT operator || '|' || reason || '|' || (before ->> 'available_msat') || '|' || (before ->> 'frozen_because' LIKE '%$returns%')"
@@ -225,8 +225,8 @@ is($spark->sql("SELECT operator || '|' || reason || '|' || (before ->> 'availabl
 	'operator|the payee has sent it back|50000|true', 'it is recorded with who and why, and what had frozen it');
 is(($spark->try_sql("SELECT spark_ops.unfreeze_account('$frida_id', 'again')"))[0], 'SP010', 'once');
 is(frozen_account('late_payments'), '', 'the list has it no more');
-$refused = $spark->as($frida, "SELECT invoice_id FROM spark.withdraw('$refused_request')");
-shows($refused, "('paid', 'succeeded')", 'the account pays again, also what was refused before', $frida);
+$kept_back = $spark->as($frida, "SELECT invoice_id FROM spark.withdraw('$refused_request')");
+shows($kept_back, "('paid', 'succeeded')", 'the account pays again, also what was refused before', $frida);
 $spark->sql("SELECT spark_ops.unfreeze_account(account_id, 'seen') FROM spark_ops.frozen_accounts()");
 is(health('frozen') . health('late_payments'), 'tt', 'with the last of them health is well');
 

@@ -7,6 +7,7 @@
 #include "postgres/bus/missed_lock.h"
 
 #include "miscadmin.h"
+#include "storage/proc.h"
 #include "utils/guc.h"
 
 #define LOCK_WAIT "100ms"
@@ -55,7 +56,10 @@ kept_off(Act act, void *argument)
 	const char *words = NULL;
 	ErrorData  *error;
 
-	(void) set_config_option("lock_timeout", LOCK_WAIT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	/* Who says how long to wait for a lock is believed. */
+	if (LockTimeout == 0)
+		(void) set_config_option("lock_timeout", LOCK_WAIT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
 	take_notes();
 	error = try_in_subtransaction(act, argument);
 	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
