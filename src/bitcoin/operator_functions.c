@@ -304,9 +304,9 @@ spark_bitcoin_close_breaker(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------------ the node */
 
-/* What ties the books to the recorded node; NULL: nothing. */
+/* What ties the books to the recorded node; NULL: nothing.  An invoice that has run out does not. */
 static const char *
-why_node_must_stay(void)
+why_node_must_stay(Instant now)
 {
 	static Statement statement = {
 		.sql = "SELECT coalesce("
@@ -315,10 +315,11 @@ why_node_must_stay(void)
 		" CASE WHEN EXISTS (SELECT FROM spark_bitcoin.withdrawals"
 		"   WHERE state IN ('requested', 'submitting', 'in_flight', 'unknown', 'needs_operator'))"
 		"  THEN 'A withdrawal is open.'"
-		" WHEN EXISTS (SELECT FROM spark_bitcoin.deposits WHERE state IN ('intent', 'open'))"
+		" WHEN EXISTS (SELECT FROM spark_bitcoin.deposits WHERE state IN ('intent', 'open')"
+		"   AND (state = 'intent' OR held OR expires_at > $1))"
 		"  THEN 'The invoice of a deposit is open.' END)"
 	};
-	Rows		rows = rows_open(&statement, NO_PARAMETERS);
+	Rows		rows = rows_open(&statement, PARAMETERS(param_instant(now)));
 	const char *why = rows_next(&rows) ? row_text(&rows, 1, context_arena(CurrentMemoryContext)) : NULL;
 	Amount		owed;
 	Amount		reserved;
@@ -328,6 +329,18 @@ why_node_must_stay(void)
 	if (why == NULL && ledger_figures(&owed, &reserved, &received) && (owed.msat != 0 || reserved.msat != 0))
 		why = "Accounts have money that the old node holds.";
 	return why;
+}
+
+/* The node that could still say what became of them is left: what it does with them is listed. */
+static void
+expire_deposits_left(Instant now)
+{
+	static Statement statement = {
+		.sql = "UPDATE spark_bitcoin.deposits SET version = version + 1, state = 'expired'"
+		" WHERE state = 'open' AND NOT held AND expires_at <= $1"
+	};
+
+	statement_run(&statement, PARAMETERS(param_instant(now)));
 }
 
 /*
@@ -378,10 +391,11 @@ spark_bitcoin_change_node(PG_FUNCTION_ARGS)
 	check(bitcoin.nodes->find(bitcoin.nodes, work, &known));
 	if (known == NULL)
 		refuse_now("The first node that answers is recorded by itself.", "No node is recorded yet.");
-	why = why_node_must_stay();
+	why = why_node_must_stay(clock_now(work));
 	if (why != NULL)
 		refuse_now("End what is reserved by spark_ops.decide_payment(), and have everything paid out; a node's books end with it.",
 				   "%s", why);
+	expire_deposits_left(clock_now(work));
 	change_node(public_key_hex(arena, key), new_id(work), clock_now(work));
 	record_operation((Operation) {
 		.action = "change_node",

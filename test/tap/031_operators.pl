@@ -54,7 +54,12 @@ shows($unpaid, "('expired', 'expired')", 'an invoice is not paid in time');
 my ($unpaid_request, $unpaid_hash) = split(/\|/, $spark->as($alice, "SELECT payment_request, payment_hash FROM spark.invoice('$unpaid')"));
 $spark->set('spark.invoice_expiry', 3600);
 $spark->wait_until_drained;
+# A node that says nothing of use about it leaves it open.
+$spark->sql("UPDATE spark_bitcoin.deposits SET version = version + 1, state = 'open', held = true, next_look_at = now() + interval '1 day' WHERE invoice_id = '$unpaid'");
+is(($spark->try_sql("SET ROLE operator; SELECT spark_ops.change_node('$other', 'moved')"))[0], 'SP010', 'L67 no node is left that holds a payment');
+$spark->sql("UPDATE spark_bitcoin.deposits SET version = version + 1, held = false WHERE invoice_id = '$unpaid'");
 $spark->sql("SET ROLE operator; SELECT spark_ops.change_node('$other', 'moved')");
+is($spark->as($alice, "SELECT status FROM spark.invoice('$unpaid')"), 'expired', 'L67 an invoice that has run out keeps no node, and is expired');
 like(reconcile(), qr/^invoice_left\|$unpaid_hash\npayment_left\|$gone_hash$/m, 'L36 what the old node can still do is listed');
 is($spark->sql("SELECT string_agg(DISTINCT node, ',') FROM spark_ops.reconcile() WHERE kind LIKE '%_left'"), $real, 'with that node');
 is($spark->sql('SELECT count(DISTINCT node_account_id) FROM (SELECT node_account_id FROM spark_bitcoin.node'
