@@ -302,15 +302,21 @@ END
 my $own_worker = "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'spark context'";
 my $asleep = "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type IN (%s) AND wait_event = 'PgSleep'";
 
-# Accounts are to be opened in all lanes, and lane 2 waits at the gate.
-sub open_many_before_gate
+# Accounts are to be opened in all lanes.
+sub open_in_all_lanes
 {
 	my $from = $first;
 
-	$spark->sql('INSERT INTO gate VALUES (2)');
 	$spark->sql("SELECT open_many($from)");
 	$first += 40;
 	return $from;
+}
+
+# The same, and lane 2 waits at the gate.
+sub open_many_before_gate
+{
+	$spark->sql('INSERT INTO gate VALUES (2)');
+	return open_in_all_lanes();
 }
 
 # How many of them are open, of those where that is so.
@@ -342,20 +348,21 @@ sub others_go_on
 	$spark->wait_for("SELECT username = 'quick, $when' FROM spark.dashboard()", "B16: $when: meanwhile a sign-up is shown", $quick);
 	$town->campaign($quick, 'Of a quick one');
 	$spark->wait_for('SELECT campaign_count = 1 FROM spark.dashboard()', "B16: $when: and a campaign", $quick);
-	$spark->wait_for(are_open($from, 'lane <> 2'), "B16: $when: the other lanes of the slow context go on, too");
+	my $meanwhile = open_in_all_lanes();
+	$spark->wait_for(are_open($meanwhile, 'lane <> 2'), "B16: $when: the other lanes of the slow context go on, too");
 	is($spark->sql("SELECT count(*) FROM keys_from($from) JOIN opened USING (account) WHERE lane = 2"), '0', "B16: $when: all before that call has ended");
 	my $own = $spark->sql(sprintf($asleep =~ s/count\(\*\) > 0/pid/r, "'spark context'"));
 	$spark->sql('DELETE FROM gate');
-	$spark->wait_for(are_open($from, 'true'), "B16: $when: and it ends");
+	$spark->wait_for(are_open($_, 'true'), "B16: $when: and it ends") for $from, $meanwhile;
 	return $own;
 }
 
+# No call ends but by the gate.
+$spark->set('spark.handler_timeout', 3_600_000);
 becomes_slow('one dispatcher');
 my $own = others_go_on('one dispatcher');
 $spark->sql("SELECT pg_terminate_backend($own)");
-my $orphans = $first;
-$spark->sql("SELECT open_many($first)");
-$first += 40;
+my $orphans = open_in_all_lanes();
 $spark->wait_for(are_open($orphans, 'true'), 'B16: where its worker has ended, it is served all the same');
 becomes_slow('once more');
 $spark->set('spark.dispatchers', 4);
