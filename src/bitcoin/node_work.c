@@ -210,7 +210,8 @@ proven_payment(const NodeCall *call, Arena *arena)
 
 /*
  * Asked for anew since, the one payment there is belongs to the one that asked
- * for what was paid; of two that did, or where none did, to the live one.
+ * for what was paid; of two that did, or where none did, to the live one.  It is
+ * booked once: of several that failed the newest has it, and no other after it.
  */
 static Result
 book_late(const Bitcoin *context, UnitOfWork *work, Withdrawal *failed_one, const ProvenPayment *payment, Instant now)
@@ -218,12 +219,16 @@ book_late(const Bitcoin *context, UnitOfWork *work, Withdrawal *failed_one, cons
 	Withdrawal *newest;
 	Withdrawal *fitting;
 	bool		fits = amount_equal(payment->amount, failed_one->amount);
+	bool		is_booked;
 
+	TRY(context->withdrawals->is_booked(context->withdrawals, work, failed_one->payment_hash, payment->amount, &is_booked));
 	TRY(context->withdrawals->find_by_hash(context->withdrawals, work, failed_one->payment_hash, &newest));
 	TRY(context->withdrawals->find_failed(context->withdrawals, work, failed_one->payment_hash, payment->amount, &fitting));
 	if (newest != NULL && withdrawal_is_live(newest))
 	{
-		if (fits && !amount_equal(newest->amount, payment->amount))
+		bool		is_its_own = fitting != NULL && uuid_equal(fitting->aggregate.id, failed_one->aggregate.id);
+
+		if (fits && is_its_own && !is_booked && !amount_equal(newest->amount, payment->amount))
 			withdrawal_paid_beside(failed_one, payment, now);
 		else
 			withdrawal_no_answer(failed_one, now);

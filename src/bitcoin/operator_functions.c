@@ -198,6 +198,24 @@ is_beside_another(UnitOfWork *work, const Withdrawal *withdrawal)
 	return withdrawal->state == WITHDRAWAL_FAILED && newest != NULL && withdrawal_is_live(newest);
 }
 
+/* One payment is not to be booked twice: one that waits for an answer takes it by itself. */
+static void
+refuse_where_another_takes_it(UnitOfWork *work, const Withdrawal *withdrawal)
+{
+	Withdrawal *newest;
+	char		id[UUID_TEXT_LENGTH + 1];
+
+	check(bitcoin.withdrawals->find_by_hash(bitcoin.withdrawals, work, withdrawal->payment_hash, &newest));
+	if (is_beside_another(work, withdrawal) && newest->state != WITHDRAWAL_SUCCEEDED &&
+		amount_equal(newest->amount, withdrawal->amount))
+	{
+		uuid_format(newest->aggregate.id, id);
+		refuse_now("Wait until that one has ended; if two payments were made, call this one paid then.",
+				   "Withdrawal %s of the same hash and amount is in state %s, and takes the payment when the node tells of it.",
+				   id, withdrawal_state_name(newest->state));
+	}
+}
+
 /* Of books that are a copy, what waits here may have been sent by the others. */
 static void
 refuse_in_copy(const Withdrawal *withdrawal)
@@ -239,6 +257,7 @@ spark_bitcoin_decide_payment(PG_FUNCTION_ARGS)
 	if (is_paid)
 	{
 		payment = arg_proof(fcinfo, withdrawal);
+		refuse_where_another_takes_it(work, withdrawal);
 		result = withdrawal_decide_paid(withdrawal, &payment, is_beside_another(work, withdrawal), clock_now(work));
 	}
 	else

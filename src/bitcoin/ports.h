@@ -48,6 +48,10 @@ struct WithdrawalRepository
 	Result		(*find_failed) (const WithdrawalRepository *self, UnitOfWork *work,
 								const char *payment_hash, Amount amount, Withdrawal **found);
 
+	/* Whether a payment of that hash and amount is booked for one already. */
+	Result		(*is_booked) (const WithdrawalRepository *self, UnitOfWork *work,
+							  const char *payment_hash, Amount amount, bool *is);
+
 	/* Whether one of that hash was sent and has failed, and is in doubt. */
 	Result		(*has_doubtful) (const WithdrawalRepository *self, UnitOfWork *work,
 								 const char *payment_hash, bool *has);

@@ -341,6 +341,20 @@ find_failed_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const
 }
 
 static Result
+is_payment_booked(const WithdrawalRepository *self, UnitOfWork *work, const char *payment_hash, Amount amount, bool *is)
+{
+	static Statement statement = {
+		.sql = "SELECT 1 FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND amount_msat = $2"
+		" AND state = 'succeeded' AND deposit_id IS NULL LIMIT 1"
+	};
+
+	(void) self;
+	(void) work;
+	*is = statement_run(&statement, PARAMETERS(param_text(payment_hash), param_amount(amount))) > 0;
+	return OK;
+}
+
+static Result
 has_doubtful_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const char *payment_hash, bool *has)
 {
 	static Statement statement = {
@@ -471,7 +485,7 @@ static const DepositRepository deposits = {
 };
 static const WithdrawalRepository withdrawals = {
 	{&withdrawal_type, load_withdrawals, insert_withdrawal, update_withdrawal},
-	find_withdrawal_by_hash, find_failed_withdrawal, has_doubtful_withdrawal,
+	find_withdrawal_by_hash, find_failed_withdrawal, is_payment_booked, has_doubtful_withdrawal,
 	was_withdrawal_left
 };
 static const NodeBook nodes = {find_node, record_node};

@@ -337,8 +337,11 @@ withdrawal_node_is_back(Withdrawal *withdrawal, Instant now)
 void
 withdrawal_wait(Withdrawal *withdrawal, int64_t seconds, Instant now)
 {
-	if (withdrawal->state == WITHDRAWAL_RESERVED)
-		withdrawal->next_look_at = sooner(instant_plus_seconds(now, seconds), withdrawal->expires_at);
+	if (withdrawal->state != WITHDRAWAL_RESERVED)
+		return;
+	withdrawal->next_look_at = sooner(instant_plus_seconds(now, seconds), withdrawal->expires_at);
+	/* What became of an earlier one may be known by then: it is asked for again. */
+	withdrawal->checked_at = INSTANT_NONE;
 }
 
 void

@@ -70,6 +70,7 @@ give_back_to_worker(Withdrawal *withdrawal, Instant next_try, Instant now)
 	}
 	withdrawal->state = WITHDRAWAL_RESERVED;
 	withdrawal->next_look_at = next_try;
+	withdrawal->checked_at = INSTANT_NONE;
 }
 
 void

@@ -187,6 +187,23 @@ find_failed_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const
 }
 
 HELPER Result
+is_payment_booked(const WithdrawalRepository *self, UnitOfWork *work, const char *hash, Amount amount, bool *is)
+{
+	const InMemoryRepository *rows = &((const Withdrawals *) self)->rows;
+
+	(void) work;
+	*is = false;
+	for (InMemoryRow *row = rows->rows; row != NULL; row = row->next)
+	{
+		Withdrawal *stored = (Withdrawal *) row->aggregate;
+
+		*is |= strcmp(stored->payment_hash, hash) == 0 && stored->state == WITHDRAWAL_SUCCEEDED &&
+			amount_equal(stored->amount, amount) && !withdrawal_is_inside(stored);
+	}
+	return OK;
+}
+
+HELPER Result
 has_doubtful_withdrawal(const WithdrawalRepository *self, UnitOfWork *work, const char *hash, bool *has)
 {
 	const InMemoryRepository *rows = &((const Withdrawals *) self)->rows;
@@ -378,7 +395,7 @@ bitcoin_world_init(BitcoinWorld *self)
 	self->withdrawals.rows.same_key = same_live_hash;
 	self->withdrawals.port = (WithdrawalRepository) {
 		{&withdrawal_type, world_load, world_insert, world_update}, find_withdrawal_by_hash, find_failed_withdrawal,
-		has_doubtful_withdrawal, was_withdrawal_left
+		is_payment_booked, has_doubtful_withdrawal, was_withdrawal_left
 	};
 	self->decoder.decode = read_request;
 	self->digest.sha256 = turn_bits;

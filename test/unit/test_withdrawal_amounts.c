@@ -231,6 +231,54 @@ L25_of_two_that_failed_the_one_of_the_paid_amount_is_booked(void **state)
 	}
 }
 
+/* Whichever of them is looked at first. */
+static void
+L25_L26_of_two_that_failed_with_one_amount_one_is_booked_beside_a_third(void **state)
+{
+	for (int first_look = 0; first_look < 2; first_look++)
+	{
+		BitcoinWorld *self = *state;
+		Withdrawal *failed[2];
+		Withdrawal *third;
+		NodeTask	task;
+
+		failed[0] = sent_and_failed(self, 5000000);
+		failed[1] = sent_and_failed(self, 5000000);
+		third = asked_for(self, 7000000);
+		told(self, third, PAYMENT_FAILED, 5000000);
+		task = submitted(self, stored(self, third));
+		task.call.submit = SUBMIT_AMBIGUOUS;
+		answer(self, &task);
+		told(self, failed[first_look], PAYMENT_SUCCEEDED, 5000000);
+		told(self, failed[1 - first_look], PAYMENT_SUCCEEDED, 5000000);
+		told(self, failed[0], PAYMENT_SUCCEEDED, 5000000);
+		assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+		assert_int_equal(state_of(self, failed[0]), WITHDRAWAL_FAILED);
+		assert_int_equal(state_of(self, failed[1]), WITHDRAWAL_SUCCEEDED);
+		if (first_look == 0)
+		{
+			world_destroy(&self->world);
+			bitcoin_world_init(self);
+		}
+	}
+}
+
+/* Behind an open breaker, say: meanwhile the first one may have been paid after all. */
+static void
+L26_what_waits_after_its_check_is_checked_again(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *second;
+
+	(void) sent_and_failed(self, 5000000);
+	second = asked_for(self, 5000000);
+	told(self, second, PAYMENT_FAILED, 5000000);
+	second = stored(self, second);
+	assert_int_equal(withdrawal_step(second, now_of(self)), WITHDRAWAL_PAY);
+	withdrawal_wait(second, 15, now_of(self));
+	assert_int_equal(withdrawal_step(second, now_of(self)), WITHDRAWAL_CHECK);
+}
+
 int
 main(void)
 {
@@ -240,6 +288,8 @@ main(void)
 		WORLD_TEST(L25_L26_a_late_payment_of_one_request_is_none_of_another_of_its_hash),
 		WORLD_TEST(L25_L26_each_of_two_requests_of_a_hash_is_booked_with_its_own_payment),
 		WORLD_TEST(L25_L26_a_payment_that_fits_neither_request_is_not_the_first_ones),
+		WORLD_TEST(L25_L26_of_two_that_failed_with_one_amount_one_is_booked_beside_a_third),
+		WORLD_TEST(L26_what_waits_after_its_check_is_checked_again),
 		WORLD_TEST(L25_of_two_that_failed_the_one_of_the_paid_amount_is_booked),
 	};
 

@@ -134,7 +134,7 @@ open_due(Instant now, int64 most)
 	Instant		behind = instant_plus_seconds(taken_up_to, -BEHIND_SECONDS);
 	Instant		late = take_late_due();
 
-	if (full_looks > 0 && !must_be_whole && (instant_is_none(late) || !instant_before(late, taken_up_to)))
+	if (full_looks > 0 && !must_be_whole && (instant_is_none(late) || instant_before(taken_up_to, late)))
 		return take_due_rows(taken_up_to, last_taken, now, most);
 	full_looks = 0;
 	is_whole = must_be_whole;

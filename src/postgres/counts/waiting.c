@@ -39,13 +39,11 @@ static Statement read_failed = {
 	" (SELECT pg_catalog.count(*) FROM (" SHUT_KEYS("consumer = $1 AND lane = $2") ") k)",
 	.read_only = true};
 
-/* In the lane, and in all that was looked at: a bounded number, however few are in the lane. */
-#define FIRST_OF(table) \
-	"(SELECT pg_catalog.count(*) FILTER (WHERE lane = $2) AS here, pg_catalog.count(*) AS seen FROM" \
-	" (SELECT lane FROM spark_common." table " WHERE consumer = $1 LIMIT $3) x)"
-
 static Statement compare_failed = {
-	.sql = "SELECT r.here, r.seen, d.here, d.seen FROM " FIRST_OF("retry") " r, " FIRST_OF("dead_letter") " d"};
+	.sql = "SELECT (SELECT pg_catalog.count(*) FROM"
+	"  (SELECT FROM spark_common.retry WHERE consumer = $1 AND lane = $2 LIMIT $3) r),"
+	" (SELECT pg_catalog.count(*) FROM"
+	"  (SELECT FROM spark_common.dead_letter WHERE consumer = $1 AND lane = $2 LIMIT $4) d)"};
 
 /* Of what is tried again, by its index: what is due last has failed last, mostly. */
 static Statement read_last_error = {
@@ -305,14 +303,15 @@ waiting_passed(const char *consumer, int lane, int64 number, Instant emitted_at)
 		waiting_grows_at_commit(consumer_key(consumer), lane, &by);
 }
 
-/* Whether as much is parked and dead as was counted, where it is few enough to tell. */
+/* Whether as much is parked and dead as was counted, as far as a few rows tell. */
 static bool
 parked_is(const char *consumer, int lane, int64 parked, int64 dead)
 {
-	Rows		rows = rows_open(&compare_failed, PARAMETERS(param_text(consumer), param_int(lane), param_bigint(COMPARED)));
-	bool		is_so = rows_next(&rows) &&
-		(row_bigint(&rows, 1) == parked || row_bigint(&rows, 2) == COMPARED) &&
-		(row_bigint(&rows, 3) == dead || row_bigint(&rows, 4) == COMPARED);
+	Rows		rows = rows_open(&compare_failed, PARAMETERS(param_text(consumer), param_int(lane),
+															 param_bigint(Min(parked + 1, COMPARED)),
+															 param_bigint(Min(dead + 1, COMPARED))));
+	bool		is_so = rows_next(&rows) && row_bigint(&rows, 1) == Min(parked, COMPARED) &&
+		row_bigint(&rows, 2) == Min(dead, COMPARED);
 
 	rows_close(&rows);
 	return is_so;

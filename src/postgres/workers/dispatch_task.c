@@ -85,6 +85,13 @@ loaded(void)
 	return kept[last];
 }
 
+/* Else the lock was there before the worker: it knows of nobody yet, and waits. */
+static bool
+was_loaded(const Loading *loading)
+{
+	return loading->context != NULL;
+}
+
 typedef struct Waiting
 {
 	const Listener *listener;
@@ -336,6 +343,8 @@ dispatcher_turn(void)
 	bool		mine[MAX_LANES] = {false};
 	List	   *others;
 
+	if (!was_loaded(&loading))
+		return Min(LOCKED_MILLISECONDS, dispatch_naptime);
 	/* There were more lanes, or more dispatchers, when it was started. */
 	if (dispatcher_number > 0 && dispatcher_number >= dispatcher_count(loading.lanes))
 		proc_exit(0);
@@ -411,6 +420,8 @@ consumer_turn(void)
 	Loading		loading = loaded();
 	ListCell   *cell;
 
+	if (!was_loaded(&loading))
+		return Min(LOCKED_MILLISECONDS, dispatch_naptime);
 	if (only_lane >= loading.lanes)
 		proc_exit(0);
 	foreach(cell, loading.listeners)
