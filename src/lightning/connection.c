@@ -4,11 +4,14 @@
  */
 #include "lightning/connection.h"
 
+#include "lightning/this_machine.h"
+
 #include <ctype.h>
 #include <string.h>
 
 #define THUMBPRINT_DIGITS 64
 #define PIN_PREFIX "sha256//"
+#define HTTP "http://"
 
 /* What a name means. */
 typedef enum Part
@@ -56,6 +59,8 @@ static const struct
 	{"cln", "cln"},
 	{"lnbits", "lnbits"},
 };
+
+static const char unknown_name[] = "a name is none of type, server, macaroonfilepath, runefilepath, apikeyfilepath, certfilepath, certthumbprint, pinnedpublickey and allowinsecure";
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -219,7 +224,7 @@ set_part(Arena *arena, NodeConnection *connection, Part part, Piece value)
 		case PART_COUNT:
 			break;
 	}
-	return "a name is none that is known";
+	return unknown_name;
 }
 
 static Part
@@ -243,7 +248,7 @@ parse_piece(Arena *arena, const char *from, const char *until, NodeConnection *c
 		return "a piece between semicolons is not name=value";
 	part = part_of(piece_of(from, equals));
 	if (part == PART_COUNT)
-		return "a name is none that is known";
+		return unknown_name;
 	if (seen[part])
 		return "a name stands there twice";
 	seen[part] = true;
@@ -283,6 +288,14 @@ connection_node(const char *text)
 	return NULL;
 }
 
+/* True where a request could be read on its way to another machine. */
+static bool
+goes_in_the_clear(const NodeConnection *connection)
+{
+	return starts_with(connection->url, HTTP) && connection->socket_path == NULL &&
+		!host_is_this_machine(connection->url + strlen(HTTP));
+}
+
 const char *
 connection_problem(const NodeConnection *connection)
 {
@@ -304,5 +317,7 @@ connection_problem(const NodeConnection *connection)
 		return "more than one of certfilepath, certthumbprint and pinnedpublickey";
 	if (proofs > 0 && !starts_with(connection->url, "https://"))
 		return "a certificate goes with an address that begins with https://";
+	if (!connection->allows_plain && goes_in_the_clear(connection))
+		return "by http:// the credential could be read on its way to another machine: use https://, or say allowinsecure=true in spark.lightning_connection";
 	return NULL;
 }

@@ -164,8 +164,7 @@ words_of(const HttpExchange *exchange, HttpProblem problem, CURLcode code)
 	if (exchange->reader.lacks_memory)
 		return "out of memory";
 	if (exchange->is_raw)
-		return problem == HTTP_UNREACHABLE ? "no connection to the socket" :
-			problem == HTTP_BAD_REQUEST ? "the name of the socket is too long" : "the reply was cut";
+		return raw_words(&exchange->raw, problem);
 	return curl_easy_strerror(code);
 }
 

@@ -13,6 +13,7 @@
 
 #include "common/hex.h"
 #include "lightning/http_parts.h"
+#include "lightning/this_machine.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -60,13 +61,6 @@ on_new_socket(void *argument, curl_socket_t socket, curlsocktype purpose)
 
 /* ------------------------------------------------------------------ options */
 
-static bool
-is_this_machine(const char *host)
-{
-	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
-		(strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == strlen(host));
-}
-
 /* https, or where nobody else can listen; no name and password in the address. */
 static bool
 is_safe_address(const char *url, const HttpPeer *peer)
@@ -80,7 +74,7 @@ is_safe_address(const char *url, const HttpPeer *peer)
 		curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
 		curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
 		(strcmp(scheme, "https") == 0 ||
-		 (strcmp(scheme, "http") == 0 && (peer->allows_plain || peer->socket_path != NULL || is_this_machine(host))));
+		 (strcmp(scheme, "http") == 0 && (peer->allows_plain || peer->socket_path != NULL || host_is_this_machine(host))));
 	curl_free(scheme);
 	curl_free(host);
 	curl_url_cleanup(parts);

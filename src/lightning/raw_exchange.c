@@ -34,9 +34,35 @@ raw_begin(RawExchange *self, const char *socket_path, const char *bytes, size_t 
 	if (self->socket < 0)
 		return HTTP_BROKEN;
 	/* A full queue of the listener is no connection in progress: it says EAGAIN, and that is refused. */
-	if (connect(self->socket, (struct sockaddr *) &address, sizeof(address)) != 0)
-		return HTTP_UNREACHABLE;
-	return HTTP_FINE;
+	if (connect(self->socket, (struct sockaddr *) &address, sizeof(address)) == 0)
+		return HTTP_FINE;
+	self->refusal = errno;
+	return HTTP_UNREACHABLE;
+}
+
+static const char *
+words_of_refusal(int refusal)
+{
+	switch (refusal)
+	{
+		case EACCES:
+		case EPERM:
+			return "the server's user may not open the socket, or not pass a folder on the way to it";
+		case ENOENT:
+		case ENOTDIR:
+			return "there is no socket of that name";
+		case ECONNREFUSED:
+			return "nobody listens at the socket";
+		default:
+			return "no connection to the socket";
+	}
+}
+
+const char *
+raw_words(const RawExchange *self, HttpProblem problem)
+{
+	return problem == HTTP_UNREACHABLE ? words_of_refusal(self->refusal) :
+		problem == HTTP_BAD_REQUEST ? "the name of the socket is too long" : "the reply was cut";
 }
 
 bool

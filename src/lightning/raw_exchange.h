@@ -16,10 +16,14 @@ typedef struct RawExchange
 	char	   *request;		/* malloc; wiped at the end */
 	size_t		length;
 	size_t		written;		/* bytes that have left */
+	int			refusal;		/* errno of connect(), where that has failed */
 } RawExchange;
 
 /* Begins to connect and takes a copy of the bytes; HTTP_FINE, or why not. */
 extern HttpProblem raw_begin(RawExchange *self, const char *socket_path, const char *bytes, size_t length);
+
+/* What an operator is told of that problem: static text. */
+extern const char *raw_words(const RawExchange *self, HttpProblem problem);
 
 /* Writes what can be written; false where the peer is gone. */
 extern bool raw_write(RawExchange *self);

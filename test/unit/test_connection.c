@@ -98,6 +98,37 @@ L58_a_secret_in_the_text_is_refused_and_not_repeated(void **state)
 }
 
 static void
+L55_what_others_could_read_on_the_way_is_refused_with_the_remedy(void **state)
+{
+	static const char *const here[] = {"127.0.0.1", "localhost", "[::1]", "127.1.2.3"};
+	static const char *const elsewhere[] = {"lnd", "127.0.0.1.example", "localhost.example", "[::2]", "128.0.0.1", "10.0.0.1"};
+	NodeConnection connection;
+	char		text[200];
+
+	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++)
+	{
+		snprintf(text, sizeof(text), "type=lnd-rest;server=http://%s:8080/x;macaroonfilepath=/m", here[i]);
+		assert_null(parse(text, &connection));
+	}
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+	{
+		snprintf(text, sizeof(text), "type=lnd-rest;server=http://%s:8080/x;macaroonfilepath=/m", elsewhere[i]);
+		assert_non_null(parse(text, &connection));
+		assert_non_null(strstr(parse(text, &connection), "use https://"));
+		strcat(text, ";allowinsecure=true");
+		assert_null(parse(text, &connection));
+	}
+}
+
+static void
+of_a_name_that_is_unknown_the_known_ones_are_told(void **state)
+{
+	NodeConnection connection;
+
+	assert_non_null(strstr(parse("type=lnd-rest;server=https://l;macaroondirectorypath=/m", &connection), "macaroonfilepath"));
+}
+
+static void
 everything_else_is_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -135,6 +166,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_users_of_btcpay_write_is_read, begin, end),
 		cmocka_unit_test(whose_node_it_is_stands_in_its_type),
 		cmocka_unit_test_setup_teardown(L58_a_secret_in_the_text_is_refused_and_not_repeated, begin, end),
+		cmocka_unit_test_setup_teardown(L55_what_others_could_read_on_the_way_is_refused_with_the_remedy, begin, end),
+		cmocka_unit_test_setup_teardown(of_a_name_that_is_unknown_the_known_ones_are_told, begin, end),
 		cmocka_unit_test_setup_teardown(everything_else_is_refused, begin, end),
 	};
 

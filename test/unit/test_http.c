@@ -567,6 +567,7 @@ L5_a_raw_exchange_says_as_truly_what_became_of_it(void **state)
 		{.words = "{\"endless\"", .end = PEER_REPEATS},
 	};
 	HttpRequest asked;
+	const HttpReply *reply;
 
 	begin(acts, 5, true);
 	asked = raw();
@@ -579,7 +580,9 @@ L5_a_raw_exchange_says_as_truly_what_became_of_it(void **state)
 	is(ask(raw()), HTTP_NO_REPLY, HTTP_TOO_LONG);
 	assert_int_equal(peer_requests(&peer), 5);
 	address.socket_path = "/nowhere/lightning-rpc";
-	is(ask(raw()), HTTP_NOT_SENT, HTTP_UNREACHABLE);
+	reply = ask(raw());
+	is(reply, HTTP_NOT_SENT, HTTP_UNREACHABLE);
+	assert_string_equal(reply->words, "there is no socket of that name");
 	address.socket_path = "/nowhere/with/a/name/that/is/far/longer/than/the/hundred/and/eight/bytes/that/the/address/of/a/unix/socket/has";
 	is(ask(raw()), HTTP_NOT_SENT, HTTP_BAD_REQUEST);
 	address.socket_path = NULL;
