@@ -171,6 +171,23 @@ Returns a row a difference: payment_unknown, payment_missing, payment_state, pay
   booked by it but late payments.
 Errors: SP009 not installed.';
 
+CREATE FUNCTION spark_ops.open_payments(limit_ int DEFAULT 100)
+RETURNS TABLE (invoice_id uuid, account_id uuid, state text, payment_hash text, amount_msat bigint,
+	max_fee_msat bigint, attempts bigint, created_at timestamptz, submitted_at timestamptz, asked_at timestamptz,
+	expires_at timestamptz, alarm text, node_words text)
+LANGUAGE C STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 10
+AS 'MODULE_PATHNAME', 'spark_bitcoin_open_payments';
+COMMENT ON FUNCTION spark_ops.open_payments(int) IS
+'Lists the payments that are not over: they wait for the node, or for its word.
+
+limit_: 1 to 10,000; NULL: 100.
+Returns a row a withdrawal in state reserved, submitting, in_flight, unknown or needs_operator: whose it
+  is, what it has reserved, in millisatoshi, how often it was sent and when last, when the node was last
+  asked about it, when its invoice runs out; alarm: what an operator should see; node_words: the last
+  words of the node, cut and cleaned, trusted in nothing. needs_operator comes first, then what has an
+  alarm, then the oldest.
+Errors: SP001 limit_ out of range; SP009 not installed.';
+
 CREATE FUNCTION spark_ops.decide_payment(invoice_id uuid, verdict text, evidence text, reason text,
 	preimage text DEFAULT NULL, fee_msat bigint DEFAULT NULL)
 RETURNS void
@@ -179,8 +196,8 @@ AS 'MODULE_PATHNAME', 'spark_bitcoin_decide_payment';
 COMMENT ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint) IS
 'Ends a withdrawal by hand: one that hangs at the node, or waits for it.
 
-invoice_id: of a withdrawal in state needs_operator; failed also for reserved, of which nothing was
-  sent; paid also for in_flight, unknown and failed.
+invoice_id: of a withdrawal in state needs_operator, as spark_ops.open_payments() lists it; failed also
+  for reserved, of which nothing was sent; paid also for in_flight, unknown and failed.
 verdict: paid or failed. Failed gives the reserve back; what was sent is watched for 14 days, should it
   be paid after all.
 evidence: what shows it, up to 10,000 bytes.
@@ -233,6 +250,7 @@ Errors: SP001 invalid argument; SP009 not installed; SP010 while accounts have m
   recorded yet.';
 
 REVOKE ALL ON FUNCTION spark_ops.reconcile() FROM PUBLIC;
+REVOKE ALL ON FUNCTION spark_ops.open_payments(int) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.open_breaker(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.close_breaker(text) FROM PUBLIC;

@@ -430,8 +430,8 @@ book_late_payment(const Accounting *context, UnitOfWork *work, const Message *me
 	TRY(book_leg(context, work, payment, PURPOSE_LATE, suspense_account_id, event->node_account_id,
 				 payment->settlement.uncovered, &uncovered));
 	TRY(book_fee_legs(context, work, payment, &fee));
-	ledger_account_freeze(account, arena_printf(work->arena, "withdrawal %s was paid after its reserve was gone",
-												payment->key), payment->booked_at);
+	ledger_account_freeze(account, arena_printf(work->arena, "withdrawal %s, hash %s, was paid after its reserve was gone",
+												payment->key, event->payment_hash), payment->booked_at);
 	books_keep(context, work, account);
 	if (paid == NULL)
 		paid = uncovered;

@@ -238,8 +238,9 @@ answer_unknown_payments(Answer *answer, Arena *arena)
 	}
 	rows_close(&rows);
 	answer_check(answer, "unknown_payments", unknown + stuck + alarmed + waiting == 0,
-				 arena_printf(arena, "%lld unknown, %lld need an operator, %lld with an alarm, %lld not sent for over a day",
-							  (long long) unknown, (long long) stuck, (long long) alarmed, (long long) waiting));
+				 arena_printf(arena, "%lld unknown, %lld need an operator, %lld with an alarm, %lld not sent for over a day%s",
+							  (long long) unknown, (long long) stuck, (long long) alarmed, (long long) waiting,
+							  unknown + stuck + alarmed + waiting == 0 ? "" : "; see spark_ops.open_payments()"));
 }
 
 static const char *

@@ -185,6 +185,8 @@ is(($spark->try_sql("SELECT spark_ops.decide_payment('$hangs', 'failed', 'none',
 $spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, submitted_at = submitted_at - interval '15 days', next_look_at = now() WHERE invoice_id = '$hangs'");
 shows($hangs, "('pending', 'needs_operator')", 'L28 after 2,016 blocks it needs an operator');
 is($spark->as($alice, 'SELECT reserved_msat FROM spark.balance()'), '410000', 'and its reserve is held');
+is($spark->sql("SET ROLE operator; SELECT (array_agg(invoice_id))[1] = '$hangs', (array_agg(payment_hash))[1] = '$hanging_hash', (array_agg(alarm))[1] LIKE '%longer than one can be%' FROM spark_ops.open_payments()"),
+	't|t|t', 'L27 an operator finds it, with hash and alarm, before all others');
 is(($spark->try_sql("SELECT spark_ops.decide_payment('$hangs', 'paid', 'none', 'no proof')"))[0], 'SP001', 'L2 paid needs a proof');
 is(($spark->try_sql("SELECT spark_ops.decide_payment('$hangs', 'paid', 'none', 'no proof', repeat('ab', 32))"))[0], 'SP001', 'L2 that fits');
 $spark->sql("SET ROLE operator; SELECT spark_ops.decide_payment('$hangs', 'failed', 'the channel was closed in block 900000', 'the payee has nothing')");
@@ -218,6 +220,8 @@ my $left = $spark->as($frida, 'SELECT available_msat FROM spark.balance()');
 is($left, 0, 'E10 the account pays what it has');
 is(frozen_account('late_payments, late_msat + uncovered_msat >= 60000, uncovered_msat BETWEEN 44000 AND 55000'), '1|t|t', 'E10 suspense the rest');
 is(health('frozen') . health('late_payments'), 'ff', 'health says both');
+my $late_hash = $spark->as($frida, "SELECT payment_hash FROM spark.invoice('$returns')");
+is(frozen_account("reason LIKE '%$returns%$late_hash%'"), 't', 'with the withdrawal, and the hash to look up at the node');
 $spark->fund($frida, 50);
 my $refused_request = $spark->sql('SELECT spark_simulator.make_invoice(20)');
 my $kept_back = $spark->as($frida, "SELECT invoice_id FROM spark.withdraw('$refused_request')");
