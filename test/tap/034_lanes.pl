@@ -156,6 +156,13 @@ goes_on_without_accounting('a table', 'LOCK TABLE spark_accounting.accounts IN A
 $town->books_are_right('B16: a table');
 
 # ---- a stranger's lock on what the workers need between two consumers
+# How many transactions were undone up to now, and the seconds of that look.
+sub in_vain
+{
+	my ($times, $at) = split(/\|/, $spark->sql('SELECT xact_rollback, extract(epoch FROM clock_timestamp()) FROM pg_stat_database WHERE datname = current_database()'));
+	return { times => $times, at => $at };
+}
+
 for my $table (qw(delayed subscription retry))
 {
 	my $stranger = $node->background_psql('postgres', on_error_stop => 1);
@@ -165,6 +172,7 @@ for my $table (qw(delayed subscription retry))
 	$bus->author("SELECT spark_bus.emit('shop.sold', '" . $bus->key($key) . "', '{\"n\": 1}', deliver_at => clock_timestamp() + interval '1 s');"
 		. " SELECT spark_bus.emit('shop.sold', '" . $bus->key($key + 10) . "', '{\"n\": 1}', deliver_at => clock_timestamp() + interval '2 s')");
 	$stranger->query_safe("BEGIN; LOCK TABLE spark_common.$table IN ACCESS EXCLUSIVE MODE");
+	my $vain = in_vain();
 	my $guest = $spark->sign_up("guest of $table");
 	my $donation = $town->donate($donor, $well, 1, "while $table is locked");
 	if ($table ne 'retry')
@@ -179,6 +187,18 @@ for my $table (qw(delayed subscription retry))
 	}
 	$spark->wait_for("SELECT NOT ok AND detail ~ 'process $pid holds a lock on spark_common.$table' FROM spark_ops.health() WHERE check_name = 'locks'",
 		"B45: $table is locked: health names the process");
+	if ($table eq 'subscription')
+	{
+		# Three workers read it, and rest for a second where they may not.
+		my $tried = in_vain();
+		cmp_ok($tried->{times} - $vain->{times}, '<=', 3 * ($tried->{at} - $vain->{at} + 2), "B16: $table is locked: it is looked at now and then, not in each turn");
+		is($spark->sql("SELECT bool_and(pg_terminate_backend(pid, 180000)) FROM pg_stat_activity WHERE backend_type IN ('spark dispatcher', 'spark consumer')"),
+			't', "B16: $table is locked: its readers end");
+		my $newcomer = $spark->sign_up("newcomer, $table");
+		$spark->wait_for("SELECT username = 'newcomer, $table' FROM spark.dashboard()", "B16: $table was locked before the worker started: a sign-up is shown", $newcomer);
+		$town->comes($donor, donation => $town->donate($donor, $well, 1, "newcomer, $table"), 'confirmed',
+			"B16: $table was locked before the worker started: a donation is confirmed");
+	}
 	$stranger->query_safe('ROLLBACK');
 	$stranger->quit;
 	$spark->wait_for("SELECT username = 'guest of $table' FROM spark.dashboard()", "B16: $table is free: a sign-up is shown", $guest);
@@ -195,10 +215,11 @@ $town->books_are_right('B16: tables of the bus');
 	my $stranger = $node->background_psql('postgres', on_error_stop => 1);
 	my $pid = $stranger->query_safe('SELECT pg_backend_pid()');
 	my $unread = "cannot be read: process $pid holds a lock on spark_common.";
+	# Each is locked besides those before it: which rows cannot tell, and for which of them.
 	my %of = (
-		subscription => '',
-		outbox_0_0 => "rotation|${unread}outbox_0_0",
-		lane_segment => join("\n", map { "$_|${unread}lane_segment" } qw(backlog blocked rotation)));
+		subscription => { map { $_ => 'subscription' } qw(backlog blocked paused worker) },
+		outbox_0_0 => { rotation => 'outbox_0_0', map { $_ => 'subscription' } qw(backlog blocked paused worker) },
+		lane_segment => { paused => 'subscription', worker => 'subscription', map { $_ => 'lane_segment' } qw(backlog blocked rotation) });
 	# In a fresh session, which knows nothing yet; the limit is for who would hang.
 	my $answers = sub {
 		my ($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '60s'; $_[0]");
@@ -210,14 +231,17 @@ $town->books_are_right('B16: tables of the bus');
 	for my $table (qw(subscription outbox_0_0 lane_segment))
 	{
 		$stranger->query_safe("LOCK TABLE spark_common.$table IN ACCESS EXCLUSIVE MODE");
-		is($answers->("SELECT check_name, detail FROM spark_ops.health() WHERE detail ~ 'cannot be read' ORDER BY check_name"),
-			$of{$table}, "B45: $table is locked: health answers, and says what it cannot read");
+		is($answers->("SELECT check_name, detail FROM spark_ops.health() WHERE NOT ok AND detail ~ 'cannot be read' ORDER BY check_name"),
+			join("\n", map { "$_|$unread$of{$table}{$_}" } sort keys %{ $of{$table} }), "B45: $table is locked: health answers, and says what it cannot read");
 		like($answers->('SELECT spark_ops.metrics()'), qr/^spark_health_ok\{check="locks"\} [01]$/m, "B45: $table is locked: metrics() answers");
 		like($answers->("SELECT count(*) FROM spark_ops.bus_status() WHERE consumer = 'accounting'"),
 			$table eq 'lane_segment' ? qr/the state of the bus ${unread}lane_segment/ : qr/^4$/, "B45: $table is locked: bus_status() answers");
 	}
 	$spark->wait_for("SELECT NOT ok" . join('', map { " AND detail ~ 'process $pid holds a lock on spark_common.$_'" } keys %of)
 		. " FROM spark_ops.health() WHERE check_name = 'locks'", 'B45: and row locks names the process for each');
+	$stranger->query_safe('LOCK TABLE spark_common.installed IN ACCESS EXCLUSIVE MODE');
+	is($answers->("SELECT ok, detail FROM spark_ops.health() WHERE check_name = 'paused'"), "f|${unread}installed",
+		'B45: nothing can be read: health does not say that nobody is paused');
 	$stranger->query_safe('ROLLBACK');
 	$stranger->quit;
 	$spark->wait_until_drained;

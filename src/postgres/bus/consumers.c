@@ -131,7 +131,7 @@ add_subscription(List *list, const char *consumer, UserSubscription subscription
 	return list;
 }
 
-static List *
+List *
 context_listeners(Arena *arena)
 {
 	List	   *list = NIL;

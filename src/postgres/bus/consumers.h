@@ -58,7 +58,10 @@ typedef struct Listener
 /* All whose tables are there: contexts first, then users' by name. */
 extern List *listeners(Arena *arena);
 
-/* The same, without those of users while somebody has locked their subscriptions. */
+/* The contexts among them, which need no subscription. */
+extern List *context_listeners(Arena *arena);
+
+/* All, without those of users while somebody has locked their subscriptions. */
 extern List *listeners_at_once(Arena *arena);
 
 /* The one of that name, or NULL. */

@@ -46,25 +46,58 @@ static int	dispatcher_number;	/* the first is 0 */
 
 typedef struct Loading
 {
-	MemoryContext context;
+	MemoryContext context;		/* NULL: nothing was loaded yet */
 	List	   *listeners;
+	bool		with_users;		/* else the contexts alone are among them */
 	bool		has_bitcoin;
 	int			lanes;			/* that are read */
 } Loading;
 
 static void
-load_listeners(void *argument)
+load(Loading *loading)
 {
-	Loading    *loading = argument;
+	Arena	   *arena = context_arena(loading->context);
 	MemoryContext caller = MemoryContextSwitchTo(loading->context);
 
-	loading->listeners = listeners(context_arena(loading->context));
+	loading->listeners = loading->with_users ? listeners(arena) : context_listeners(arena);
 	loading->has_bitcoin = tables_are_current("bitcoin");
 	loading->lanes = tables_are_current("common") ? log_shape()->made : 0;
 	MemoryContextSwitchTo(caller);
 }
 
-/* As at the last look, while somebody's lock keeps the worker from another, and a moment longer: contexts need no subscription. */
+static void
+load_all(void *argument)
+{
+	Loading    *loading = argument;
+
+	loading->with_users = true;
+	load(loading);
+}
+
+/* Which needs no subscription. */
+static void
+load_contexts(void *argument)
+{
+	Loading    *loading = argument;
+
+	loading->with_users = false;
+	load(loading);
+}
+
+static bool
+is_loaded(Act act, Loading *loading)
+{
+	if (loading->context == NULL)
+		loading->context = AllocSetContextCreate(TopMemoryContext, "spark listeners", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(loading->context);
+	return done_giving_way(act, loading);
+}
+
+/*
+ * As at the last look, while somebody's lock keeps the worker from another, and a
+ * moment longer.  Where the lock was there before the worker, it knows of the
+ * contexts alone, or of nobody yet.
+ */
 static Loading
 loaded(void)
 {
@@ -75,21 +108,28 @@ loaded(void)
 
 	if (instant_before(server_time(), rests_until))
 		return kept[last];
-	if (next->context == NULL)
-		next->context = AllocSetContextCreate(TopMemoryContext, "spark listeners", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextReset(next->context);
-	if (done_giving_way(load_listeners, next))
+	if (is_loaded(load_all, next))
+	{
 		last = 1 - last;
-	else
-		rests_until = (Instant) {server_time().microseconds + LOCKED_MILLISECONDS * 1000};
+		return kept[last];
+	}
+	if (!kept[last].with_users && is_loaded(load_contexts, next))
+		last = 1 - last;
+	rests_until = (Instant) {server_time().microseconds + LOCKED_MILLISECONDS * 1000};
 	return kept[last];
 }
 
-/* Else the lock was there before the worker: it knows of nobody yet, and waits. */
 static bool
 was_loaded(const Loading *loading)
 {
 	return loading->context != NULL;
+}
+
+/* Until it is looked again. */
+static long
+wait_for_loading(void)
+{
+	return Min(LOCKED_MILLISECONDS, dispatch_naptime);
 }
 
 typedef struct Waiting
@@ -240,7 +280,8 @@ tend_others(const Loading *loading)
 		if (!has_worker(listener->name))
 			without_worker = lappend(without_worker, (void *) listener);
 	}
-	keep_only(MyDatabaseId, WORKER_CONSUMER, names);
+	if (loading->with_users)
+		keep_only(MyDatabaseId, WORKER_CONSUMER, names);
 	return without_worker;
 }
 
@@ -344,7 +385,7 @@ dispatcher_turn(void)
 	List	   *others;
 
 	if (!was_loaded(&loading))
-		return Min(LOCKED_MILLISECONDS, dispatch_naptime);
+		return wait_for_loading();
 	/* There were more lanes, or more dispatchers, when it was started. */
 	if (dispatcher_number > 0 && dispatcher_number >= dispatcher_count(loading.lanes))
 		proc_exit(0);
@@ -421,7 +462,7 @@ consumer_turn(void)
 	ListCell   *cell;
 
 	if (!was_loaded(&loading))
-		return Min(LOCKED_MILLISECONDS, dispatch_naptime);
+		return wait_for_loading();
 	if (only_lane >= loading.lanes)
 		proc_exit(0);
 	foreach(cell, loading.listeners)
@@ -440,6 +481,8 @@ consumer_turn(void)
 			return serve_all_lanes(listener, loading.lanes);
 		}
 	}
+	if (!loading.with_users)
+		return wait_for_loading();
 	/* Unsubscribed: nothing is left to do here. */
 	proc_exit(0);
 }
