@@ -53,6 +53,20 @@ static Statement node_health = {
 	.sql = "SELECT check_name, ok, detail FROM spark_ops.node_health()",
 	.read_only = true};
 
+/* What the checks have in common; what somebody's lock keeps us from is not there. */
+typedef struct Health
+{
+	Answer	   *answer;
+	Arena	   *arena;
+	bool		is_there;
+	List	   *all;			/* consumers */
+	const char *why_not_all;	/* some are not among them; NULL: none */
+	int			lanes;
+	const Waiting *waiting;		/* NULL: see why_not */
+	const char *why_not;
+	const NamedProbe *probe;	/* the one that is asked */
+} Health;
+
 void
 add_health_probe(const char *name, HealthProbe probe)
 {
@@ -67,6 +81,16 @@ put(Answer *answer, const char *name, bool ok, const char *detail)
 	answer_bool(answer, ok);
 	answer_text(answer, detail);
 	answer_put(answer);
+}
+
+/* Nothing is amiss with consumers only where all of them were looked at. */
+static void
+put_of_consumers(const Health *health, const char *name, bool ok, const char *detail)
+{
+	if (ok && health->why_not_all != NULL)
+		put(health->answer, name, false, health->why_not_all);
+	else
+		put(health->answer, name, ok, detail);
 }
 
 static void
@@ -95,9 +119,10 @@ sharers(List *all)
 }
 
 static void
-put_worker(Answer *answer, List *all)
+put_worker(const Health *health)
 {
-	const char *shared = sharers(all);
+	Answer	   *answer = health->answer;
+	const char *shared = sharers(health->all);
 	int			launcher = worker_pid(WORKER_LAUNCHER, NULL);
 	int			dispatcher = worker_pid(WORKER_DISPATCHER, "");
 	int			lightning = worker_pid(WORKER_LIGHTNING, NULL);
@@ -111,8 +136,9 @@ put_worker(Answer *answer, List *all)
 	else if (shared != NULL)
 		put(answer, "worker", false, psprintf("raise max_worker_processes: without a worker of their own are %s", shared));
 	else
-		put(answer, "worker", true, psprintf("launcher %d, dispatcher %d%s", launcher, dispatcher,
-											 lightning == 0 ? "" : psprintf(", lightning %d", lightning)));
+		put_of_consumers(health, "worker", true,
+						 psprintf("launcher %d, dispatcher %d%s", launcher, dispatcher,
+								  lightning == 0 ? "" : psprintf(", lightning %d", lightning)));
 }
 
 typedef struct Backlogged
@@ -131,9 +157,11 @@ add_backlog(Backlogged *longest, int64 messages, const char *consumer, int lane)
 
 /* As it is counted: of contexts all that they have to pass, of others what they want. */
 static void
-put_backlog(Answer *answer, List *all, const Waiting *waiting, int lanes)
+put_backlog(const Health *health)
 {
 	Backlogged	longest = {0, "nobody", 0};
+	const Waiting *waiting = health->waiting;
+	int			lanes = health->lanes;
 	ListCell   *cell;
 
 	for (int lane = 0; lane < lanes; lane++)
@@ -142,7 +170,7 @@ put_backlog(Answer *answer, List *all, const Waiting *waiting, int lanes)
 
 		add_backlog(&longest, backlog.messages, backlog.context, lane);
 	}
-	foreach(cell, all)
+	foreach(cell, health->all)
 	{
 		const Listener *listener = lfirst(cell);
 
@@ -150,7 +178,8 @@ put_backlog(Answer *answer, List *all, const Waiting *waiting, int lanes)
 			if (listener->context == NULL)
 				add_backlog(&longest, waiting->messages, listener->name, lane);
 	}
-	put(answer, "backlog", lane_soft_limit == 0 || longest.messages < lane_soft_limit,
+	put_of_consumers(
+		health, "backlog", lane_soft_limit == 0 || longest.messages < lane_soft_limit,
 		psprintf("%lld messages of lane %d wait for %s", (long long) longest.messages, longest.lane, longest.consumer));
 }
 
@@ -202,12 +231,12 @@ why_paused(const Listener *listener)
 }
 
 static void
-put_paused(Answer *answer, List *all)
+put_paused(const Health *health)
 {
 	ListCell   *cell;
 	char	   *detail = NULL;
 
-	foreach(cell, all)
+	foreach(cell, health->all)
 	{
 		const Listener *listener = lfirst(cell);
 		const char *why = why_paused(listener);
@@ -216,24 +245,25 @@ put_paused(Answer *answer, List *all)
 			detail = psprintf("%s%s%s: %s", detail != NULL ? detail : "", detail != NULL ? "; " : "",
 							  listener->name, why);
 	}
-	put(answer, "paused", detail == NULL, detail != NULL ? detail : "no consumer is paused");
+	put_of_consumers(health, "paused", detail == NULL, detail != NULL ? detail : "no consumer is paused");
 }
 
 /* The first by name stands for all. */
 static void
-put_blocked(Answer *answer, List *all, const Waiting *waiting, int lanes)
+put_blocked(const Health *health)
 {
+	const Waiting *waiting = health->waiting;
 	int64		keys = 0;
 	int64		dead = 0;
 	const char *consumer = NULL;
 	const char *detail = "no key waits behind a failed message";
 	ListCell   *cell;
 
-	foreach(cell, all)
+	foreach(cell, health->all)
 	{
 		const Listener *listener = lfirst(cell);
 
-		for (int lane = 0; lane < lanes; lane++, waiting++)
+		for (int lane = 0; lane < health->lanes; lane++, waiting++)
 		{
 			keys += waiting->blocked;
 			dead += waiting->dead;
@@ -247,7 +277,7 @@ put_blocked(Answer *answer, List *all, const Waiting *waiting, int lanes)
 	else if (dead > 0)
 		detail = psprintf("%lld messages are dead, and no other waits for them; see spark_ops.dead_letters()",
 						  (long long) dead);
-	put(answer, "blocked", keys == 0 && dead == 0, detail);
+	put_of_consumers(health, "blocked", keys == 0 && dead == 0, detail);
 }
 
 static const char *
@@ -364,26 +394,23 @@ put_node(Answer *answer, Arena *arena)
 
 /* ------------------------------------------------------------------- checks */
 
-/* What the checks have in common; what somebody's lock keeps us from is not there. */
-typedef struct Health
-{
-	Answer	   *answer;
-	Arena	   *arena;
-	bool		is_there;
-	List	   *all;			/* consumers */
-	int			lanes;
-	const Waiting *waiting;		/* NULL: see why_not */
-	const char *why_not;
-	const NamedProbe *probe;	/* the one that is asked */
-} Health;
-
 static void
 look_who_listens(void *argument)
 {
 	Health	   *health = argument;
 
 	health->is_there = tables_are_current("common");
-	health->all = health->is_there ? listeners_at_once(health->arena) : NIL;
+	health->all = health->is_there ? listeners(health->arena) : NIL;
+}
+
+/* Where somebody has locked the subscriptions. */
+static void
+look_for_contexts(void *argument)
+{
+	Health	   *health = argument;
+
+	health->is_there = tables_are_current("common");
+	health->all = health->is_there ? context_listeners(health->arena) : NIL;
 }
 
 static void
@@ -398,9 +425,7 @@ look_what_waits(void *argument)
 static void
 check_worker(void *argument)
 {
-	const Health *health = argument;
-
-	put_worker(health->answer, health->all);
+	put_worker(argument);
 }
 
 static void
@@ -430,7 +455,7 @@ check_backlog(void *argument)
 	if (health->waiting == NULL)
 		put(health->answer, "backlog", false, health->why_not);
 	else
-		put_backlog(health->answer, health->all, health->waiting, health->lanes);
+		put_backlog(health);
 }
 
 static void
@@ -452,9 +477,7 @@ check_prepared(void *argument)
 static void
 check_paused(void *argument)
 {
-	const Health *health = argument;
-
-	put_paused(health->answer, health->all);
+	put_paused(argument);
 }
 
 static void
@@ -465,7 +488,7 @@ check_blocked(void *argument)
 	if (health->waiting == NULL)
 		put(health->answer, "blocked", false, health->why_not);
 	else if (health->is_there)
-		put_blocked(health->answer, health->all, health->waiting, health->lanes);
+		put_blocked(health);
 	else
 		put(health->answer, "blocked", true, "there is no bus yet");
 }
@@ -526,7 +549,8 @@ spark_ops_health(PG_FUNCTION_ARGS)
 	Answer		answer = answers_begin(fcinfo);
 	Health		health = {.answer = &answer, .arena = context_arena(CurrentMemoryContext)};
 
-	health.why_not = kept_off(look_who_listens, &health);
+	health.why_not_all = kept_off(look_who_listens, &health);
+	health.why_not = health.why_not_all != NULL ? kept_off(look_for_contexts, &health) : NULL;
 	if (health.why_not == NULL)
 		health.why_not = kept_off(look_what_waits, &health);
 	put_preload(&answer);
