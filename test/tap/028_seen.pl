@@ -29,6 +29,13 @@ $spark->wait_for("SELECT count(*) = $count FROM shop.seen", 'each of many hears 
 $spark->wait_for("SELECT count(*) = $count FROM spark_ops.bus_status() WHERE consumer ~ '^many' AND handled = 1 AND rate_per_second > 0 AND batch_size = 1",
 	'X49 each is counted, however many there are');
 health_says('worker', 'false', 'raise max_worker_processes: .*many150', 'B45 health names those without a worker of their own');
+for my $time ('once', 'twice')
+{
+	my $lightning = $spark->sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'spark lightning'");
+	$spark->sql("SELECT pg_terminate_backend($lightning)");
+	$spark->wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'spark lightning' AND pid <> $lightning",
+		"the Lightning worker that has ended $time gets its slot back, however many wait for one");
+}
 $bus->author(<<'END_OF_SQL');
 CREATE FUNCTION shop.lame(m spark_bus.message) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = 'disk_full'; END $$;
 SELECT spark_bus.subscribe('many150', 'shop.sold', 'shop.lame');
@@ -224,4 +231,42 @@ tells_the_truth('and the last of them rolled back');
 $spark->sql("SELECT spark_ops.resume_consumer('lame', 'compared')");
 $spark->wait_for("SELECT sum(lag_messages) = 0 FROM spark_ops.bus_status() WHERE consumer = 'lame'", 'and it goes on');
 $spark->stop;
+
+# ---- No slot for the Lightning worker: who can be done without leaves one to it
+my $narrow = Spark->start(name => 'narrow', conf => "max_worker_processes = 3\nmax_logical_replication_workers = 0", install => 0);
+my $last_account = 0;
+
+sub account_is_opened
+{
+	my ($name) = @_;
+	my $account = $bus->key(++$last_account);
+	$narrow->sql("SELECT spark_bus.emit('auth.signed_up', '$account', jsonb_build_object('account_id', '$account', 'username', 'number $last_account'))");
+	return $narrow->wait_for("SELECT count(*) = 1 FROM spark_accounting.accounts WHERE account_id = '$account'", $name);
+}
+
+sub runs_besides
+{
+	my ($worker, $name) = @_;
+	my $kinds = join(', ', map { "spark $_" } sort 'dispatcher', 'launcher', $worker);
+	return $narrow->wait_for("SELECT string_agg(backend_type, ', ' ORDER BY backend_type COLLATE \"C\") = '$kinds' FROM pg_stat_activity WHERE backend_type LIKE 'spark %'", $name);
+}
+
+$narrow->sql(<<'END_OF_SQL');
+SELECT * FROM spark.install('{auth,accounting,crowdfunding,dashboard}');
+CREATE TABLE slow ();
+CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_sleep(1.2) FROM public.slow;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER be_slow AFTER INSERT ON spark_accounting.accounts FOR EACH ROW EXECUTE FUNCTION be_slow();
+INSERT INTO slow DEFAULT VALUES;
+END_OF_SQL
+account_is_opened('a slow context does its work');
+runs_besides('context', 'B16 and gets the last worker slot');
+$narrow->sql('SELECT * FROM spark.install()');
+runs_besides('lightning', 'B16 which it leaves to the Lightning worker as soon as there is one');
+account_is_opened('and goes on without');
+runs_besides('lightning', 'B16 and does not take it back');
+$narrow->stop;
 done_testing();

@@ -136,7 +136,7 @@ keep_child(Oid database, WorkerKind kind, const char *name)
 	if (worker_pid_in(database, kind, name) != 0)
 		return CHILD_RUNS;
 	if (instant_before(server_time(), child->next_start))
-		return child->said ? CHILD_HAS_NO_SLOT : CHILD_STARTS;
+		return child->said ? CHILD_HAS_NO_SLOT : CHILD_RESTS;
 	if (start(child))
 	{
 		child->said = false;

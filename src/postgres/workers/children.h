@@ -16,7 +16,8 @@
 typedef enum ChildState
 {
 	CHILD_RUNS,
-	CHILD_STARTS,				/* or waits for its next start */
+	CHILD_STARTS,
+	CHILD_RESTS,				/* it has ended, and has no slot until its next start */
 	CHILD_HAS_NO_SLOT			/* max_worker_processes is used up */
 } ChildState;
 

@@ -24,6 +24,7 @@
 #include "postgres/installed.h"
 #include "postgres/bus/log.h"
 #include "postgres/bus/mover.h"
+#include "postgres/workers/precedence.h"
 #include "postgres/bus/retry_clock.h"
 #include "postgres/bus/rotation.h"
 #include "postgres/settings.h"
@@ -43,6 +44,7 @@
 static char consumer_name[NAMEDATALEN];
 static int	only_lane = -1;		/* of a context's own worker; -1: all of them */
 static int	dispatcher_number;	/* the first is 0 */
+static bool lightning_waits;	/* it has no slot, in the first dispatcher */
 
 typedef struct Loading
 {
@@ -185,11 +187,33 @@ serve_lane(Turn *turn)
 
 /* -------------------------------------------------------------- dispatcher */
 
+/*
+ * Before all others: who was refused a slot asks again every few seconds, and
+ * would take that of the Lightning worker while it rests between two starts.
+ */
+static void
+keep_lightning(const Loading *loading)
+{
+	ChildState	state = loading->has_bitcoin ? keep_child(MyDatabaseId, WORKER_LIGHTNING, "") : CHILD_RUNS;
+
+	lightning_waits = state == CHILD_RESTS || state == CHILD_HAS_NO_SLOT;
+	note_lightning_lacks_slot(state == CHILD_HAS_NO_SLOT);
+}
+
+/* One for whom this worker stands in where it has no slot. */
+static bool
+keep_helper(WorkerKind kind, const char *name)
+{
+	if (lightning_waits || lightning_lacks_slot())
+		return worker_pid(kind, name) != 0;
+	return keep_child(MyDatabaseId, kind, name) != CHILD_HAS_NO_SLOT;
+}
+
 /* A consumer of a user has a worker of its own, or is served here with the contexts. */
 static bool
 has_worker(const char *consumer)
 {
-	bool		has_slot = keep_child(MyDatabaseId, WORKER_CONSUMER, consumer) != CHILD_HAS_NO_SLOT;
+	bool		has_slot = keep_helper(WORKER_CONSUMER, consumer);
 
 	note_shared(consumer, !has_slot);
 	return has_slot;
@@ -218,7 +242,7 @@ choose_lanes(bool *mine, int lanes)
 		char	   *name = psprintf("%d", number);
 
 		names = lappend(names, name);
-		if (keep_child(MyDatabaseId, WORKER_DISPATCHER, name) == CHILD_HAS_NO_SLOT)
+		if (!keep_helper(WORKER_DISPATCHER, name))
 			for (int lane = number; lane < lanes; lane += count)
 				mine[lane] = true;
 	}
@@ -260,16 +284,14 @@ add_interest(Interest *interest, const Listener *listener)
 		interest_add(interest, listener->wanted[i]);
 }
 
-/* The other workers of the database, which the first dispatcher starts; who has none is returned. */
+/* The consumers of users get workers, which the first dispatcher starts; who has none is returned. */
 static List *
-tend_others(const Loading *loading)
+tend_consumers(const Loading *loading)
 {
 	List	   *without_worker = NIL;
 	List	   *names = NIL;
 	ListCell   *cell;
 
-	if (loading->has_bitcoin)
-		(void) keep_child(MyDatabaseId, WORKER_LIGHTNING, "");
 	foreach(cell, loading->listeners)
 	{
 		const Listener *listener = lfirst(cell);
@@ -389,10 +411,12 @@ dispatcher_turn(void)
 	/* There were more lanes, or more dispatchers, when it was started. */
 	if (dispatcher_number > 0 && dispatcher_number >= dispatcher_count(loading.lanes))
 		proc_exit(0);
+	if (dispatcher_number == 0)
+		keep_lightning(&loading);
 	if (loading.lanes > 0)
 		choose_lanes(mine, loading.lanes);
 	rotate_lanes(mine, loading.lanes);
-	others = dispatcher_number == 0 ? tend_others(&loading) : NIL;
+	others = dispatcher_number == 0 ? tend_consumers(&loading) : NIL;
 	listen_for(&loading, others);
 	if (dispatcher_number == 0 && loading.lanes > 0)
 		move_now();

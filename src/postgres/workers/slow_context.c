@@ -8,6 +8,7 @@
 #include "postgres/environment.h"
 #include "postgres/settings.h"
 #include "postgres/workers/children.h"
+#include "postgres/workers/precedence.h"
 #include "postgres/workers/worker_slots.h"
 
 #include "storage/ipc.h"
@@ -16,7 +17,8 @@
 #define BORNE 1000000			/* microseconds of long turns ... */
 #define BORNE_SHARE 10			/* ... and one in so many from then on */
 #define STARTS_WITHIN 3000000	/* microseconds */
-#define LOOKS_EVERY 100			/* milliseconds, meanwhile */
+#define LOOKS_EVERY 100			/* milliseconds, meanwhile ... */
+#define LOOKS_AT_LEAST 1000		/* ... and whether the worker is still there */
 #define CALM_SECONDS 600		/* without a long turn, after which it is slow no more */
 
 /* Of one lane. */
@@ -67,17 +69,23 @@ own_worker(Slowness *slow, int lane)
 	return worker;
 }
 
+static ChildState
+keep_own_worker(const OwnWorker *worker)
+{
+	return lightning_lacks_slot() ? CHILD_HAS_NO_SLOT : keep_child(MyDatabaseId, WORKER_CONTEXT, worker->name);
+}
+
 static void
 give_own_worker(Slowness *slow, int lane)
 {
 	OwnWorker  *worker = own_worker(slow, lane);
-	ChildState	state = keep_child(MyDatabaseId, WORKER_CONTEXT, worker->name);
+	ChildState	state = keep_own_worker(worker);
 
 	if (state == CHILD_HAS_NO_SLOT)
 		slow->rests_until = after(slow->waited);
 	else
 		worker->starts_until = after(STARTS_WITHIN);
-	if (state == CHILD_STARTS)
+	if (state == CHILD_STARTS || state == CHILD_RESTS)
 		ereport(LOG,
 				(errmsg("context \"%s\" gets a worker of its own in lane %d: others have waited %lld ms for its handlers",
 						slow->context, lane, (long long) slow->waited / 1000)));
@@ -102,8 +110,7 @@ note_turn(const char *context, int lane, int64 microseconds)
 static bool
 is_starting(const OwnWorker *worker)
 {
-	return instant_before(server_time(), worker->starts_until) &&
-		keep_child(MyDatabaseId, WORKER_CONTEXT, worker->name) != CHILD_HAS_NO_SLOT;
+	return instant_before(server_time(), worker->starts_until) && keep_own_worker(worker) != CHILD_HAS_NO_SLOT;
 }
 
 long
@@ -117,7 +124,7 @@ left_alone_for(const char *context, int lane)
 		return 0;
 	worker = own_worker(slow, lane);
 	if (worker_pid(WORKER_CONTEXT, worker->name) != 0)
-		return dispatch_naptime;
+		return Min(LOOKS_AT_LEAST, dispatch_naptime);
 	if (is_starting(worker))
 		return Min(LOOKS_EVERY, dispatch_naptime);
 	left = slow->rests_until.microseconds - server_time().microseconds;
@@ -144,6 +151,6 @@ note_own_turn(int64 microseconds)
 
 	if (instant_is_none(slow_at) || microseconds >= LONG_TURN)
 		slow_at = now;
-	if (instant_before(instant_plus_seconds(slow_at, CALM_SECONDS), now))
+	if (instant_before(instant_plus_seconds(slow_at, CALM_SECONDS), now) || lightning_lacks_slot())
 		proc_exit(0);
 }

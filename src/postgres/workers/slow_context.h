@@ -32,7 +32,10 @@ extern long left_alone_for(const char *context, int lane);
 /* The context and the lane that such a worker is named after, the first in room for NAMEDATALEN. */
 extern void read_own_worker(const char *worker, char *context, int *lane);
 
-/* In its own worker: its turn in the lane has taken so long; the worker ends where it is slow no more. */
+/*
+ * In its own worker: its turn in the lane has taken so long; the worker ends where
+ * it is slow no more, or where another one needs its slot (precedence.h).
+ */
 extern void note_own_turn(int64 microseconds);
 
 #endif

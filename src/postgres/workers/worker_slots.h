@@ -41,6 +41,7 @@ typedef struct WorkerSlot
 	Woken		woken;			/* since it was last asked */
 	int64		wishes;			/* of sessions, counted */
 	int64		fulfilled;		/* of them */
+	bool		lightning_lacks_slot;	/* of a first dispatcher: see precedence.h */
 	char		name[NAMEDATALEN];
 } WorkerSlot;
 
