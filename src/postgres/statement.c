@@ -4,13 +4,18 @@
  *
  * rows_open() connects to SPI and rows_close() disconnects, so that what a
  * caller allocates between them must come from its own arena.
+ *
+ * Whatever the session looks names up in, a statement of spark does so in
+ * SPARK_SEARCH_PATH: nobody's operator takes the place of PostgreSQL's.
  */
 #include "postgres/statement.h"
 
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 
+#include "catalog/namespace.h"
 #include "utils/array.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/queryenvironment.h"
@@ -153,9 +158,30 @@ prepare(Statement *statement, const Parameter *parameters, int count)
 	prepared = statement;
 }
 
+/* Where the session's is another: a level of settings, to be ended by leave_own_path(); else 0. */
+static int
+enter_own_path(void)
+{
+	int			level;
+
+	if (strcmp(namespace_search_path, SPARK_SEARCH_PATH) == 0)
+		return 0;
+	level = NewGUCNestLevel();
+	(void) set_config_option("search_path", SPARK_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+static void
+leave_own_path(int level)
+{
+	if (level != 0)
+		AtEOXact_GUC(true, level);
+}
+
 static void
 execute(Statement *statement, const Parameter *parameters, int count)
 {
+	int			level = enter_own_path();
 	Datum		values[MAX_PARAMETERS];
 	char		nulls[MAX_PARAMETERS + 1];
 	int			code;
@@ -175,6 +201,7 @@ execute(Statement *statement, const Parameter *parameters, int count)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not run a statement of spark: %s", SPI_result_code_string(code)),
 				 errdetail_internal("%s", statement->sql)));
+	leave_own_path(level);
 }
 
 uint64

@@ -27,6 +27,9 @@
 #include "common/clock.h"
 #include "common/uuid.h"
 
+/* Where statements look up what has no qualified name: the operators. */
+#define SPARK_SEARCH_PATH "pg_catalog, pg_temp"
+
 typedef struct Parameter
 {
 	Oid			type;

@@ -156,6 +156,19 @@ $bus->listen('plain', 'shop.done', 3);
 $bus->emit('shop.done', 10, 1);
 $bus->comes('plain', 10, '1');
 is($spark->sql("SELECT role, path FROM shop.seen WHERE consumer = 'plain'"), 'author|public, pg_temp', 'a handler runs as its role, with search_path public');
+$spark->sql(<<'END');
+CREATE TABLE shop.paths (path text);
+CREATE FUNCTION shop.note_path() RETURNS trigger LANGUAGE plpgsql AS
+	'BEGIN INSERT INTO shop.paths VALUES (current_setting(''search_path'')); RETURN NEW; END';
+CREATE TRIGGER note_path BEFORE INSERT ON spark_common.retry FOR EACH ROW EXECUTE FUNCTION shop.note_path()
+END
+$bus->listen('lost', 'shop.done', 3);
+$bus->breaks('lost', 9);
+$bus->emit('shop.done', 9, 1);
+$spark->wait_for('SELECT EXISTS (SELECT FROM shop.paths)', 'its worker parks what fails');
+is($spark->sql('SELECT DISTINCT path FROM shop.paths'), 'pg_catalog, pg_temp', 'spark itself looks nothing up there, in the same worker');
+$spark->sql('DROP FUNCTION shop.note_path() CASCADE');
+$bus->author("SELECT spark_bus.unsubscribe('lost', 'shop.done', discard => true, reason => 'found')");
 my @naughty = (
 	[ 'SET work_mem = \'77MB\'', '', 'SET' ], [ 'SET LOCAL work_mem = \'77MB\'', '', 'SET LOCAL' ],
 	[ 'PERFORM set_config(\'work_mem\', \'77MB\', false)', '', 'set_config' ],

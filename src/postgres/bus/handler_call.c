@@ -120,10 +120,18 @@ call_function(FmgrInfo *function, Datum argument)
 	(void) FunctionCallInvoke(call);
 }
 
-/* Until the level of settings ends, with whatever the handler itself sets. */
+/*
+ * Until the level of settings ends, with whatever the handler itself sets.  One
+ * that is as it should be is not touched: of a transaction in which nothing was
+ * set, no level costs anything to end (15 looks at all settings there are).
+ */
 static void
 set_for_calls(const char *name, const char *value)
 {
+	const char *present = GetConfigOption(name, true, false);
+
+	if (present != NULL && strcmp(present, value) == 0)
+		return;
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
@@ -132,7 +140,7 @@ begin_calls(void)
 {
 	int			nest_level = NewGUCNestLevel();
 
-	set_for_calls("search_path", "public, pg_temp");
+	set_for_calls("search_path", HANDLERS_SEARCH_PATH);
 	/* In a session: who dispatches lends the handler no identity. */
 	set_for_calls("spark.token", "");
 	return nest_level;

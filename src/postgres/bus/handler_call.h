@@ -12,6 +12,9 @@
 /* What the error says where a call took longer than spark.handler_timeout. */
 #define TIME_LIMIT_MESSAGE "the handler ran longer than spark.handler_timeout"
 
+/* Where handlers find what they do not qualify. */
+#define HANDLERS_SEARCH_PATH "public, pg_temp"
+
 /* A handler found: what to call, and as whom. */
 typedef struct Handler
 {
@@ -37,9 +40,10 @@ extern void call_handler(Handler *handler, const Message *message);
 
 /*
  * For a run of calls in one transaction, without a subtransaction round each:
- * settings are made once, what a call needs of the function is kept.  Until the
- * run ends nothing may be called that does not stand the handlers' search_path;
- * an error must end the transaction.  The row is the message as the handler gets
+ * settings are made once, where the worker has not made them for good, and what
+ * a call needs of the function is kept.  Until the run ends nothing may be called
+ * that does not stand the handlers' search_path (statements of spark do); an
+ * error must end the transaction.  The row is the message as the handler gets
  * it.  The handler, and the current memory context, must live as long as the run.
  */
 extern int	begin_calls(void);

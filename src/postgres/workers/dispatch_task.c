@@ -20,6 +20,7 @@
 #include "postgres/bus/delayed.h"
 #include "postgres/bus/dispatcher.h"
 #include "postgres/bus/give_way.h"
+#include "postgres/bus/handler_call.h"
 #include "postgres/environment.h"
 #include "postgres/installed.h"
 #include "postgres/bus/log.h"
@@ -512,4 +513,6 @@ consumer_turn(void)
 }
 
 const WorkerTask dispatcher_task = {.turn = dispatcher_turn};
-const WorkerTask consumer_task = {.turn = consumer_turn};
+/* Its handlers find their settings as they should be (begin_calls). */
+const WorkerTask consumer_task = {.turn = consumer_turn, .search_path = HANDLERS_SEARCH_PATH};
+const WorkerTask context_task = {.turn = consumer_turn};

@@ -16,6 +16,7 @@ extern const WorkerTask consumer_task;
 extern void set_consumer_name(const char *name);
 
 /* The same for a context in the one lane where it is slow. */
+extern const WorkerTask context_task;
 extern void set_own_worker(const char *name);
 
 #endif

@@ -179,9 +179,9 @@ pin(const char *name, const char *value)
 
 /* What ALTER DATABASE or ALTER ROLE may have set must not reach the ledger. */
 static void
-pin_settings(void)
+pin_settings(const WorkerTask *task)
 {
-	pin("search_path", "pg_catalog, pg_temp");
+	pin("search_path", task->search_path != NULL ? task->search_path : SPARK_SEARCH_PATH);
 	pin("default_transaction_isolation", "read committed");
 	pin("default_transaction_read_only", "off");
 	pin("default_transaction_deferrable", "off");
@@ -213,13 +213,13 @@ database_is_wanted(void)
 }
 
 static void
-reload_settings(void)
+reload_settings(const WorkerTask *task)
 {
 	if (!ConfigReloadPending)
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
-	pin_settings();
+	pin_settings(task);
 	if (!database_is_wanted())
 		proc_exit(1);
 }
@@ -297,6 +297,7 @@ work(const WorkerTask *task)
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "spark worker", ALLOCSET_DEFAULT_SIZES);
 	bool		has_begun = false;
 
+	pin_settings(task);
 	for (;;)
 	{
 		long		wait;
@@ -307,7 +308,7 @@ work(const WorkerTask *task)
 		ResetLatch(MyLatch);
 		(void) is_woken();
 		CHECK_FOR_INTERRUPTS();
-		reload_settings();
+		reload_settings(task);
 		if (is_ready(task, &wait))
 		{
 			pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_type);
@@ -347,7 +348,6 @@ spark_worker_main(Datum argument)
 	BackgroundWorkerInitializeConnectionByOid(start.database, InvalidOid, 0);
 	debug_query_string = MyBgworkerEntry->bgw_type;
 	keep_freed_memory();
-	pin_settings();
 	StartTransactionCommand();
 	strlcpy(database_name, get_database_name(MyDatabaseId), NAMEDATALEN);
 	CommitTransactionCommand();
@@ -364,7 +364,7 @@ spark_worker_main(Datum argument)
 			break;
 		case WORKER_CONTEXT:
 			set_own_worker(start.name);
-			work(&consumer_task);
+			work(&context_task);
 			break;
 		case WORKER_LIGHTNING:
 			if (lightning_task != NULL)

@@ -25,6 +25,9 @@ typedef struct WorkerTask
 	 */
 	long		(*turn) (void);
 
+	/* Where its session looks names up; NULL: where spark's own statements do (statement.h). */
+	const char *search_path;
+
 	/* It acts on the world: not where that is paused (postgres/outside.h). */
 	bool		acts_outside;
 
