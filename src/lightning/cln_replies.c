@@ -313,6 +313,5 @@ cln_hear(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 		call->words = words;
 	goes_on = hear_answer(self, talk, reply, &answered);
 	json_decref(answered.body);
-	http_node_say(self, call, call->words);
 	return goes_on;
 }

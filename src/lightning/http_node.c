@@ -7,7 +7,9 @@
 #endif
 #include "lightning/http_node.h"
 
+#include "lightning/bytes32.h"
 #include "lightning/http_reader.h"
+#include "lightning/secret_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,24 +47,87 @@ node_call_give_up(NodeCall *call)
 	call->words = NULL;
 }
 
-/* True where the words have that secret in them, without the name before it. */
-static bool
-repeats(const char *words, const char *secret)
-{
-	const char *value = secret == NULL ? NULL : strstr(secret, ": ");
+/* ----------------------------------------------------------------- secrets */
 
-	value = value == NULL ? secret : value + 2;
-	return value != NULL && value[0] != '\0' && strstr(words, value) != NULL;
+static bool
+finds_a_secret(const HttpNode *self, SecretSearch *search)
+{
+	for (int i = 0; i < HTTP_NODE_SECRETS; i++)
+	{
+		const char *header = self->secrets[i];
+		const char *value = header == NULL ? NULL : strstr(header, ": ");
+
+		if (header != NULL && secret_search_finds(search, value == NULL ? header : value + 2))
+			return true;
+	}
+	return false;
 }
 
-void
-http_node_say(HttpNode *self, NodeCall *call, const char *words)
+static bool
+repeats(const HttpNode *self, const NodeTalk *talk, const char *text)
 {
-	for (int i = 0; words != NULL && i < HTTP_NODE_SECRETS; i++)
-		if (repeats(words, self->secrets[i]))
-			words = "(left out: the node repeats a secret)";
+	SecretSearch search;
+
+	if (text == NULL)
+		return false;
+	/* By which secret it was asked nobody knows any more. */
+	if (talk->connection != self->connection)
+		return true;
+	search = secret_search_begin(talk->call->arena, strlen(text));
+	secret_search_add(&search, text);
+	return finds_a_secret(self, &search);
+}
+
+static bool
+identity_repeats(const HttpNode *self, const NodeTalk *talk)
+{
+	const NodeIdentity *identity = &talk->call->identity;
+
+	return repeats(self, talk, identity->network) || repeats(self, talk, identity->node_id) ||
+		repeats(self, talk, identity->wallet) || repeats(self, talk, identity->version);
+}
+
+/* A hash that nobody here knows is written down, too. */
+static bool
+list_repeats(const HttpNode *self, const NodeTalk *talk)
+{
+	const NodeCall *call = talk->call;
+	SecretSearch search = secret_search_begin(call->arena, call->listed_count * BYTES32_TEXT_LENGTH);
+
+	if (talk->connection != self->connection)
+		return true;
+	for (size_t i = 0; i < call->listed_count; i++)
+		secret_search_add(&search, bytes32_hex(call->arena, call->operation == NODE_LIST_PAYMENTS ?
+											   call->payments[i].payment_hash : call->invoices[i].payment_hash));
+	return finds_a_secret(self, &search);
+}
+
+/* The words for operators, cut. */
+static void
+say(NodeCall *call, const char *words)
+{
 	call->words = words == NULL || words[0] == '\0' ? NULL :
 		arena_text_of(call->arena, words, strnlen(words, MOST_WORDS));
+}
+
+/* What a node says is logged, stored and shown: never with a part of what we said to it in confidence. */
+static void
+withhold_secrets(const HttpNode *self, NodeTalk *talk)
+{
+	NodeCall   *call = talk->call;
+	bool		is_withheld = false;
+
+	say(call, call->words);
+	if (repeats(self, talk, call->payment.reference))
+		call->payment.reference = NULL;
+	if (call->operation == NODE_IDENTIFY)
+		is_withheld = identity_repeats(self, talk);
+	else if (call->listed_count > 0)
+		is_withheld = list_repeats(self, talk);
+	if (is_withheld)
+		node_call_give_up(call);
+	if (is_withheld || repeats(self, talk, call->words))
+		call->words = "(left out: the node repeats a part of a secret)";
 }
 
 /* ------------------------------------------------------------------- talks */
@@ -112,6 +177,7 @@ move(HttpNode *self, NodeTalk *talk)
 		HttpExchange *exchange = talk->exchange;
 		bool		goes_on = self->dialect->hear(self, talk, reply);
 
+		withhold_secrets(self, talk);
 		talk->exchange = NULL;
 		(void) http_release(exchange);
 		talk->step++;
@@ -131,7 +197,7 @@ node_start(LightningNode *port, NodeCall *call)
 	if (talk == NULL)
 	{
 		call->submit = SUBMIT_NOT_SENT;
-		http_node_say(self, call, self->problem == NULL ? "out of memory" : self->problem);
+		say(call, self->problem == NULL ? "out of memory" : self->problem);
 		call->done = true;
 		return;
 	}

@@ -8,7 +8,8 @@
  * call is answered with AMBIGUOUS or UNAVAILABLE.
  *
  * A call holds one descriptor at most.  Secrets are kept in memory that is
- * wiped, and words that repeat one are left out.  Raises nothing; logs nothing.
+ * wiped, and what repeats a part of one is left out of the answer, whichever
+ * dialect heard it.  Raises nothing; logs nothing.
  */
 #ifndef SPARK_LIGHTNING_HTTP_NODE_H
 #define SPARK_LIGHTNING_HTTP_NODE_H
@@ -110,9 +111,6 @@ extern void http_node_end(HttpNode *self);
 
 /* For dialects: keeps a secret text; false where memory is missing. */
 extern bool http_node_keep(HttpNode *self, int index, const char *before, const char *secret);
-
-/* For dialects: the words for operators, cut; without what repeats a secret. */
-extern void http_node_say(HttpNode *self, NodeCall *call, const char *words);
 
 /* The answer of a node that said nothing of use. */
 extern void node_call_give_up(NodeCall *call);

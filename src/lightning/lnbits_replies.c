@@ -550,8 +550,8 @@ hear_page(NodeCall *call, const HttpReply *reply)
 
 /* ------------------------------------------------------------------ dialect */
 
-static bool
-hear_reply(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
+bool
+lnbits_hear(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 {
 	NodeCall   *call = talk->call;
 
@@ -589,13 +589,4 @@ hear_reply(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 			break;				/* never asked */
 	}
 	return false;
-}
-
-bool
-lnbits_hear(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
-{
-	bool		goes_on = hear_reply(self, talk, reply);
-
-	http_node_say(self, talk->call, talk->call->words);
-	return goes_on;
 }

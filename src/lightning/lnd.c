@@ -265,6 +265,7 @@ lnd_hear(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 	NodeCall   *call = talk->call;
 	bool		goes_on = false;
 
+	(void) self;
 	if (talk->step == 0)
 		goes_on = hear_first(talk, reply);
 	else if (call->operation == NODE_PAY)
@@ -273,7 +274,6 @@ lnd_hear(HttpNode *self, NodeTalk *talk, const HttpReply *reply)
 		lnd_hear_created_before(call, reply, &talk->hash);
 	else
 		lnd_hear_state(call, reply);
-	http_node_say(self, call, call->words);
 	return goes_on;
 }
 

@@ -274,8 +274,17 @@ $id = $spark->as($alice, 'SELECT invoice_id FROM spark.deposit(6000)');
 $spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$id')", undef, $alice);
 my $unpaid_hash = $spark->as($alice, "SELECT payment_hash FROM spark.invoice('$id')");
 my $unpaid = $node->pull('invoice', hash => $unpaid_hash)->{preimage};
+for my $echo (qw(echo_part echo_upper echo_base64 echo_hex))
+{
+	$node->fault(getinfo => $echo, times => 0);
+	$spark->node->reload;
+	$spark->wait_for("SELECT NOT ok AND detail LIKE '%left out: the node repeats%' FROM spark_ops.node_health() WHERE check_name = 'node'", "L58 $echo: a part of the macaroon is left out");
+	$node->heal;
+	$spark->wait_for("SELECT bool_and(ok) FROM spark_ops.node_health() WHERE check_name = 'node'");
+}
 $spark->wait_until_drained;
 $spark->sql('CHECKPOINT');
+is(join(' ', $spark->files_with($node->echoes)), '', 'L58 X36 no part of it is in any file of the server');
 isnt(join(' ', $spark->files_with($unpaid_hash)), '', 'the hash of an unpaid invoice is found in what the server has written');
 for ([ 'its preimage', $unpaid ], [ 'the macaroon', $macaroon ])
 {

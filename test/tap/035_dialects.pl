@@ -157,6 +157,34 @@ sub looks_break_down
 	return;
 }
 
+# The node, or somebody before it, says again what it was told in confidence: a part of it, and in another form.
+sub credential_is_repeated
+{
+	my @echoes = map { "echo_$_" } qw(part upper base64 hex);
+	my %invoice = map { $_ => $node->outside(3500, outcome => 'hold') } @echoes;
+	my %hash_of;
+
+	for (@echoes)
+	{
+		$node->fault(track => $_, hash => $invoice{$_}{payment_hash});
+		$hash_of{ $invoice{$_}{id} = withdraw($invoice{$_}) } = $invoice{$_}{payment_hash};
+	}
+	is(look_until_broken('withdrawals', %hash_of), 0, 'L58 each look at a payment was answered with a part of the credential');
+	$node->fault(getinfo => 'echo_part', times => 0);
+	$spark->node->reload;
+	$spark->wait_for("SELECT NOT ok AND detail LIKE '%left out: the node repeats%' FROM spark_ops.node_health() WHERE check_name = 'node'",
+		'L58 what a node says with a part of the credential in it is left out');
+	$node->heal;
+	$spark->wait_for("SELECT detail NOT LIKE '%left out%' FROM spark_ops.node_health() WHERE check_name = 'node'", 'and when it has none, it is heard again');
+	$node->pull('decide', hash => $_, status => 'SUCCEEDED') for values %hash_of;
+	look('withdrawals', keys %hash_of);
+	shows($invoice{$_}{id}, "('paid', 'succeeded')", "and the payment is paid, after $_") for @echoes;
+	$spark->wait_until_drained;
+	$spark->sql('CHECKPOINT');
+	is(join(' ', $spark->files_with($node->echoes)), '', 'L58 X36 no part of it is in any file of the server');
+	return;
+}
+
 sub finish
 {
 	$node->heal;
@@ -245,6 +273,7 @@ sub in_short
 		recordings_of_payments();
 		recordings_of_invoices();
 	}
+	credential_is_repeated() if $which ne 'cln-socket';
 	finish();
 	return;
 }

@@ -18,6 +18,7 @@ use File::Basename;
 use HTTP::Tiny;
 use Invoice;
 use JSON::PP;
+use MIME::Base64;
 use POSIX qw(WNOHANG);
 use Ports;
 use PostgreSQL::Test::Utils;
@@ -58,6 +59,16 @@ sub start
 }
 
 sub folder { return $_[0]->{folder}; }
+
+# How a fault echo_part, echo_upper, echo_base64 or echo_hex repeats the credential.
+sub echoes
+{
+	my ($self) = @_;
+	my $credential = slurp_file($self->{credential}) =~ s/\n\z//r;
+	my $part = substr($self->{dialect} eq 'lnd' ? unpack('H*', $credential) : $credential, 5, 20);
+
+	return ($part, uc($part), encode_base64($part, ''), join(' ', unpack('(H2)*', $part)));
+}
 
 sub new_certificate
 {

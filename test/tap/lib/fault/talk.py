@@ -1,4 +1,5 @@
 """How a reply comes to grief, over HTTP: what all dialects have in common."""
+import base64
 import http.server
 import json
 import re
@@ -48,6 +49,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     # ------------------------------------------------------------- faults
 
+    def echo(self, name):
+        """A part of what we were told in confidence, as somebody says it again who writes down what he gets."""
+        secret = next(self.headers[key] for key in ('Grpc-Metadata-Macaroon', 'Rune', 'X-Api-Key') if key in self.headers)
+        part = secret[5:25]
+        return {'echo_part': part, 'echo_upper': part.upper(), 'echo_base64': base64.b64encode(part.encode()).decode(),
+                'echo_hex': ' '.join('%02x' % ord(letter) for letter in part)}[name]
+
     def reset(self):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
         raise Quit
@@ -84,6 +92,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif name == 'http_404':
             self.head(404, 18)
             self.send(b'404 page not found')
+        elif name.startswith('echo_'):
+            self.reply(500, self.error_body('who are you with your ' + self.echo(name)))
         elif name == 'http_429':
             self.reply(429, {'error': 'Rate limit exceeded'})
         elif name == 'redirect':
