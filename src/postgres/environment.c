@@ -33,10 +33,13 @@ context_arena(MemoryContext context)
 	return &self->arena;
 }
 
+/* Beyond what it can hold it is the last one; and none is a time, 1970 neither. */
 Instant
 instant_from_timestamp(TimestampTz timestamp)
 {
-	return (Instant) {timestamp + EPOCH_DIFFERENCE};
+	if (timestamp > PG_INT64_MAX - EPOCH_DIFFERENCE)
+		return (Instant) {PG_INT64_MAX};
+	return (Instant) {timestamp == -EPOCH_DIFFERENCE ? 1 : timestamp + EPOCH_DIFFERENCE};
 }
 
 TimestampTz

@@ -72,6 +72,8 @@ my ($middle, $most) = split(/\|/, $spark->sql('SELECT percentile_disc(0.5) WITHI
 cmp_ok($middle, '<=', 1, 'B39 but within the next look of somebody who looks once an interval, in the middle');
 cmp_ok($most, '<=', 3, 'B39 and mostly soon after');
 $clock->quit;
+is($spark->sql("BEGIN; DO \$\$ BEGIN PERFORM ring_at(99, '294276-12-31'); END \$\$; SELECT count(*) FROM spark_common.delayed WHERE due > '200000-01-01'; ROLLBACK"),
+	'1', 'B39 the end of all days is not before today');
 is($spark->sql('SELECT count(*) FROM (SELECT number, lag(number) OVER (ORDER BY place) AS before FROM rung WHERE number > 0) r WHERE before > number'), '0',
 	'those of one key in the order of their times');
 is($spark->sql('SELECT count(*) FROM spark_common.delayed'), '0', 'and none waits');
