@@ -106,6 +106,9 @@ $bus->emit('shop.later', 2, 7);
 $bus->comes('starter', 2, '3,4,5,9,7', 'a type added later comes from where the consumer then is');
 $_->quit for $open, $frozen;
 
+# What must see who reads what now does not go by an old snapshot: who ends so would leave a cursor behind.
+refused('25001', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT spark_bus.unsubscribe('icy', 'shop.started')", 'nobody unsubscribes with an old snapshot');
+
 # ---- replaced, and ended
 $bus->handler('better');
 $bus->author("SELECT spark_bus.subscribe('first', 'shop.sold', 'shop.better')");
@@ -169,6 +172,7 @@ $spark->wait_for('SELECT EXISTS (SELECT FROM shop.paths)', 'its worker parks wha
 is($spark->sql('SELECT DISTINCT path FROM shop.paths'), 'pg_catalog, pg_temp', 'spark itself looks nothing up there, in the same worker');
 $spark->sql('DROP FUNCTION shop.note_path() CASCADE');
 $bus->author("SELECT spark_bus.unsubscribe('lost', 'shop.done', discard => true, reason => 'found')");
+$spark->sql("GRANT USAGE ON SCHEMA spark_ops TO author; GRANT EXECUTE ON FUNCTION spark_ops.replay TO author");
 my @naughty = (
 	[ 'SET work_mem = \'77MB\'', '', 'SET' ], [ 'SET LOCAL work_mem = \'77MB\'', '', 'SET LOCAL' ],
 	[ 'PERFORM set_config(\'work_mem\', \'77MB\', false)', '', 'set_config' ],
@@ -177,7 +181,8 @@ my @naughty = (
 	[ 'RESET ROLE', '42501', 'RESET ROLE' ],
 	[ 'CREATE TEMP TABLE mine (a int)', '42501', 'a temporary table' ], [ 'EXECUTE \'PREPARE p AS SELECT 1\'', '42501', 'PREPARE' ],
 	[ 'COMMIT', '2D000', 'COMMIT' ], [ 'ROLLBACK', '2D000', 'ROLLBACK' ], [ 'EXECUTE \'LISTEN x\'', '(42501|0A000)', 'LISTEN' ],
-	[ 'PERFORM spark_bus.dispatch()', 'SP010', 'dispatch' ],
+	[ 'PERFORM spark_bus.dispatch()', 'SP010', 'dispatch' ], [ "PERFORM spark_bus.unsubscribe('plain', 'shop.done')", 'SP010', 'unsubscribe' ],
+	[ "PERFORM spark_ops.replay('plain', 'again', since => now() - interval '1 hour')", 'SP010', 'replay' ],
 	[ 'PERFORM 1 / 0', '22012', 'an error of its own' ], [ 'LOOP NULL; END LOOP', '57014', 'an endless loop' ],
 	[ 'PERFORM pg_sleep(60)', '57014', 'a long sleep' ]);
 my $key = 10;
@@ -211,6 +216,24 @@ $bus->author('SELECT ' . join(', ', map { $bus->emission('shop.done', 41, $_) } 
 $bus->comes('plain', 41, '1,2,3');
 $spark->wait_for("SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711)", 'B23: no advisory lock outlives the call for long');
 is(($bus->try_author('SELECT 1'))[0], '', 'B23: the server lives');
+
+# What one call leaves open is not in the way of the next.
+$bus->handler('plain', q{DECLARE own CURSOR FOR SELECT 1; BEGIN OPEN own; END;});
+my $before_cursors = -s $node->logfile;
+$bus->author('SELECT ' . join(', ', map { $bus->emission('shop.done', 42, $_) } 1 .. 5));
+$bus->comes('plain', 42, '1,2,3,4,5', 'B23: a cursor that is left open ends with its call');
+unlike(slurp_file($node->logfile, $before_cursors), qr/attempt \d+ of spark consumer "plain" failed/, 'B23: and none of the others fails of it');
+
+# What its role may see is said by the policies, as in a session of that role.
+$spark->sql(<<'END');
+CREATE TABLE shop.shelf (owner text, moved boolean); ALTER TABLE shop.shelf ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON shop.shelf USING (owner = current_user); GRANT ALL ON shop.shelf TO author;
+INSERT INTO shop.shelf VALUES ('author'), ('passer');
+END
+$bus->handler('plain', 'UPDATE shop.shelf SET moved = true;');
+$bus->emit('shop.done', 43, 1);
+$bus->comes('plain', 43, '1', 'B23: a handler works with tables that have policies');
+is($spark->sql('SELECT owner, moved FROM shop.shelf ORDER BY owner'), "author|t\npasser|", 'B23: which hold for its role, as in a session');
 
 # Deferred constraints, which would run as the worker.
 $bus->author(<<'END');
@@ -267,6 +290,8 @@ $bus->emit('shop.done', 301, 1);
 $bus->comes('plain', 301, '1', 'B18: a role that is gone: others never notice');
 $spark->wait_for("SELECT NOT ok AND detail ~ 'guest: role passer is missing' FROM spark_ops.health() WHERE check_name = 'paused'", 'B18: health names the role');
 is($bus->status('guest'), '1 0 0', 'B18: nothing is parked');
+refused('SP004', "SELECT spark_bus.unsubscribe('guest', 'shop.done', true)", 'B18: nor can any other author end it');
+refused('SP004', "SELECT spark_bus.subscribe('guest', 'shop.done', 'shop.plain')", 'B18: or take it over');
 $spark->sql('ALTER ROLE gone RENAME TO passer');
 $bus->comes('guest', 301, '1', 'B18: it goes on by itself');
 $spark->wait_for("SELECT ok FROM spark_ops.health() WHERE check_name = 'paused'", 'B18: and health is content');

@@ -104,10 +104,11 @@ $spark->sql('TRUNCATE public.trap');
 $spark->sql("ALTER DATABASE shop SET default_transaction_isolation = 'repeatable read'");
 $spark->sql('ALTER DATABASE shop SET enable_indexscan = off');
 $spark->sql("ALTER DATABASE shop SET session_replication_role = 'replica'");
-$spark->sql("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type ~ 'spark (d|l)' AND datname::text ~ 'shop'");
 # The superuser's own sessions look into pg_catalog first, those of people do not:
-# what is trapped as the owner comes from within spark.
-$ENV{PGOPTIONS} = '-c search_path=pg_catalog';
+# what is trapped as the owner comes from within spark.  Workers are to be nobody else, either.
+$ENV{PGOPTIONS} = '-c search_path=pg_catalog -c role=none';
+$spark->sql("CREATE ROLE household; ALTER DATABASE shop SET role = 'household'");
+$spark->sql("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type ~ 'spark (d|l)' AND datname::text ~ 'shop'");
 
 sub hostile
 {

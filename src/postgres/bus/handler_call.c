@@ -23,9 +23,11 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "parser/parse_func.h"
+#include "postmaster/bgworker.h"
 #include "utils/acl.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -141,6 +143,8 @@ begin_calls(void)
 	int			nest_level = NewGUCNestLevel();
 
 	set_for_calls("search_path", HANDLERS_SEARCH_PATH);
+	/* Policies hold for its role, as in a session of that role. */
+	set_for_calls("row_security", "on");
 	/* In a session: who dispatches lends the handler no identity. */
 	set_for_calls("spark.token", "");
 	return nest_level;
@@ -151,6 +155,31 @@ void
 end_calls(int run)
 {
 	AtEOXact_GUC(false, run);
+}
+
+/* The memory of all cursors that are open. */
+static MemoryContext
+memory_of_cursors(void)
+{
+	static MemoryContext found;
+
+	for (MemoryContext child = TopMemoryContext->firstchild; found == NULL && child != NULL; child = child->nextchild)
+		if (strcmp(child->name, "TopPortalContext") == 0)
+			found = child;
+	return found;
+}
+
+/*
+ * What is left open would be in the way of the next call, under its name.  A worker
+ * has no cursors but its handlers'; those of a session may be the caller's.
+ */
+static void
+close_cursors(void)
+{
+	MemoryContext memory = MyBgworkerEntry != NULL ? memory_of_cursors() : NULL;
+
+	if (memory != NULL && memory->firstchild != NULL)
+		PortalHashTableDeleteAll();
 }
 
 static void
@@ -166,6 +195,7 @@ as_role(const Handler *handler, FmgrInfo *function, Datum row)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	call_function(function, row);
+	close_cursors();
 	PopActiveSnapshot();
 	SetUserIdAndSecContext(user, security);
 }

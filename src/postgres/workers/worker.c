@@ -181,6 +181,7 @@ pin(const char *name, const char *value)
 static void
 pin_settings(const WorkerTask *task)
 {
+	pin("role", "none");
 	pin("search_path", task->search_path != NULL ? task->search_path : SPARK_SEARCH_PATH);
 	pin("default_transaction_isolation", "read committed");
 	pin("default_transaction_read_only", "off");
@@ -188,7 +189,7 @@ pin_settings(const WorkerTask *task)
 	pin("statement_timeout", "0");
 	pin("lock_timeout", "0");
 	pin("idle_in_transaction_session_timeout", "0");
-	pin("row_security", "off");
+	pin("row_security", "on");
 	pin("session_replication_role", "origin");
 	pin("jit", "off");
 	pin("enable_seqscan", "off");
