@@ -54,6 +54,10 @@ sub repair_of_many
 }
 sub failed_key { return ($unknown_id, refused('SP001', $null), refused('SP002', nil_ids()), grep { $_->[1] eq 'server' } ids('')); }
 sub flags { return refused('server', "''", "'abc'", '2.5', "'NaN'"); }
+# Small as they are kept, but too long or too deep as text.
+my $endless = "jsonb_build_object('a', (SELECT jsonb_agg('1e131071'::jsonb) FROM generate_series(1, 20000)))";
+my $deep = "('{\"a\": ' || repeat('[', 2000) || repeat(']', 2000) || '}')::jsonb";
+sub payloads { return objects("jsonb_build_object('a', repeat('x', 1100000))", $endless, $deep); }
 sub moments { return refused('server', "''", "'abc'", "'NaN'", "'10000000-01-01'", '0'); }
 sub pages { return (limit_ => [ '50', counts(1, 500) ], after => [ $null, ids('SP002', nil_ids(), @_) ]); }
 
@@ -175,9 +179,9 @@ my %table = (
 	'spark_bus.emit' => { by => 'author', writes => 1,
 		type => [ "'test.happened'", texts('SP001', "''", "'.'", "'.happened'", "repeat('x', 256)", $megabyte), refused('SP004', "'auth.signed_up'", "'accounting.deposit'", "'bitcoin.nonsense'", "'auth.nonsense'", "'auth'") ],
 		aggregate_id => [ $unknown_id, refused('SP001', $null), grep { $_->[1] eq 'server' } ids('') ],
-		payload => [ "'{}'", objects("jsonb_build_object('a', repeat('x', 1100000))") ],
+		payload => [ "'{}'", payloads() ],
 		aggregate_type => [ $null, refused('SP001', "''", "repeat('x', 256)", $megabyte), no_text() ],
-		deliver_at => [ $null, moments() ] },
+		deliver_at => [ $null, refused('SP001', "'infinity'"), moments() ] },
 	'spark_bus.cancel' => { by => 'author', writes => undef, message_id => [ $unknown_id, refused('SP001', $null), grep { $_->[1] eq 'server' } ids('') ] },
 	'spark_bus.subscribe' => { by => 'author', writes => 1,
 		consumer => [ "'listener'", texts('SP001', "''", "repeat('x', 64)", $megabyte), refused('SP010', "'accounting'", "'dashboard'") ],
@@ -187,7 +191,7 @@ my %table = (
 		kind => [ "'event'", texts('SP001', "''", "'nonsense'", "'EVENT'", $megabyte) ],
 		ordering => [ "'none'", texts('SP001', "''", "'nonsense'", "'KEY'", $megabyte) ],
 		when_dead => [ "'skip'", texts('SP001', "''", "'nonsense'", "'drop'", $megabyte) ] },
-	'spark_bus.unsubscribe' => { by => 'author', writes => 1, twice => 'SP002',
+	'spark_bus.unsubscribe' => { by => 'author', writes => 1, twice => 'SP002', isolation => '25001',
 		consumer => [ "'failing'", texts('SP001', "''", "repeat('x', 64)", $megabyte), refused('SP002', "'nonsense'", "E'\\x01'"), refused('SP010', "'accounting'") ],
 		message_type => [ "'test.fails'", texts('SP001', "''", "repeat('x', 256)", $megabyte), refused('SP002', "'test.nonsense'") ],
 		discard => [ 'true', flags(), refused('SP010', 'false', $null) ], reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
@@ -204,7 +208,7 @@ my %table = (
 	'spark_ops.unblock_key' => { by => 'operator', writes => 1, twice => 'SP002', repair_of_many(), aggregate_id => [ failed_key() ] },
 	'spark_ops.pause_consumer' => { by => 'operator', writes => 1, twice => 'SP010', repair_of_many() },
 	'spark_ops.resume_consumer' => { by => 'operator', writes => 1, twice => 'SP010', repair_of_many("'halted'", refused('SP010', "'failing'")) },
-	'spark_ops.replay' => { by => 'operator', writes => 1, repair_of_many("'halted'", refused('SP010', "'failing'", "'dashboard'")),
+	'spark_ops.replay' => { by => 'operator', writes => 1, isolation => '25001', repair_of_many("'halted'", refused('SP010', "'failing'", "'dashboard'")),
 		since => [ "'2020-01-01'", refused('SP001', $null, "'infinity'", "'-infinity'"), moments() ],
 		message_id => [ $null, refused('SP001', $letter), grep { $_->[1] eq 'server' } ids('') ] },
 	'spark_ops.retry_dead_letter' => { by => 'operator', writes => 1, twice => 'SP002', message_id => [ $letter, required_id('SP002') ], consumer => [ "'failing'", texts('SP002', "''", "'nonsense'", "'accounting'", "E'\\x01'", $megabyte) ],
@@ -212,7 +216,7 @@ my %table = (
 	'spark_ops.drop_dead_letter' => { by => 'operator', writes => 1, twice => 'SP002', message_id => [ $letter, required_id('SP002') ], consumer => [ "'failing'", texts('SP002', "''", "'nonsense'", "'accounting'", "E'\\x01'", $megabyte) ],
 		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.mend_dead_letter' => { by => 'operator', writes => 1, twice => 'SP002', message_id => [ $letter, required_id('SP002') ], consumer => [ "'failing'", texts('SP002', "''", "'nonsense'", "'accounting'", "E'\\x01'", $megabyte) ],
-		payload => [ "'{}'", objects("jsonb_build_object('a', repeat('x', 1100000))") ], reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
+		payload => [ "'{}'", payloads() ], reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.trial_balance' => { by => 'operator' },
 	'spark_ops.verify' => { by => 'operator' },
 	'spark_ops.verify_accounting' => { by => 'operator' },
@@ -240,9 +244,9 @@ my %table = (
 	'spark_ops.change_node' => { by => 'operator', writes => 1, good => 'SP010',
 		node_id => [ "'02' || repeat('ab', 32)", texts('SP001', "''", "'abc'", "repeat('a', 65)", "'04' || repeat('ab', 32)", "repeat('g', 66)", $megabyte) ],
 		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
-	'spark_ops.resync' => { by => 'operator', writes => 1, twice => 'SP010', consumer => [ "'failing'", texts('SP002', "''", "'nonsense'", $megabyte) ],
+	'spark_ops.resync' => { by => 'operator', writes => 1, twice => 'SP010', isolation => '25001', consumer => [ "'failing'", texts('SP002', "''", "'nonsense'", $megabyte) ],
 		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
-	'spark_ops.set_lanes' => { by => 'operator', writes => undef, lanes => [ 1, refused('SP001', $null, 3, 63), counts(1, 64) ], reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
+	'spark_ops.set_lanes' => { by => 'operator', writes => undef, isolation => '25001', lanes => [ 1, refused('SP001', $null, 3, 63), counts(1, 64) ], reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ] },
 	'spark_ops.lanes' => { by => 'operator' },
 	'spark_ops.rotate' => { by => 'operator', writes => 1, isolation => '25001' },
 	'spark_ops.grant_operator' => { by => 'postgres', writes => 1, operator => [ "'operator'", roles() ] },
@@ -407,7 +411,8 @@ expect('READ ONLY', bad_calls(before => 'BEGIN READ ONLY;', after => 'ROLLBACK;'
 	code => sub { my ($function, $code) = @_; my $row = $table{$function}; return ($code, exists $row->{writes} ? '25006' : ()); }));
 for my $level ('REPEATABLE READ', 'SERIALIZABLE')
 {
-	expect($level, bad_calls(before => "BEGIN ISOLATION LEVEL $level;", after => 'COMMIT;'));
+	expect($level, bad_calls(before => "BEGIN ISOLATION LEVEL $level;", after => 'COMMIT;',
+		code => sub { my ($function, $code) = @_; return ($code, $table{$function}{isolation} // ()); }));
 }
 expect('in a savepoint that is rolled back', bad_calls(before => 'BEGIN; SAVEPOINT s;', after => 'ROLLBACK TO SAVEPOINT s; COMMIT;'));
 expect('by nobody', grep { $table{$_->[0]}{protected} } bad_calls(who => 'nobody', code => sub { return $_[1] eq 'server' ? 'server' : 'SP003'; }));

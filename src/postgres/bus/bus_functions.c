@@ -20,6 +20,7 @@
 #include "postgres/installed.h"
 #include "postgres/bus/log.h"
 #include "postgres/bus/outbox.h"
+#include "postgres/bus/payload.h"
 #include "postgres/ownership.h"
 #include "postgres/counts/pressure.h"
 #include "postgres/statement.h"
@@ -33,7 +34,6 @@ PG_FUNCTION_INFO_V1(spark_bus_dispatch);
 #define MAX_TYPE_LENGTH 255
 #define DUE_AT_ONCE 1000
 #define LONG_DELAY_SECONDS 50	/* a minute that somebody has reckoned from a moment ago */
-#define MAX_PAYLOAD_BYTES (1024 * 1024)
 
 /* Only the owner reads the tables, and an author is not the owner. */
 void
@@ -45,33 +45,6 @@ bus_required(void)
 	become_caller(ownership);
 	if (!is_current)
 		refuse(RESULT_NOT_INSTALLED, "The tables of the bus are missing or of another version.");
-}
-
-static Jsonb *
-arg_payload_jsonb(FunctionCallInfo fcinfo, int number)
-{
-	Jsonb	   *payload;
-
-	if (PG_ARGISNULL(number))
-		refuse(RESULT_INVALID_ARGUMENT, "Argument payload must not be NULL.");
-	payload = PG_GETARG_JSONB_P(number);
-	if (!JB_ROOT_IS_OBJECT(payload))
-		refuse(RESULT_INVALID_ARGUMENT, "Argument payload must be a JSON object.");
-	if (VARSIZE(payload) > MAX_PAYLOAD_BYTES)
-		refuse(RESULT_INVALID_ARGUMENT, "Argument payload must not be larger than %d bytes.", MAX_PAYLOAD_BYTES);
-	return payload;
-}
-
-static const char *
-text_of_payload(Jsonb *payload)
-{
-	return JsonbToCString(NULL, &payload->root, (int) VARSIZE(payload));
-}
-
-const char *
-arg_payload(FunctionCallInfo fcinfo, int number)
-{
-	return text_of_payload(arg_payload_jsonb(fcinfo, number));
 }
 
 const char *
@@ -208,7 +181,14 @@ read_committed_required(const char *function)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("%s needs isolation level READ COMMITTED", function),
-				 errhint("Call it in a transaction of its own, without SET TRANSACTION ISOLATION LEVEL.")));
+				 errhint("Call it in a transaction of its own: BEGIN ISOLATION LEVEL READ COMMITTED.")));
+}
+
+void
+no_handler_required(const char *detail)
+{
+	if (current_cause() != NULL)
+		refuse_now("Call it outside of handlers.", "%s", detail);
 }
 
 /* Once round all consumers and lanes; how many messages were handled. */
@@ -242,8 +222,7 @@ spark_bus_dispatch(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("spark_bus.dispatch()");
 	read_committed_required("spark_bus.dispatch()");
 	bus_required();
-	if (current_cause() != NULL)
-		refuse_now("Call it outside of handlers.", "A handler cannot dispatch.");
+	no_handler_required("A handler cannot dispatch.");
 	ownership = become_owner();
 	failure_look_again();
 	look_at_all_delayed();

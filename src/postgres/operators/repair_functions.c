@@ -17,6 +17,7 @@
 #include "postgres/bus/message_rows.h"
 #include "postgres/operators/operator_log.h"
 #include "postgres/bus/parking.h"
+#include "postgres/bus/payload.h"
 #include "postgres/counts/pending_counts.h"
 #include "postgres/bus/place.h"
 #include "postgres/statement.h"
