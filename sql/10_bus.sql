@@ -38,7 +38,7 @@ COMMENT ON FUNCTION spark_bus.emit(text, uuid, jsonb, text, timestamptz) IS
 
 type: <context>.<words>, 1 to 255 bytes.
 aggregate_id: the key; messages of one key are handled in their order.
-payload: an object, of at most 1 MiB.
+payload: an object, of at most 1 MiB, 1,000 levels deep, its numbers of 8,388,608 digits in all.
 aggregate_type: what the key is an id of; NULL: the words before the dot.
 deliver_at: when it is due; NULL or a time that has passed: now. Among those of its key it has its place
   from the moment when it is due. A handler may emit its own message again for ever, if it is due no
@@ -77,7 +77,8 @@ ordering: what waits while a message fails: key (later ones of its key), none (n
 when_dead: what becomes of those once it is a dead letter: block (they wait for an operator) or skip
   (they go on).
 Effect and cursor are one transaction: each message takes effect once. The handler runs as the role
-  that subscribed, with search_path public, in a restricted security context.
+  that subscribed, with search_path public, in a restricted security context; what ALTER ROLE SET says
+  of the role is for its sessions alone. A consumer of a role that is gone is a superuser''s.
 A new consumer starts with what commits after its first subscribe; the same (consumer, type) again
   replaces all the rest of it; what is parked keeps what held when it failed.
 Returns nothing.
@@ -97,7 +98,8 @@ discard: drop what is parked or dead for it, and open the keys behind.
 reason: 1 to 1,000 bytes; where something is dropped, recorded with who and how many.
 Returns nothing.
 Errors: SP001 no or an invalid argument; SP002 no such subscription; SP004 a consumer of another role;
-  SP009 not installed; SP010 messages are parked or dead for it and discard is false.';
+  SP009 not installed; SP010 messages are parked or dead for it and discard is false, or in a handler;
+  25001 above READ COMMITTED.';
 
 CREATE FUNCTION spark_bus.dispatch(max_messages int DEFAULT 1000) RETURNS bigint
 	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp

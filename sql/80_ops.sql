@@ -100,7 +100,7 @@ COMMENT ON FUNCTION spark_ops.mend_dead_letter(uuid, text, jsonb, text) IS
 'Replaces the payload of a dead letter and has it handled again.
 
 message_id, consumer: of spark_ops.dead_letters().
-payload: the new one, an object.
+payload: the new one, as spark_bus.emit() takes it.
 reason: 1 to 1,000 bytes; recorded with who, before and after.
 Returns nothing.
 Errors: SP001 no or an invalid argument; SP002 no such consumer or dead letter; SP009 not installed.';
@@ -190,7 +190,7 @@ Into that consumer alone, of the types it has subscribed now, in the order of th
 Returns how many messages come again; 0: nothing was changed.
 Errors: SP001 invalid argument; SP002 no such consumer, or the log has no such message; SP009 not
   installed; SP010 a context, a detached consumer, one with parked or dead messages, one in the middle of
-  a batch, or a time before the last change of lanes.';
+  a batch, a time before the last change of lanes, or within a handler; 25001 above READ COMMITTED.';
 
 CREATE FUNCTION spark_ops.verify_between()
 	RETURNS TABLE (invariant text, ok boolean, detail text)
@@ -282,7 +282,7 @@ lanes: a power of two, 1 to 64. Takes effect at the commit; until then new messa
 reason: 1 to 1,000 bytes; recorded with who, before and after, where the number is another one.
 Returns nothing.
 Errors: SP001 no such number, or an invalid reason; SP010 a consumer has not handled all from before the
-  last change; 55P03 a transaction that has emitted messages stays open.';
+  last change; 25001 above READ COMMITTED; 55P03 a transaction that has emitted messages stays open.';
 
 CREATE FUNCTION spark_ops.resync(consumer text, reason text) RETURNS void
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -294,7 +294,8 @@ consumer: one that stood still for longer than spark.subscriber_max_lag while th
   it had not heard. It hears what commits from now on; what it has missed is its author''s to make good.
 reason: why, 1 to 1,000 bytes; recorded in spark_common.operator_log.
 Returns nothing.
-Errors: SP001 invalid argument; SP002 unknown consumer; SP009 not installed; SP010 it is not detached.';
+Errors: SP001 invalid argument; SP002 unknown consumer; SP009 not installed; SP010 it is not detached;
+  25001 above READ COMMITTED.';
 
 CREATE FUNCTION spark_ops.rotate() RETURNS int
 	LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -170,6 +170,7 @@ spark_ops_resync(PG_FUNCTION_ARGS)
 	Instant		heard_until;
 
 	PreventCommandIfReadOnly("spark_ops.resync()");
+	read_committed_required("spark_ops.resync()");
 	bus_required();
 	consumer_required(consumer);
 	take_all_places(consumer);

@@ -209,6 +209,8 @@ spark_ops_replay(PG_FUNCTION_ARGS)
 	int64		count = 0;
 
 	PreventCommandIfReadOnly("spark_ops.replay()");
+	read_committed_required("spark_ops.replay()");
+	no_handler_required("The place of a consumer does not go back while it handles a message.");
 	bus_required();
 	consumer_required(replay.consumer);
 	take_all_places(replay.consumer);

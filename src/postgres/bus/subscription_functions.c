@@ -140,7 +140,7 @@ check_kind(const char *consumer, const char *type, const char *kind)
 	rows_close(&rows);
 }
 
-/* SP004 where somebody else's role owns the consumer. */
+/* SP004 where somebody else's role owns the consumer; where that is gone, a superuser has it. */
 static void
 check_own_consumer(const char *consumer, Oid caller)
 {
@@ -148,10 +148,11 @@ check_own_consumer(const char *consumer, Oid caller)
 
 	while (rows_next(&rows))
 	{
-		Oid			role = get_role_oid(row_text(&rows, 1, context_arena(CurTransactionContext)), true);
+		const char *name = row_text(&rows, 1, context_arena(CurTransactionContext));
+		Oid			role = get_role_oid(name, true);
 
-		if (OidIsValid(role) && !has_privs_of_role(caller, role))
-			refuse(RESULT_NOT_ALLOWED, "Consumer %s belongs to another role.", consumer);
+		if (OidIsValid(role) ? !has_privs_of_role(caller, role) : !superuser_arg(caller))
+			refuse(RESULT_NOT_ALLOWED, "Consumer %s belongs to another role, %s.", consumer, name);
 	}
 	rows_close(&rows);
 }
@@ -306,6 +307,9 @@ spark_bus_unsubscribe(PG_FUNCTION_ARGS)
 	Ownership	ownership;
 
 	bus_required();
+	/* Else it leaves the place that a batch has stored since its snapshot. */
+	read_committed_required("spark_bus.unsubscribe()");
+	no_handler_required("A consumer does not end while it handles a message.");
 	ownership = become_owner();
 	(void) statement_run(&lock_subscriptions, NO_PARAMETERS);
 	check_own_consumer(consumer, caller);

@@ -163,6 +163,8 @@ spark_ops_set_lanes(PG_FUNCTION_ARGS)
 	if (!is_lane_count(lanes))
 		refuse(RESULT_INVALID_ARGUMENT, "Argument lanes must be a power of two from 1 to %d.", MAX_LANES);
 	PreventCommandIfReadOnly("spark_ops.set_lanes()");
+	/* A consumer that has come since its snapshot would have no place in the new lanes. */
+	read_committed_required("spark_ops.set_lanes()");
 	bus_required();
 	before = log_shape()->lanes;
 	change_lanes(lanes);
@@ -187,8 +189,7 @@ spark_ops_rotate(PG_FUNCTION_ARGS)
 	/* Who has read what must be seen after the lock is had. */
 	read_committed_required("spark_ops.rotate()");
 	bus_required();
-	if (current_cause() != NULL)
-		refuse_now("Call it outside of handlers.", "A handler reads the log, which cannot be emptied then.");
+	no_handler_required("A handler reads the log, which cannot be emptied then.");
 	for (int lane = 0; lane < log_shape()->made; lane++)
 		emptied += rotate_lane(lane).emptied;
 	PG_RETURN_INT32(emptied);
