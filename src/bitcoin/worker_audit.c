@@ -552,6 +552,16 @@ go_on(AuditStep step)
 		ask(NODE_LIST_INVOICES, 0);
 }
 
+static const char *
+what_was_not_told(const NodeCall *call)
+{
+	const char *words = harmless_words(call->arena, call->words);
+	const char *what = call->operation == NODE_LIST_PAYMENTS ? "payments" :
+		call->operation == NODE_LIST_INVOICES ? "invoices" : "balance";
+
+	return arena_printf(call->arena, "the node did not tell its %s%s%s", what, words == NULL ? "" : ": ", words == NULL ? "" : words);
+}
+
 /* True where an answer has come in. */
 static bool
 take_answer(Instant now)
@@ -565,7 +575,7 @@ take_answer(Instant now)
 		return false;
 	if (!call->answered)
 	{
-		end("the node did not answer", now);
+		end(what_was_not_told(call), now);
 		return true;
 	}
 	take_page(call);

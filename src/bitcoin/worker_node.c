@@ -14,6 +14,7 @@
 #include "bitcoin/postgres.h"
 #include "bitcoin/schedule.h"
 #include "bitcoin/settings.h"
+#include "bitcoin/worker_rights.h"
 
 #include "lightning/bytes32.h"
 #include "lightning/public_key.h"
@@ -42,7 +43,6 @@ typedef struct Standing
 	TimestampTz settings_since; /* the reload after which it was asked who it is */
 	KnownNode	known;			/* texts in TopMemoryContext */
 	const char *problem;		/* why no node is used; static text or NULL */
-	const char *forbidden;		/* that the node lets this credential not pay; likewise */
 	Instant		last_answer_at;
 	int64_t		cursor;
 	bool		is_cursor_loaded;
@@ -60,6 +60,9 @@ static const char *said_problem = "";	/* what the log said last */
 #define MOST_PROBLEM 640
 static char problems[PROBLEMS][MOST_PROBLEM];
 static int	newest_problem;
+
+#define MOST_STORED 2048
+static char stored_error[MOST_STORED];	/* last_error as last written */
 
 void
 bitcoin_set_nodes(NodeFinder find)
@@ -414,6 +417,7 @@ standing_begin(void)
 	call_end(&standing.identify);
 	call_end(&standing.hints);
 	forget_known();
+	rights_begin();
 	memset(&standing, 0, sizeof(standing));
 }
 
@@ -429,7 +433,7 @@ doubt(Instant now)
 	standing.is_known = false;
 	standing.is_ready = false;
 	standing.is_another = false;
-	standing.forbidden = NULL;
+	rights_begin();
 	standing.next_identify = now;
 	standing.settings_since = PgReloadTime;
 }
@@ -483,29 +487,6 @@ standing_problem(void)
 	return standing.problem;
 }
 
-void
-standing_heard_payment(const NodeCall *call)
-{
-	switch (call->submit)
-	{
-		case SUBMIT_NOT_ALLOWED:
-			if (standing.forbidden == NULL)
-				ereport(WARNING,
-						(errmsg("Lightning: the node does not let this credential pay; withdrawals wait"),
-						 errhint("Put a credential that may pay into its file, and reload.")));
-			standing.forbidden = with_words("the node does not let this credential pay; withdrawals wait", call);
-			break;
-		case SUBMIT_ACKED:
-		case SUBMIT_SETTLED:
-		case SUBMIT_REJECTED:
-			standing.forbidden = NULL;
-			break;
-		case SUBMIT_NOT_SENT:
-		case SUBMIT_AMBIGUOUS:
-			break;
-	}
-}
-
 int64
 standing_connections(void)
 {
@@ -544,7 +525,7 @@ standing_store(Instant now)
 		.backend = bitcoin_wanted_node(),
 		.ready = standing.is_known && standing.is_ready,
 		.last_answer_at = standing.last_answer_at,
-		.last_error = standing.problem != NULL ? standing.problem : standing.forbidden,
+		.last_error = standing.problem != NULL ? standing.problem : rights_missing(),
 	};
 	NodeState	before;
 
@@ -560,6 +541,9 @@ standing_store(Instant now)
 		return;
 	node_state_store(&state);
 	standing.stored = state;
+	/* What it was told by may say something else by the next time. */
+	strlcpy(stored_error, state.last_error == NULL ? "" : state.last_error, sizeof(stored_error));
+	standing.stored.last_error = state.last_error == NULL ? NULL : stored_error;
 	standing.stored_at = now;
 	standing.is_stored = true;
 }

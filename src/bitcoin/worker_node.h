@@ -49,9 +49,6 @@ extern NodeStanding standing_now(void);
 /* Why no node is used, or not for all; static text or NULL. */
 extern const char *standing_problem(void);
 
-/* The answer to a payment has come in: whether the credential may pay. */
-extern void standing_heard_payment(const NodeCall *call);
-
 /* How often the recorded node was met anew in this life of the worker; 0: not yet. */
 extern int64 standing_connections(void);
 

@@ -21,6 +21,7 @@
 #include "bitcoin/worker_audit.h"
 #include "bitcoin/worker_node.h"
 #include "bitcoin/worker_purse.h"
+#include "bitcoin/worker_rights.h"
 
 #include "postgres/environment.h"
 #include "postgres/errors.h"
@@ -393,8 +394,7 @@ apply_answers(void)
 	}
 	for (size_t i = 0; i < answers.count; i++)
 	{
-		if (answers.calls[i]->task.call.operation == NODE_PAY)
-			standing_heard_payment(&answers.calls[i]->task.call);
+		rights_heard(&answers.calls[i]->task.call);
 		call_end(answers.calls[i]);
 	}
 	return true;

@@ -34,6 +34,13 @@ typedef struct LndError
 	const char *message;		/* in the call's arena */
 } LndError;
 
+/* The macaroon lacks the right to it. */
+static bool
+is_denied(const LndError *error)
+{
+	return error->code == CODE_PERMISSION_DENIED || strcmp(error->message, "permission denied") == 0;
+}
+
 static LndError
 error_of(NodeCall *call, const HttpReply *reply, const json_t *body)
 {
@@ -49,6 +56,8 @@ error_of(NodeCall *call, const HttpReply *reply, const json_t *body)
 	error.is_one = error.message != NULL;
 	if (error.is_one)
 		call->words = error.message;
+	if (error.is_one && is_denied(&error))
+		call->failure = NODE_FAILURE_NOT_ALLOWED;
 	return error;
 }
 
@@ -394,7 +403,7 @@ read_payment(NodeCall *call, const json_t *body)
 static NodeFailure
 refusal_of(const LndError *error)
 {
-	if (error->code == CODE_PERMISSION_DENIED || strcmp(error->message, "permission denied") == 0)
+	if (is_denied(error))
 		return NODE_FAILURE_NOT_ALLOWED;
 	if (says(error, "invoice expired"))
 		return NODE_FAILURE_EXPIRED;

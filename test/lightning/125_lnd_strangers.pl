@@ -90,6 +90,18 @@ $hub->kept_secret('first.macaroon', $right);
 $spark->node->reload;
 spend($id, $hash, 'L20 with it they are paid');
 
+# ---- the macaroon may neither make invoices nor look them up
+my $pays = $nodes->lncli('first', 'bakemacaroon', grep { !/AddInvoice|LookupInvoice/ } @Hub::rights)->{said};
+my ($looked_up) = $hub->deposit($alice, 590);
+$hub->kept_secret('first.macaroon', pack('H*', $pays));
+$spark->node->reload;
+$spark->as($alice, 'SELECT spark.deposit(591)');
+$hub->comes_to_stand(0, 'without the right to make and see invoices health says why', '%make invoices%permission denied%look invoices up%permission denied%');
+$hub->kept_secret('first.macaroon', $right);
+$spark->node->reload;
+$hub->deposit($alice, 592);
+$hub->comes_to_stand(1, 'with it all is well');
+
 # ---- the certificate is another's, and then a new one
 my $certificate = $nodes->certificate('first');
 $spark->set('spark.lightning_ca_file', "'" . $nodes->certificate('third') . "'");

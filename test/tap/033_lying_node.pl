@@ -178,6 +178,19 @@ shows($id, "('paid', 'succeeded')", 'with the right to pay it is paid');
 is($node->begun($forbidden->{payment_hash}), 1, 'once');
 $spark->wait_for("SELECT bool_and(ok) FROM spark_ops.node_health() WHERE check_name = 'node'", 'and health is content');
 
+# ---- nor may it do all the rest
+my ($unseen, $unseen_hash) = open_deposit(60);
+$node->fault($_ => 'forbidden', when => 'before', times => 0) for qw(create invoice track payments);
+ask_deposit(61);
+$spark->sql("UPDATE spark_bitcoin.deposits SET version = version + 1, next_look_at = now() WHERE invoice_id = '$unseen'");
+$spark->wait_for("SELECT NOT ok AND detail LIKE '%not let this credential make invoices; deposits wait: permission denied%'"
+	. " AND detail LIKE '%look invoices up; what comes in is not credited: permission denied%' FROM spark_ops.node_health() WHERE check_name = 'node'",
+	'a credential that may not make invoices, nor look them up: health says so');
+like($spark->sql('SELECT detail FROM spark_ops.reconcile()'), qr/the node did not tell its payments: permission denied/, 'nor list payments: reconcile() says so');
+$node->heal;
+open_deposit(62);
+$spark->wait_for("SELECT bool_and(ok) FROM spark_ops.node_health() WHERE check_name = 'node'", 'and health is content');
+
 # ---- another node answers
 my $paid = $node->outside(100);
 $node->pull('become', identity => '03' . 'ab' x 32);

@@ -211,6 +211,25 @@ a_refusal_counts_only_if_the_payment_is_unknown_afterwards(void **state)
 	assert_int_equal(call.submit, SUBMIT_AMBIGUOUS);
 }
 
+static void
+L58_what_the_macaroon_may_not_do_is_told_from_what_did_not_work(void **state)
+{
+	HttpReply	reply = said(500, ERROR("2", "permission denied"));
+	Bytes32		hash = {{0}};
+
+	node_call_give_up(&call);
+	lnd_hear_invoice(&call, &reply);
+	assert_int_equal(call.invoice, INVOICE_UNAVAILABLE);
+	assert_int_equal(call.failure, NODE_FAILURE_NOT_ALLOWED);
+	node_call_give_up(&call);
+	assert_int_equal(lnd_hear_created(&call, &reply, &hash), LND_DONE);
+	assert_int_equal(call.failure, NODE_FAILURE_NOT_ALLOWED);
+	node_call_give_up(&call);
+	reply = said(500, ERROR("2", "the RPC server is in the process of starting up"));
+	lnd_hear_invoice(&call, &reply);
+	assert_int_equal(call.failure, NODE_FAILURE_NONE);
+}
+
 /* A macaroon may track and not send: that is no word about the payment. */
 static void
 L20_what_the_macaroon_may_not_pay_was_not_begun(void **state)
@@ -634,6 +653,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(L5_what_broke_on_the_way_is_ambiguous, begin, end),
 		cmocka_unit_test_setup_teardown(a_node_that_lies_about_the_payment_is_not_believed, begin, end),
 		cmocka_unit_test_setup_teardown(a_refusal_counts_only_if_the_payment_is_unknown_afterwards, begin, end),
+		cmocka_unit_test_setup_teardown(L58_what_the_macaroon_may_not_do_is_told_from_what_did_not_work, begin, end),
 		cmocka_unit_test_setup_teardown(L20_what_the_macaroon_may_not_pay_was_not_begun, begin, end),
 		cmocka_unit_test_setup_teardown(L4_unknown_is_only_what_lnd_itself_calls_so, begin, end),
 		cmocka_unit_test_setup_teardown(an_invoice_is_what_lnd_says_of_that_very_one, begin, end),
