@@ -66,3 +66,37 @@ not_found_is_believed_from(const NodeTrust *trust, const Attempt *attempt)
 	}
 	return unless_past(trust, instant_plus_seconds(nobody_writes, trust->delay_seconds));
 }
+
+bool
+answer_ends_something(const NodeCall *call)
+{
+	switch (call->operation)
+	{
+		case NODE_PAY:
+			return call->submit == SUBMIT_REJECTED || call->submit == SUBMIT_NOT_ALLOWED;
+		case NODE_LOOKUP_PAYMENT:
+			return call->verdict == PAYMENT_NOT_FOUND || call->verdict == PAYMENT_FAILED;
+		case NODE_LOOKUP_INVOICE:
+			return call->invoice == INVOICE_NOT_FOUND || call->invoice == INVOICE_EXPIRED ||
+				call->invoice == INVOICE_CANCELED;
+		case NODE_CANCEL_INVOICE:
+			return call->cancel != CANCEL_UNAVAILABLE;
+		case NODE_IDENTIFY:
+		case NODE_CREATE_INVOICE:
+		case NODE_SETTLED_SINCE:
+		case NODE_BALANCE:
+		case NODE_LIST_PAYMENTS:
+		case NODE_LIST_INVOICES:
+			break;
+	}
+	return false;
+}
+
+void
+take_answer_back(NodeCall *call)
+{
+	call->submit = SUBMIT_AMBIGUOUS;
+	call->verdict = PAYMENT_UNAVAILABLE;
+	call->invoice = INVOICE_UNAVAILABLE;
+	call->cancel = CANCEL_UNAVAILABLE;
+}

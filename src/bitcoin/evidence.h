@@ -5,7 +5,11 @@
  *
  * Nodes differ in what these words are worth (lightning/lightning_node.h, the
  * two rules of its capabilities).  A success is none of this: its proof is the
- * preimage.  Pure.
+ * preimage.
+ *
+ * And whatever the kind: a word by which something ends, or is given back, says
+ * who spoke only where the node was asked after it who it is, and is the one of
+ * the books.  That it was so some seconds before is no proof.  Pure.
  */
 #ifndef SPARK_BITCOIN_EVIDENCE_H
 #define SPARK_BITCOIN_EVIDENCE_H
@@ -45,5 +49,14 @@ extern Instant not_found_is_believed_from(const NodeTrust *trust, const Attempt 
 
 /* A node of which neither is ever believed, however long one waits. */
 extern bool nothing_is_believed(const NodeTrust *trust);
+
+/*
+ * True for an answer by which a payment, an invoice or its cancellation would end:
+ * of any node but the one of the books it says nothing.
+ */
+extern bool answer_ends_something(const NodeCall *call);
+
+/* As if the node had not answered, or had broken off. */
+extern void take_answer_back(NodeCall *call);
 
 #endif

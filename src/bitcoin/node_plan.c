@@ -73,6 +73,7 @@ plan_deposit(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const N
 				break;
 			begin_task(task, NODE_LOOKUP_INVOICE, deposit->aggregate.id, now);
 			TRY(set_hash(task, deposit->payment_hash));
+			task->has_ended = deposit->state != DEPOSIT_OPEN;
 			deposit_ask(deposit, now, terms.call_timeout + LEASE_SECONDS);
 			*is_call = true;
 			break;
@@ -178,6 +179,7 @@ plan_look(Withdrawal *withdrawal, const NodeStanding *standing, const BitcoinTer
 	TRY(set_hash(task, withdrawal->payment_hash));
 	task->attempt_no = withdrawal->attempt_no;
 	task->is_of_another = standing->is_another;
+	task->has_ended = withdrawal->state == WITHDRAWAL_FAILED;
 	withdrawal_ask(withdrawal, now, terms->call_timeout + LEASE_SECONDS);
 	*is_call = true;
 	return OK;

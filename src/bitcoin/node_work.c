@@ -519,8 +519,27 @@ task_touches(const NodeTask *task, Uuid *deposit_id, Uuid *withdrawal_id)
 	*withdrawal_id = is_deposits ? UUID_NIL : task->invoice_id;
 }
 
-Result
-apply_answer(const Bitcoin *context, UnitOfWork *work, const NodeTask *task, const NodeStanding *standing)
+/* The node was asked who it is after the answer was there, and is the one of the books. */
+static bool
+is_from_known_node(const NodeTask *task, const NodeStanding *standing)
+{
+	return standing->node != NULL && !instant_before(standing->recognised_at, task->answered_at);
+}
+
+static bool
+needs_identity(const NodeTask *task)
+{
+	return !task->has_ended && answer_ends_something(&task->call);
+}
+
+bool
+answer_waits_for_identity(const NodeTask *task, const NodeStanding *standing)
+{
+	return standing->node != NULL && needs_identity(task) && !is_from_known_node(task, standing);
+}
+
+static Result
+apply_believed(const Bitcoin *context, UnitOfWork *work, const NodeTask *task, const NodeStanding *standing)
 {
 	switch (task->call.operation)
 	{
@@ -540,4 +559,14 @@ apply_answer(const Bitcoin *context, UnitOfWork *work, const NodeTask *task, con
 			break;
 	}
 	return FAIL_BECAUSE(INTERNAL, "The answer is about no row.");
+}
+
+Result
+apply_answer(const Bitcoin *context, UnitOfWork *work, const NodeTask *task, const NodeStanding *standing)
+{
+	NodeTask	believed = *task;
+
+	if (needs_identity(task) && !is_from_known_node(task, standing))
+		take_answer_back(&believed.call);
+	return apply_believed(context, work, &believed, standing);
 }

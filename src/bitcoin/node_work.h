@@ -21,6 +21,7 @@
 typedef struct NodeStanding
 {
 	const KnownNode *node;		/* recorded, and the one that answers; else NULL */
+	Instant		recognised_at;	/* when it was last asked who it is, and was that one */
 	bool		is_ready;		/* unlocked, synced */
 	bool		may_pay;		/* nothing stops withdrawals */
 	bool		is_another;		/* not the recorded one answers: nothing is paid, reading goes on */
@@ -38,6 +39,8 @@ typedef struct NodeTask
 	Instant		asked_at;		/* when the plan was made */
 	bool		is_of_another;	/* asked of a node that is not the recorded one */
 	bool		is_check;		/* about the earlier withdrawal of that hash */
+	bool		has_ended;		/* the row: nothing but a payment changes it any more */
+	Instant		answered_at;	/* when the answer was there; whoever makes the call sets it */
 	NodeCall	call;
 } NodeTask;
 
@@ -54,7 +57,17 @@ extern Result plan_withdrawal(const Bitcoin *context, UnitOfWork *work, Withdraw
 /* What the answer of a finished task touches, so that a batch of them locks in the one order. */
 extern void task_touches(const NodeTask *task, Uuid *deposit_id, Uuid *withdrawal_id);
 
-/* Applies the answer of a finished task to its row, and tells what came of it. */
+/*
+ * True for an answer that is worth something only from the node of the books,
+ * while it is not known yet who gave it: the node is to be asked who it is.
+ */
+extern bool answer_waits_for_identity(const NodeTask *task, const NodeStanding *standing);
+
+/*
+ * Applies the answer of a finished task to its row, and tells what came of it.
+ * One that is worth nothing without the identity of whoever gave it, and lacks
+ * that, counts as none.
+ */
 extern Result apply_answer(const Bitcoin *context, UnitOfWork *work, const NodeTask *task,
 						   const NodeStanding *standing) MUST_CHECK;
 

@@ -3,7 +3,9 @@
  *		The worker compares the books with its node.
  *
  * What the lists say is older than what the books say when they are compared,
- * so each hash that differs is looked up once more before it is told.
+ * so each hash that differs is looked up once more before it is told.  And what
+ * they lack says something only of the node of the books: after the last one it
+ * is asked once more who it is.
  */
 #include "postgres/server.h"
 
@@ -54,6 +56,8 @@ static struct
 	Instant		doubt_until;
 	Instant		all_asked_at;	/* when each of them had been asked; none: not yet */
 	Instant		read_from;
+	Instant		answered_at;	/* when the last list, or the balance, was there */
+	bool		waits_for_identity;
 	int64		wish;			/* the last of those that it fulfils */
 	Call		call;
 	MemoryContext context;		/* of all below */
@@ -87,6 +91,8 @@ forget(void)
 	audit.invoice_count = audit.invoice_room = 0;
 	audit.found_count = audit.found_room = 0;
 	audit.has_balance = false;
+	audit.waits_for_identity = false;
+	audit.answered_at = INSTANT_NONE;
 	audit.step = AUDIT_NONE;
 }
 
@@ -578,6 +584,7 @@ take_answer(Instant now)
 		end(what_was_not_told(call), now);
 		return true;
 	}
+	audit.answered_at = server_time();
 	take_page(call);
 	cursor = call->cursor;
 	next = call->next_cursor;
@@ -628,6 +635,16 @@ compare(Instant now)
 	begin_looks(AUDIT_SECOND_LOOKS, now);
 }
 
+/* False while it is not known yet whose lists they are. */
+static bool
+lists_are_known(const NodeStanding *standing)
+{
+	audit.waits_for_identity = instant_before(standing->recognised_at, audit.answered_at);
+	if (audit.waits_for_identity)
+		standing_want_identity(audit.answered_at);
+	return !audit.waits_for_identity;
+}
+
 static bool
 is_due(Instant now)
 {
@@ -666,7 +683,10 @@ audit_turn(const NodeStanding *standing, Instant oldest_look, Instant now)
 			audit.step = AUDIT_SECOND_COMPARISON;
 	}
 	if (audit.step == AUDIT_COMPARISON || audit.step == AUDIT_SECOND_COMPARISON)
-		compare(now);
+	{
+		if (lists_are_known(standing))
+			compare(now);
+	}
 	else if (audit.step == AUDIT_DOUBT && !instant_before(now, audit.doubt_until))
 		go_on(AUDIT_SECOND_BALANCE);
 }
@@ -677,6 +697,8 @@ audit_next(Instant now)
 	if (audit.call.is_used && audit.call.task.call.done)
 		return now;
 	if (audit.step == AUDIT_LOOKS || audit.step == AUDIT_SECOND_LOOKS)
+		return (Instant) {now.microseconds + STEP_MICROSECONDS};
+	if (audit.waits_for_identity)
 		return (Instant) {now.microseconds + STEP_MICROSECONDS};
 	if (audit.step == AUDIT_DOUBT)
 		return audit.doubt_until;

@@ -5,7 +5,8 @@
  * The first node that answers is written into the books.  From then on only
  * that one is believed: where another one answers, nothing is asked of it and
  * nothing is paid, the log says so once and health says so for as long as it
- * lasts.  Identity is asked again every few seconds.
+ * lasts.  Identity is asked again every few seconds, and after each answer
+ * that is worth nothing without it.
  */
 #include "postgres/server.h"
 
@@ -32,6 +33,9 @@ typedef struct Standing
 	Call		identify;
 	Call		hints;
 	Instant		next_identify;
+	bool		wants_identity;	/* at once */
+	Instant		identify_began;
+	Instant		recognised_at;	/* when the last question that the recorded node answered began */
 	int64_t		silences;		/* questions for its identity without answer, in a row */
 	Instant		hinted_at;		/* when hints were last asked for */
 	bool		wants_hints;	/* was woken too soon after that */
@@ -327,6 +331,7 @@ take_identity(const NodeCall *call, Instant now)
 	if (!standing.is_known)
 		standing.connections++;
 	standing.is_known = true;
+	standing.recognised_at = standing.identify_began;
 	standing.is_another = false;
 	standing.is_ready = call->identity.ready;
 	standing.forgets = call->identity.keeps_seconds > 0 && call->identity.keeps_seconds < HTLC_LIFETIME_SECONDS;
@@ -343,11 +348,21 @@ ask_identity(Instant now)
 {
 	Call	   *call = &standing.identify;
 
-	if (call->is_used || instant_before(now, standing.next_identify))
+	if (call->is_used || (!standing.wants_identity && instant_before(now, standing.next_identify)))
 		return;
+	standing.wants_identity = false;
+	standing.identify_began = server_time();
 	call_prepare(call);
 	call->task.call.operation = NODE_IDENTIFY;
 	call_start(call);
+}
+
+void
+standing_want_identity(Instant answered_at)
+{
+	bool		is_asked = standing.identify.is_used && !instant_before(standing.identify_began, answered_at);
+
+	standing.wants_identity = standing.wants_identity || !is_asked;
 }
 
 /* -------------------------------------------------------------------- hints */
@@ -473,6 +488,7 @@ standing_now(void)
 {
 	return (NodeStanding) {
 		.node = standing.is_known ? &standing.known : NULL,
+		.recognised_at = standing.recognised_at,
 		.is_ready = standing.is_known && standing.is_ready,
 		.may_pay = standing.is_known && standing.is_ready && !standing.forgets,
 		.is_another = standing.is_another,
@@ -502,6 +518,8 @@ standing_next(void)
 		return server_time();
 	if (standing.wants_hints)
 		next = (Instant) {standing.hinted_at.microseconds + HINT_SOONEST};
+	if (!standing.identify.is_used && standing.wants_identity)
+		return server_time();
 	if (!standing.identify.is_used && instant_before(standing.next_identify, next))
 		next = standing.next_identify;
 	return next;

@@ -46,6 +46,9 @@ extern bool standing_turn(Instant now);
 /* What plans and answers are judged by. */
 extern NodeStanding standing_now(void);
 
+/* What was answered at that moment counts for nothing unless the node says once more who it is. */
+extern void standing_want_identity(Instant answered_at);
+
 /* Why no node is used, or not for all; static text or NULL. */
 extern const char *standing_problem(void);
 

@@ -5,7 +5,9 @@
  *
  * Two transactions with the call between them, and none open during it: the
  * plan is committed before a byte leaves, the answer is applied afterwards.  Up
- * to sixteen calls are under way; one that hangs holds nothing else up.
+ * to sixteen calls are under way; one that hangs holds nothing else up.  An
+ * answer that is worth nothing from another node waits until the node has said
+ * once more who it is.
  *
  * At a start nothing is paid before the node was asked once about every payment
  * that is open.  A payment found in submitting is looked up, never sent again.
@@ -374,18 +376,45 @@ apply_each(const Answers *answers)
 	}
 }
 
-/* Applies what has been answered; true where there was anything. */
+/* It is there, and nothing has to be found out before it counts. */
 static bool
+can_be_applied(const Call *call, const NodeStanding *standing)
+{
+	return call->is_used && call->task.call.done && !answer_waits_for_identity(&call->task, standing);
+}
+
+/* Since when an answer is there is written down by who first sees it; of those that wait, the node is asked. */
+static void
+date_answers(const NodeStanding *standing)
+{
+	Instant		now = server_time();
+
+	for (int i = 0; i < MOST_CALLS; i++)
+	{
+		NodeTask   *task = &calls[i].task;
+
+		if (!calls[i].is_used || !task->call.done)
+			continue;
+		if (instant_is_none(task->answered_at))
+			task->answered_at = now;
+		if (answer_waits_for_identity(task, standing))
+			standing_want_identity(task->answered_at);
+	}
+}
+
+/* Applies what has been answered. */
+static void
 apply_answers(void)
 {
 	Answers		answers = {.standing = standing_now()};
 	ErrorData  *error;
 
+	date_answers(&answers.standing);
 	for (int i = 0; i < MOST_CALLS; i++)
-		if (calls[i].is_used && calls[i].task.call.done)
+		if (can_be_applied(&calls[i], &answers.standing))
 			answers.calls[answers.count++] = &calls[i];
 	if (answers.count == 0)
-		return false;
+		return;
 	error = try_in_transaction(act_apply, &answers);
 	if (error != NULL)
 	{
@@ -397,7 +426,6 @@ apply_answers(void)
 		rights_heard(&answers.calls[i]->task.call);
 		call_end(answers.calls[i]);
 	}
-	return true;
 }
 
 /* --------------------------------------------------------------------- turns */
@@ -412,11 +440,15 @@ begin(void)
 	memset(&state, 0, sizeof(state));
 }
 
+/* An answer that was not there yet, or could not be applied, when that was last done. */
 static bool
-is_any_call_done(void)
+is_any_answer_new(void)
 {
+	NodeStanding standing = standing_now();
+
 	for (int i = 0; i < MOST_CALLS; i++)
-		if (calls[i].is_used && calls[i].task.call.done)
+		if (can_be_applied(&calls[i], &standing) ||
+			(calls[i].is_used && calls[i].task.call.done && instant_is_none(calls[i].task.answered_at)))
 			return true;
 	return false;
 }
@@ -438,7 +470,7 @@ wait_after(const Pick *pick)
 
 	if (pick->has_failed || !pick->is_installed)
 		return LONGEST_WAIT;
-	if (is_any_call_done() || pick->starts || pick->pass_has_ended || state.is_careful || pick->is_first)
+	if (is_any_answer_new() || pick->starts || pick->pass_has_ended || state.is_careful || pick->is_first)
 		return 0;
 	if (!instant_is_none(pick->next_due))
 	{
@@ -497,7 +529,7 @@ turn(void)
 	state.node = worker_node();
 	if (worker_node() != NULL)
 		worker_node()->progress(worker_node());
-	(void) apply_answers();
+	apply_answers();
 	pick.can_call = state.is_installed && standing_turn(pick.now);
 	/* What a hint has just made due is due in this very turn. */
 	pick.now = server_time();

@@ -251,6 +251,23 @@ $spark->wait_until_drained;
 is($spark->as($dave, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), '4100000|0', 'the payee is credited once for each');
 is($spark->as($carol, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), (6_000_000 - 10_000 * $from_carol) . '|0', 'the payer paid for his');
 
+# ---- L11, L16: nobody has heard that the invoice was cancelled, and before its name is asked for again another node stands there
+$inside = $spark->as($dave, 'SELECT invoice_id FROM spark.deposit(50)');
+$spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$inside')", undef, $dave);
+$request = $spark->as($dave, "SELECT payment_request FROM spark.invoice('$inside')");
+$spark->sql(q(SELECT spark_simulator.script('*', 'node', '{"as": "another"}')));
+($id) = $spark->sql("SET spark.token = '$carol'; BEGIN; SELECT invoice_id FROM spark.withdraw('$request');"
+	. " UPDATE spark_bitcoin.withdrawals SET version = version + 1, look_count = 1 WHERE payment_request = '$request'; COMMIT") =~ /([0-9a-f-]{36})/;
+$spark->sql("SELECT spark_simulator.pay('$request')");
+$spark->wait_for("SELECT NOT ok AND detail LIKE 'another node%' FROM spark_ops.node_health() WHERE check_name = 'node'", 'L11 another node is found out');
+$spark->wait_until_drained;
+is($spark->as($carol, "SELECT state FROM spark.invoice('$id')"), 'reserved', 'L16 what it does not know was not cancelled');
+$spark->sql(q(SELECT spark_simulator.script('*', 'node', '{"as": "well"}')));
+$spark->wait_for("SELECT reason = 'payment_request_used' FROM spark.invoice('$id')", 'L37 it was paid outside', $carol);
+$spark->wait_for("SELECT status = 'paid' FROM spark.invoice('$inside')", 'and is a deposit', $dave);
+$spark->wait_until_drained;
+is($spark->as($dave, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), '4150000|0', 'L34 once');
+
 # ---- what a kind of node can never pay is not taken on
 my $whole = $spark->sql('SELECT spark_simulator.make_invoice(1000)');
 my $open_one = $spark->sql('SELECT spark_simulator.make_invoice(NULL)');
@@ -286,7 +303,7 @@ is(($spark->try_as($carol, "SELECT * FROM spark.withdraw('$request')"))[0], 'SP4
 $spark->sql("SELECT spark_simulator.pay('$request', late => true)");
 $spark->wait_for("SELECT status = 'paid' FROM spark.invoice('$late')", 'S17 paid late it is credited', $dave);
 $spark->wait_until_drained;
-is($spark->as($dave, 'SELECT posted_msat FROM spark.balance()'), '4350000', 'to the millisatoshi');
+is($spark->as($dave, 'SELECT posted_msat FROM spark.balance()'), '4400000', 'to the millisatoshi');
 
 # ---- how the whole node is
 $spark->sql(q(SELECT spark_simulator.script('*', 'node', '{"as": "pruned"}')));
