@@ -483,7 +483,8 @@ looks_are_done(Instant oldest_look, Instant now)
 		worker_transaction(act_is_unasked, &question);
 		if (question.answer)
 			return false;
-		audit.all_asked_at = now;
+		/* What this very turn has asked is among them, and asked after it began. */
+		audit.all_asked_at = server_time();
 	}
 	return instant_is_none(oldest_look) || instant_before(audit.all_asked_at, oldest_look);
 }

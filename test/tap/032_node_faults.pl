@@ -8,6 +8,7 @@ use warnings;
 
 use FaultNode;
 use MIME::Base64;
+use POSIX ();
 use PostgreSQL::Test::Utils;
 use Spark;
 use Test::More;
@@ -250,6 +251,27 @@ shows($id, "('failed', 'failed')", 'one that answers ends it');
 is($node->asked($later->{payment_hash}), 1, 'L3 a failed one is not tried again unasked');
 $spark->wait_until_drained;
 is($spark->as($alice, 'SELECT posted_msat, reserved_msat FROM spark.balance()'), "$balance|0", 'and what was reserved is free again');
+
+# ---- a comparison tells nothing about which the node was asked and has not answered yet
+my $meanwhile = $spark->as($alice, 'SELECT invoice_id FROM spark.deposit(7000)');
+$spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$meanwhile')", undef, $alice);
+my $meanwhile_hash = $spark->as($alice, "SELECT payment_hash FROM spark.invoice('$meanwhile')");
+$node->fault($_ => 'late') for qw(balance payments);
+my $balances = $node->count('balance');
+my $comparing = fork() // die $!;
+if ($comparing == 0)
+{
+	my $told = $spark->sql("SELECT string_agg(concat_ws(' ', kind, books, node), ', ') FROM spark_ops.reconcile() WHERE payment_hash = '$meanwhile_hash'");
+	diag($told) if $told ne '';
+	POSIX::_exit($told ne '');
+}
+for (my $deadline = time() + 60; $node->count('balance') == $balances && time() < $deadline;) { select(undef, undef, undef, 0.02); }
+$node->fault(invoice => 'late', hash => $meanwhile_hash, times => 3);
+$node->pull('settle', hash => $meanwhile_hash, missed => \1);
+waitpid($comparing, 0);
+is($? >> 8, 0, 'L43 what has come in since everything was looked up is looked up once more, and the answer awaited, before it is told');
+shows($meanwhile, "('paid', 'settled')", 'it is credited');
+$balance += 7_000_000;
 
 # ---- refusals before anything began
 for ([ 'no_route', 'payment_refused' ], [ 'insufficient_balance', 'payment_refused' ], [ 'incorrect_payment_details', 'payment_refused' ])

@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 # What a reply can become, whenever it is lost; what only a node says that has acted; and what it says of invoices.
 my @broken = qw(empty reset reset_in_body cut garbage garbage_body http_401 http_408 http_500 http_502 http_503 http_404 http_429 redirect
 	endless_line endless_headers huge silent);
-my @lies = qw(slow not_utf8 doubled other_hash bad_numbers wrong_preimage zero_preimage no_preimage);
+my @lies = qw(slow late not_utf8 doubled other_hash bad_numbers wrong_preimage zero_preimage no_preimage);
 my @fee_lies = qw(negative_fee huge_fee);
 my @made_wrong = qw(other_amount other_network other_memo other_invoice junk_invoice);
 # What else it is asked; that its reply is lost changes nothing.

@@ -131,6 +131,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name == 'endless_headers':
             self.send(b'HTTP/1.1 200 OK\r\n')
             self.endless(b'X-More: ' + b'a' * 1000 + b'\r\n')
+        if name == 'late':
+            time.sleep(0.7)
+            return self.reply(status, json.loads(text))
         if name == 'slow':
             self.head(status)
             for i in range(len(text)):
