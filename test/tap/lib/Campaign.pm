@@ -33,7 +33,7 @@
 #	played				how often each did: name => count
 #	refresh				brings faults.executed up to now
 #	last_chance			plays what no round had the occasion for, once all is quiet
-#	under_way			how many payments have no end there
+#	under_way			how many payments have no end there, or are still to come in
 #	may_be_late			whether its kind takes its word back: paid after failed
 #	is_believed_late	whether only time makes its "failed" or "not found" a verdict, or ends what waits for it
 package Campaign;
@@ -48,6 +48,8 @@ use Spark;
 use Test::More;
 
 my $people = 4;
+# So long, and in so many looks at everything, must nothing have come to an end.
+my ($most_seconds, $most_passes) = (240, 5);
 # With so many payments for each fault of its world, every one of them was played.
 my $enough = 7;
 
@@ -239,6 +241,23 @@ sub left
 	return $world->under_way + $self->{spark}->sql($left);
 }
 
+# What that is, in a few words for each: the last of it that anybody sees may be a test's name.
+sub what_is_left
+{
+	my ($self) = @_;
+	my $outcome = '(SELECT min(outcome) FROM faults.requests r WHERE r.payment_hash = %s.payment_hash)';
+	my $of = "concat_ws(' ', 'looked', look_count, 'next', extract(epoch FROM next_look_at - now())::int, alarm)";
+	my @words = (
+		"SELECT concat_ws(' ', 'withdrawal', state, 'attempt', attempt_no, 'made', tried_before, " . sprintf($outcome, 'w') . ", $of, node_words) FROM spark_bitcoin.withdrawals w"
+		  . " WHERE state NOT IN ('succeeded', 'failed', 'rejected')",
+		"SELECT concat_ws(' ', 'deposit', state, $of) FROM spark_bitcoin.deposits WHERE state = 'intent'",
+		"SELECT concat_ws(' ', 'unbooked', " . sprintf($outcome, 'p') . ", (SELECT string_agg(state || ' ' || attempt_no, ',') FROM spark_bitcoin.withdrawals w WHERE w.payment_hash = p.payment_hash)) $unbooked",
+		"SELECT concat_ws(' ', 'uncredited', (SELECT string_agg(state, ',') FROM spark_bitcoin.deposits d WHERE d.payment_hash = p.payment_hash)) $uncredited",
+		"SELECT concat_ws(' ', 'health', check_name, detail) FROM spark_ops.node_health() WHERE NOT ok");
+
+	return join('; ', map { s/\n/, /gr } grep { $_ ne '' } (map { $self->{spark}->sql($_) } @words), 'under way ' . $self->{world}->under_way);
+}
+
 # Two days go by, of which a node of this kind makes its words good.
 sub let_time_pass
 {
@@ -250,33 +269,45 @@ sub let_time_pass
 	return;
 }
 
+# One look at everything that is open, and some time in which what it has found is booked.
+sub look_at_all
+{
+	my ($self) = @_;
+	my ($spark, $world) = @$self{qw(spark world)};
+	my $has_passed = 0;
+
+	$world->decide_all;
+	# It has every open payment, every one that failed and every open invoice looked up.
+	$spark->sql('SELECT count(*) FROM spark_ops.reconcile()');
+	for (my $until = time() + 5 + $self->{payments} / 100; $self->left ne '0' && time() < $until;)
+	{
+		select(undef, undef, undef, 0.2);
+		next if $has_passed || !$world->is_believed_late || $world->under_way;
+		$self->let_time_pass;
+		$has_passed = 1;
+	}
+	return;
+}
+
 sub settle
 {
 	my ($self) = @_;
 	my ($spark, $world) = @$self{qw(spark world)};
+	my ($left, $least, $since, $passes, $begun) = (1, undef, undef, 0, time());
 
 	# A machine with much else to do takes its time; what does not answer within it is asked again much later.
 	$spark->set('spark.lightning_timeout', 10);
-	for (my $deadline = time() + 240; time() < $deadline;)
+	# It is given up once nothing has come to its end for long, and in many looks.
+	while ($left && ($passes < $most_passes || time() < $since + $most_seconds))
 	{
-		$world->decide_all;
-		# It has every open payment, every one that failed and every open invoice looked up.
-		$spark->sql('SELECT count(*) FROM spark_ops.reconcile()');
-		my $until = time() + 5 + $self->{payments} / 100;
-		my $has_passed = 0;
-		while ($self->left ne '0' && time() < $until)
-		{
-			select(undef, undef, undef, 0.2);
-			next if $has_passed || !$world->is_believed_late || $world->under_way;
-			$self->let_time_pass;
-			$has_passed = 1;
-		}
-		last if $self->left eq '0';
+		$self->look_at_all;
+		$passes++;
+		$left = $self->left;
+		($least, $since, $passes) = ($left, time(), 0) if !defined $least || $left < $least;
 	}
-	is($self->left, '0', "all that was unknown became known (seed $self->{seed})")
-	  or diag($spark->sql("SELECT state, count(*), min(alarm), min(payment_hash) FROM spark_bitcoin.withdrawals GROUP BY 1; SELECT count(*) $unbooked; SELECT count(*) $uncredited;"
-			. " SELECT state, count(*) FROM spark_bitcoin.deposits GROUP BY 1; SELECT d, now() FROM spark_bitcoin.deposits d WHERE state = 'intent';"
-			. ' SELECT * FROM spark_ops.node_health() WHERE NOT ok') . "\nunder way: " . $world->under_way);
+	my $words = $left ? ', but ' . $self->what_is_left : '';
+	note('settled in ' . (time() - $begun) . ' s');
+	is($left, 0, "all that was unknown became known (seed $self->{seed})$words");
 	$spark->wait_until_drained;
 	$world->last_chance if $self->is_long;
 	return;

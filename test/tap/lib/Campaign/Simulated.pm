@@ -101,6 +101,7 @@ sub new
 	my ($class, $kind) = @_;
 	return bless {
 		kind => $kind,
+		comes_until => 0,
 		payments => Campaign::Deck->new(map { $_->{name} } @payments),
 		receipts => Campaign::Deck->new(map { $_->{name} } grep { !$_->{after} } @receipts),
 		made_wrong => Campaign::Deck->new(map { $_->{name} } @made_wrong),
@@ -180,7 +181,7 @@ sub make
 # What the outside does about one deposit.
 sub receipt
 {
-	my ($card, $request, $hash, $msat, $round, $payer) = @_;
+	my ($self, $card, $request, $hash, $msat, $round, $payer) = @_;
 	my $more = $msat + int(rand($msat));
 	my @sql = ("INSERT INTO faults.dealt VALUES ('$card->{name}', '$hash')");
 
@@ -190,6 +191,8 @@ sub receipt
 		my $options = options_of($card);
 		$options->{received_msat} = $card->{less} ? int($msat / 2) : $card->{inside} || $card->{name} =~ /^held/ ? $msat : $more;
 		push @sql, "SELECT spark_simulator.script('$hash', 'receive', '" . encode_json($options) . "')";
+		my $comes_at = time() + 2 + ($options->{after_s} // 0) + ($options->{held_s} // 0);
+		$self->{comes_until} = $comes_at if $comes_at > $self->{comes_until};
 	}
 	push @sql, "INSERT INTO faults.requests VALUES ('$request', '$hash', $round + 1, $payer, 'inside')" if $card->{inside};
 	return @sql;
@@ -206,7 +209,7 @@ sub pay_deposits
 	{
 		my ($request, $hash, $msat, $is_cancelled) = split(/\|/);
 		my $card = $is_cancelled eq 't' ? $card{'let go, then paid all the same'} : $card{ $self->{receipts}->deal };
-		push @sql, receipt($card, $request, $hash, $msat, $round, ++$number % $people);
+		push @sql, $self->receipt($card, $request, $hash, $msat, $round, ++$number % $people);
 	}
 	return 1 if !@sql;
 	# What is paid by a script at this very moment is none that anybody else can pay.
@@ -252,10 +255,12 @@ sub last_chance { return; }
 
 sub refresh { return; }
 
+# Until the last of them is there, whatever is compared is out of date at once.
 sub under_way
 {
 	my ($self) = @_;
-	return $self->{spark}->sql('SELECT count(*) FROM spark_bitcoin.simulator_payments WHERE created_at IS NOT NULL AND NOT closed');
+	my $receipts = time() <= $self->{comes_until} ? 1 : 0;
+	return $receipts + $self->{spark}->sql('SELECT count(*) FROM spark_bitcoin.simulator_payments WHERE created_at IS NOT NULL AND NOT closed');
 }
 
 # ---- which faults there are, and how often each befell something
