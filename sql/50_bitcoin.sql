@@ -23,7 +23,14 @@ COMMENT ON TYPE spark.invoice IS
 'A deposit or a withdrawal, as its owner sees it.
 
 kind: deposit or withdrawal.
-status: pending, then paid, expired, failed or rejected; state says more.
+status: pending, then paid, expired, failed (nothing came, or the money is back) or rejected (nothing
+  moved); expired and failed become paid where the node says so after all. state says more.
+state, of a deposit: intent, the node is to make the invoice; open, it can be paid; settled; expired;
+  cancelled, the node did not make it or took it back.
+state, of a withdrawal: requested, the money is not reserved yet; reserved, it is, and nothing was sent;
+  submitting, the node is being asked; in_flight, it has it; unknown, it may have it, and until that is
+  known the money stays reserved; needs_operator, only an operator can find out; succeeded, failed,
+  rejected.
 amount_msat, received_msat, fee_msat, max_fee_msat: in millisatoshi: what was asked for, what the
   payee got, what it took beside, and the most that it may take.
 payment_hash, preimage: 64 hex digits.
