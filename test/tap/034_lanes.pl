@@ -307,6 +307,7 @@ $spark->wait_for("SELECT ok FROM spark_ops.health() WHERE check_name = 'locks'",
 # ---- a slow context: the others of its worker wait for one call of it, and from then on for none
 $spark->sql(<<'END');
 CREATE TABLE gate (lane int);
+CREATE TABLE vain (lane int);
 CREATE FUNCTION keys_from(first int) RETURNS TABLE (account uuid, lane int) LANGUAGE sql AS $$
 	SELECT aggregateid, lane FROM spark_common.outbox WHERE type = 'auth.signed_up'
 		AND aggregateid BETWEEN format('00000000-0000-7000-8000-%s', lpad(first::text, 12, '0'))::uuid
@@ -319,6 +320,10 @@ BEGIN
 	WHILE EXISTS (SELECT FROM public.gate WHERE lane = its_lane) LOOP
 		PERFORM pg_sleep(0.02);
 	END LOOP;
+	IF EXISTS (SELECT FROM public.vain WHERE lane = its_lane) THEN
+		PERFORM pg_sleep(1.2);
+		RAISE 'in vain' USING ERRCODE = 'disk_full';
+	END IF;
 	INSERT INTO public.opened VALUES (NEW.account_id, pg_backend_pid());
 	RETURN NULL;
 END $$;
@@ -392,6 +397,15 @@ becomes_slow('once more');
 $spark->set('spark.dispatchers', 4);
 $spark->wait_for(sprintf($dispatchers, 4));
 others_go_on('a dispatcher a lane');
+
+# Work in vain is time that the others wait, too.
+my $before = $spark->sql("SELECT coalesce(string_agg(pid::text, ','), '0') FROM pg_stat_activity WHERE backend_type = 'spark context'");
+$spark->sql('INSERT INTO vain VALUES (1)');
+my $tried = open_in_all_lanes();
+$spark->wait_for("$own_worker AND pid NOT IN ($before)", 'B16: a context whose call was slow and is taken back gets a worker of its own');
+$spark->sql('DELETE FROM vain');
+$spark->wait_for(are_open($tried, 'true'), 'B16: and once it is not in vain any more, all is done');
+$spark->wait_until_drained;
 $town->books_are_right('B16: a slow context');
 is($spark->sql("SELECT count(*) = count(DISTINCT account) FROM opened"), 't', 'B16: and each message was handled once');
 

@@ -29,6 +29,7 @@
 #include "postgres/bus/retry_clock.h"
 #include "postgres/bus/rotation.h"
 #include "postgres/settings.h"
+#include "postgres/test_point.h"
 #include "postgres/workers/slow_context.h"
 #include "postgres/workers/wakeup.h"
 
@@ -447,6 +448,7 @@ set_own_worker(const char *name)
 {
 	read_own_worker(name, consumer_name, &only_lane);
 	leave_late_delayed();
+	TEST_POINT("own_worker_starts");
 }
 
 /* Beginning with another one each time, as one that fails may end the turn. */

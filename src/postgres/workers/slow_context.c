@@ -7,6 +7,7 @@
 #include "common/lane.h"
 #include "postgres/environment.h"
 #include "postgres/settings.h"
+#include "postgres/test_point.h"
 #include "postgres/workers/children.h"
 #include "postgres/workers/precedence.h"
 #include "postgres/workers/worker_slots.h"
@@ -19,7 +20,11 @@
 #define STARTS_WITHIN 3000000	/* microseconds */
 #define LOOKS_EVERY 100			/* milliseconds, meanwhile ... */
 #define LOOKS_AT_LEAST 1000		/* ... and whether the worker is still there */
+#ifdef SPARK_TEST_POINTS
+#define CALM_SECONDS 1			/* no test waits for ten minutes */
+#else
 #define CALM_SECONDS 600		/* without a long turn, after which it is slow no more */
+#endif
 
 /* Of one lane. */
 typedef struct OwnWorker
@@ -79,8 +84,11 @@ static void
 give_own_worker(Slowness *slow, int lane)
 {
 	OwnWorker  *worker = own_worker(slow, lane);
-	ChildState	state = keep_own_worker(worker);
+	ChildState	state;
 
+	TEST_POINT("give_worker");
+	state = keep_own_worker(worker);
+	TEST_POINT("worker_given");
 	if (state == CHILD_HAS_NO_SLOT)
 		slow->rests_until = after(slow->waited);
 	else
@@ -151,6 +159,8 @@ note_own_turn(int64 microseconds)
 
 	if (instant_is_none(slow_at) || microseconds >= LONG_TURN)
 		slow_at = now;
-	if (instant_before(instant_plus_seconds(slow_at, CALM_SECONDS), now) || lightning_lacks_slot())
-		proc_exit(0);
+	if (!instant_before(instant_plus_seconds(slow_at, CALM_SECONDS), now) && !lightning_lacks_slot())
+		return;
+	TEST_POINT("own_worker_ends");
+	proc_exit(0);
 }

@@ -10,7 +10,7 @@
 #
 # Versioned rows are changed, and consumer first hears of each change and echoes
 # it; second hears of both, and stumbles now and then.  Delayed messages strike
-# first.  The ledger books deposits to one account.  What was committed stands
+# first.  The ledger books deposits to one account, and is slow when it is told to.  What was committed stands
 # in thing, due and deposited; what came of it in heard, struck and the ledger.
 package Workload;
 
@@ -74,6 +74,18 @@ BEGIN
 	PERFORM spark_bus.emit('accounting.deposit', id, jsonb_build_object('account_id', '$payee', 'amount_msat', 1000, 'invoice_id', id,
 		'idempotency_key', encode(sha256(id::text::bytea), 'hex'), 'node_account_id', '00000000-0000-7000-8000-000000000001'), 'deposit');
 END \$\$;
+
+-- With a row in slow, the ledger is slow once.
+CREATE TABLE slow ();
+CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+	DELETE FROM public.slow;
+	IF FOUND THEN
+		PERFORM pg_sleep(1.2);
+	END IF;
+	RETURN NULL;
+END \$\$;
+CREATE TRIGGER be_slow AFTER INSERT ON spark_accounting.transfers FOR EACH STATEMENT EXECUTE FUNCTION be_slow();
 
 CREATE FUNCTION is_settled() RETURNS boolean LANGUAGE plpgsql AS \$\$
 BEGIN
