@@ -189,6 +189,8 @@ pin_settings(const WorkerTask *task)
 	pin("statement_timeout", "0");
 	pin("lock_timeout", "0");
 	pin("idle_in_transaction_session_timeout", "0");
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		pin("transaction_timeout", "0");	/* from 17 on */
 	pin("row_security", "on");
 	pin("session_replication_role", "origin");
 	pin("jit", "off");
