@@ -19,6 +19,7 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/queryenvironment.h"
+#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
 static Statement *prepared;
@@ -178,6 +179,15 @@ leave_own_path(int level)
 		AtEOXact_GUC(true, level);
 }
 
+static int
+execute_plan(const Statement *statement, Datum *values, const char *nulls)
+{
+	if (statement->of_now && IsolationUsesXactSnapshot())
+		return SPI_execute_snapshot(statement->plan, values, nulls, GetLatestSnapshot(), InvalidSnapshot,
+									statement->read_only, true, 0);
+	return SPI_execute_plan(statement->plan, values, nulls, statement->read_only, 0);
+}
+
 static void
 execute(Statement *statement, const Parameter *parameters, int count)
 {
@@ -195,7 +205,7 @@ execute(Statement *statement, const Parameter *parameters, int count)
 		nulls[i] = parameters[i].is_null ? 'n' : ' ';
 	}
 	nulls[count] = '\0';
-	code = SPI_execute_plan(statement->plan, values, nulls, statement->read_only, 0);
+	code = execute_plan(statement, values, nulls);
 	if (code < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

@@ -41,6 +41,7 @@ typedef struct Statement
 {
 	const char *sql;
 	bool		read_only;		/* a query: the snapshot of the caller, no write, good on a standby */
+	bool		of_now;			/* sees what is committed, also where the transaction keeps to an older snapshot */
 	SPIPlanPtr	plan;			/* kept; NULL before the first use */
 	struct Statement *next;		/* all that have a plan */
 } Statement;

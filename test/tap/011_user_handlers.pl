@@ -91,7 +91,13 @@ my $frozen = $bus->session;
 $open->query_safe('BEGIN; SELECT ' . $bus->emission('shop.started', 2, 9));
 $frozen->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
 $bus->emit('shop.started', 2, 2);
-$bus->handler($_) for qw(starter icy);
+$bus->handler($_) for qw(starter icy thawed);
+$bus->author("SELECT spark_bus.subscribe('thawed', 'shop.started', 'shop.thawed')");
+my $frozen_later = $bus->session;
+$frozen_later->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+$bus->author("SELECT spark_bus.unsubscribe('thawed', 'shop.started')");
+$frozen_later->query_safe("SELECT spark_bus.subscribe('thawed', 'shop.started', 'shop.thawed'); COMMIT");
+$frozen_later->quit;
 $bus->author('BEGIN; SELECT ' . $bus->emission('shop.started', 2, 3) . "; SELECT spark_bus.subscribe('starter', 'shop.started', 'shop.starter'); SELECT "
 	. $bus->emission('shop.started', 2, 4) . '; COMMIT');
 $frozen->query_safe("SELECT spark_bus.subscribe('icy', 'shop.started', 'shop.icy'); COMMIT");
@@ -100,6 +106,7 @@ $bus->comes('starter', 2, '3,4,5', 'B3: a new consumer starts with what commits 
 $open->query_safe('COMMIT');
 $bus->comes('starter', 2, '3,4,5,9', 'also with what was emitted before and commits after');
 $bus->comes('icy', 2, '5,9', 'subscribed with an old snapshot, too, it starts now');
+$bus->comes('thawed', 2, '3,4,5,9', 'also one that another has unsubscribed since that snapshot');
 $bus->emit('shop.later', 2, 6);
 $bus->author("SELECT spark_bus.subscribe('starter', 'shop.later', 'shop.starter')");
 $bus->emit('shop.later', 2, 7);

@@ -21,7 +21,8 @@ static int	message_list_count;
 
 static Statement all_subscriptions = {
 	.sql = "SELECT consumer, message_type, handler_schema, handler_name, role, max_attempts,"
-	" ordering, when_dead FROM spark_common.subscription ORDER BY consumer, message_type"};
+	" ordering, when_dead FROM spark_common.subscription ORDER BY consumer, message_type",
+	.of_now = true};
 
 void
 set_contexts(const Consumer *const *consumers, int count,

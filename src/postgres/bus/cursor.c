@@ -36,7 +36,7 @@
 	"SELECT gen, s1::text, q1, n1::text, s2::text, q2, n2::text, pos, at, " NOT_PAUSED \
 	" FROM spark_common.cursor_log WHERE consumer = $1 AND lane = $2 ORDER BY gen DESC LIMIT 1"
 
-static Statement find_cursor = {.sql = CURSOR};
+static Statement find_cursor = {.sql = CURSOR, .of_now = true};
 static Statement find_cursor_in_query = {.sql = CURSOR, .read_only = true};
 
 static Statement insert_cursor = {

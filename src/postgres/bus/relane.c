@@ -31,7 +31,8 @@
 #define LOCK_WAIT 1000			/* ms: so long, at most, emitters wait behind us */
 
 static Statement find_entered = {
-	.sql = "SELECT pg_catalog.max(epoch) FROM spark_common.consumer_epoch WHERE consumer = $1"};
+	.sql = "SELECT pg_catalog.max(epoch) FROM spark_common.consumer_epoch WHERE consumer = $1",
+	.of_now = true};
 
 static Statement insert_entered = {
 	.sql = "INSERT INTO spark_common.consumer_epoch (consumer, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING"};

@@ -40,14 +40,19 @@ PG_FUNCTION_INFO_V1(spark_bus_unsubscribe);
 #define MAX_CONSUMER_LENGTH 63
 
 static Statement find_type = {
-	.sql = "SELECT consumer, kind FROM spark_common.subscription WHERE message_type = $1"};
+	.sql = "SELECT consumer, kind FROM spark_common.subscription WHERE message_type = $1",
+	.of_now = true};
 
-/* One subscribes at a time: the rules are between rows.  Readers do not wait. */
+/*
+ * One subscribes at a time: the rules are between rows.  Readers do not wait.  What
+ * is read then is of now, for the transaction's snapshot may be older than the lock.
+ */
 static Statement lock_subscriptions = {
 	.sql = "LOCK TABLE spark_common.subscription IN SHARE ROW EXCLUSIVE MODE"};
 
 static Statement find_roles = {
-	.sql = "SELECT DISTINCT role FROM spark_common.subscription WHERE consumer = $1"};
+	.sql = "SELECT DISTINCT role FROM spark_common.subscription WHERE consumer = $1",
+	.of_now = true};
 
 static Statement put_subscription = {
 	.sql = "INSERT INTO spark_common.subscription"
@@ -71,7 +76,8 @@ static Statement discard_dead = {
 	.sql = "DELETE FROM spark_common.dead_letter WHERE consumer = $1 AND type = $2"};
 
 static Statement count_of_type = {
-	.sql = "SELECT pg_catalog.count(*) FROM spark_common.subscription WHERE consumer = $1 AND message_type = $2"};
+	.sql = "SELECT pg_catalog.count(*) FROM spark_common.subscription WHERE consumer = $1 AND message_type = $2",
+	.of_now = true};
 
 static Statement count_subscriptions = {
 	.sql = "SELECT pg_catalog.count(*) FROM spark_common.subscription WHERE consumer = $1"};
