@@ -21,13 +21,14 @@
 /* ---------------------------------------------------------------- deposits */
 
 static void
-begin_task(NodeTask *task, NodeOperation operation, Uuid invoice_id, Instant now)
+begin_task(NodeTask *task, NodeOperation operation, Uuid invoice_id, const NodeStanding *standing, Instant now)
 {
 	Arena	   *arena = task->call.arena;
 
 	memset(task, 0, sizeof(*task));
 	task->invoice_id = invoice_id;
 	task->asked_at = now;
+	task->asked_node = standing->node != NULL ? standing->node->node_account_id : UUID_NIL;
 	task->call.arena = arena;
 	task->call.operation = operation;
 }
@@ -60,7 +61,7 @@ plan_deposit(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const N
 		case DEPOSIT_MAKE_INVOICE:
 			if (standing->node == NULL || !standing->is_ready)
 				break;
-			begin_task(task, NODE_CREATE_INVOICE, deposit->aggregate.id, now);
+			begin_task(task, NODE_CREATE_INVOICE, deposit->aggregate.id, standing, now);
 			task->call.key = deposit->aggregate.id;
 			task->call.amount = deposit->amount;
 			task->call.memo = DEPOSIT_DESCRIPTION;
@@ -71,7 +72,7 @@ plan_deposit(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const N
 		case DEPOSIT_LOOK:
 			if (standing->node == NULL)
 				break;
-			begin_task(task, NODE_LOOKUP_INVOICE, deposit->aggregate.id, now);
+			begin_task(task, NODE_LOOKUP_INVOICE, deposit->aggregate.id, standing, now);
 			TRY(set_hash(task, deposit->payment_hash));
 			task->has_ended = deposit->state != DEPOSIT_OPEN;
 			deposit_ask(deposit, now, terms.call_timeout + LEASE_SECONDS);
@@ -116,7 +117,7 @@ plan_payment(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, c
 		withdrawal_wait(withdrawal, BALANCE_SECONDS, now);
 		return OK;
 	}
-	begin_task(task, NODE_PAY, withdrawal->aggregate.id, now);
+	begin_task(task, NODE_PAY, withdrawal->aggregate.id, standing, now);
 	TRY(set_hash(task, withdrawal->payment_hash));
 	withdrawal_submit(withdrawal, standing->node, now, SUBMIT_SECONDS, GIVE_UP_SECONDS,
 					  terms->call_timeout + LEASE_SECONDS);
@@ -155,7 +156,7 @@ plan_cancellation(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdraw
 		withdrawal_refused_inside(withdrawal, result_text(RESULT_PAYMENT_REFUSED)->name, now);
 		return OK;
 	}
-	begin_task(task, NODE_CANCEL_INVOICE, withdrawal->aggregate.id, now);
+	begin_task(task, NODE_CANCEL_INVOICE, withdrawal->aggregate.id, standing, now);
 	TRY(set_hash(task, withdrawal->payment_hash));
 	task->deposit_id = withdrawal->deposit_id;
 	withdrawal_ask(withdrawal, now, terms->call_timeout + LEASE_SECONDS);
@@ -175,10 +176,9 @@ plan_look(Withdrawal *withdrawal, const NodeStanding *standing, const BitcoinTer
 		withdrawal_node_is_back(withdrawal, now);
 	else
 		return OK;
-	begin_task(task, NODE_LOOKUP_PAYMENT, withdrawal->aggregate.id, now);
+	begin_task(task, NODE_LOOKUP_PAYMENT, withdrawal->aggregate.id, standing, now);
 	TRY(set_hash(task, withdrawal->payment_hash));
 	task->attempt_no = withdrawal->attempt_no;
-	task->is_of_another = standing->is_another;
 	task->has_ended = withdrawal->state == WITHDRAWAL_FAILED;
 	withdrawal_ask(withdrawal, now, terms->call_timeout + LEASE_SECONDS);
 	*is_call = true;
@@ -192,7 +192,7 @@ plan_check(Withdrawal *withdrawal, const NodeStanding *standing, const BitcoinTe
 {
 	if (standing->node == NULL || !standing->is_ready)
 		return OK;
-	begin_task(task, NODE_LOOKUP_PAYMENT, withdrawal->aggregate.id, now);
+	begin_task(task, NODE_LOOKUP_PAYMENT, withdrawal->aggregate.id, standing, now);
 	TRY(set_hash(task, withdrawal->payment_hash));
 	task->is_check = true;
 	withdrawal_ask(withdrawal, now, terms->call_timeout + LEASE_SECONDS);

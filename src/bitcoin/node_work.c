@@ -71,6 +71,13 @@ harmless_words(Arena *arena, const char *words)
 	return clean;
 }
 
+/* The answer is of the node that the books belong to: since it was asked they may have been given another. */
+static bool
+is_of_our_node(const NodeTask *task, const NodeStanding *standing)
+{
+	return standing->node != NULL && uuid_equal(task->asked_node, standing->node->node_account_id);
+}
+
 /* ---------------------------------------------------------------- deposits */
 
 static Result
@@ -80,7 +87,7 @@ apply_created(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const 
 	DecodedInvoice invoice;
 	Deposit    *other;
 
-	if (!task->call.answered || task->call.created == NULL || standing->node == NULL)
+	if (!task->call.answered || task->call.created == NULL || !is_of_our_node(task, standing))
 	{
 		deposit_not_made(deposit, now);
 		return OK;
@@ -173,8 +180,10 @@ apply_to_deposit(const Bitcoin *context, UnitOfWork *work, const NodeTask *task,
 	alarm = deposit->alarm;
 	if (task->call.operation == NODE_CREATE_INVOICE)
 		TRY(apply_created(context, work, deposit, task, standing, now));
-	else
+	else if (is_of_our_node(task, standing))
 		TRY(apply_invoice(context, work, deposit, &task->call, now));
+	else
+		deposit_no_answer(deposit, now);
 	tell_deposit(work, deposit, before);
 	raise_new_alarm(context, deposit->aggregate.id, alarm, deposit->alarm);
 	return OK;
@@ -289,7 +298,7 @@ trust_in(const Bitcoin *context, const NodeTask *task, const NodeStanding *stand
 	const NodeCapabilities *capabilities = standing->capabilities;
 	BitcoinTerms terms = context->terms();
 	NodeTrust	trust = {
-		.node_is_known = standing->node != NULL && standing->is_ready && !task->is_of_another,
+		.node_is_known = is_of_our_node(task, standing) && standing->is_ready,
 		.asked_at = task->asked_at,
 		.delay_seconds = terms.not_found_delay,
 		.weak_seconds = terms.weak_failure_delay,
@@ -391,7 +400,7 @@ apply_verdict(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, 
 	NodeTrust	trust = trust_in(context, task, standing);
 
 	/* Of another node's words, only the proof of a payment counts. */
-	if (task->is_of_another && task->call.verdict != PAYMENT_SUCCEEDED)
+	if (!is_of_our_node(task, standing) && task->call.verdict != PAYMENT_SUCCEEDED)
 	{
 		withdrawal_no_answer(withdrawal, now);
 		return OK;
@@ -483,7 +492,7 @@ apply_cancellation(const Bitcoin *context, UnitOfWork *work, const NodeTask *tas
 	withdrawal = (Withdrawal *) found_withdrawal;
 	deposit_before = deposit->state;
 	withdrawal_before = withdrawal->state;
-	switch (task->call.cancel)
+	switch (is_of_our_node(task, standing) ? task->call.cancel : CANCEL_UNAVAILABLE)
 	{
 		case CANCEL_CANCELED:
 			pay_inside(context, deposit, withdrawal, now);
@@ -493,7 +502,7 @@ apply_cancellation(const Bitcoin *context, UnitOfWork *work, const NodeTask *tas
 			deposit_want_look(deposit, now);
 			break;
 		case CANCEL_NOT_FOUND:
-			if (standing->node == NULL || !standing->is_ready)
+			if (!standing->is_ready)
 				withdrawal_not_cancelled(withdrawal, now);
 			else if (withdrawal_cancelled_unheard(withdrawal, now))
 				pay_inside(context, deposit, withdrawal, now);

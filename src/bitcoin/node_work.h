@@ -37,7 +37,7 @@ typedef struct NodeTask
 	Uuid		deposit_id;		/* of a cancellation: the payee's */
 	int64_t		attempt_no;		/* of a withdrawal */
 	Instant		asked_at;		/* when the plan was made */
-	bool		is_of_another;	/* asked of a node that is not the recorded one */
+	Uuid		asked_node;		/* mirror of the recorded node that is asked; nil: another one is */
 	bool		is_check;		/* about the earlier withdrawal of that hash */
 	bool		has_ended;		/* the row: nothing but a payment changes it any more */
 	Instant		answered_at;	/* when the answer was there; whoever makes the call sets it */

@@ -404,6 +404,8 @@ spark_bitcoin_change_node(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("spark_ops.change_node()");
 	installed_required("bitcoin");
+	/* What the worker has begun by the old one is seen below; what it begins later is by the new one. */
+	node_keep_alone();
 	if (!public_key_parse(node_id, &key) || (key.bytes[0] != 2 && key.bytes[0] != 3))
 		refuse(RESULT_INVALID_ARGUMENT, "Argument node_id must be a public key of 66 lower-case hex digits.");
 	work = unit_of_work_begin();

@@ -19,6 +19,10 @@
 #include "postgres/aggregates.h"
 #include "postgres/errors.h"
 
+#include "catalog/namespace.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+
 /* --------------------------------------------------------------- deposits */
 
 Aggregate *
@@ -407,6 +411,25 @@ find_node(const NodeBook *self, UnitOfWork *work, KnownNode **known)
 	}
 	rows_close(&rows);
 	return OK;
+}
+
+/* A lock of the table, that no reader needs: the row itself would have to be written to be locked. */
+static Oid
+node_table(void)
+{
+	return get_relname_relid("node", get_namespace_oid("spark_bitcoin", false));
+}
+
+bool
+node_is_kept(void)
+{
+	return ConditionalLockRelationOid(node_table(), RowShareLock);
+}
+
+void
+node_keep_alone(void)
+{
+	LockRelationOid(node_table(), ExclusiveLock);
 }
 
 static Result

@@ -84,6 +84,17 @@ extern void make_due_by_hash(const char *const *hashes, size_t count, Instant no
 /* Hints that these payments have moved: those that are not over are due now. */
 extern void make_payments_due_by_hash(const char *const *hashes, size_t count, Instant now);
 
+/* ---- the node that the books belong to */
+
+/*
+ * Until the transaction ends nobody gives the books another node.  False where
+ * somebody is about to; it does not wait.
+ */
+extern bool node_is_kept(void);
+
+/* Nobody but this transaction acts on which node the books belong to; it waits for those that do. */
+extern void node_keep_alone(void);
+
 /* ---- how the worker stands with the node */
 
 typedef struct NodeState

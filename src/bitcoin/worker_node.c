@@ -45,6 +45,7 @@ typedef struct Standing
 	bool		forgets;		/* it drops payments sooner than they can be open */
 	int64_t		connections;	/* how often it was met anew */
 	TimestampTz settings_since; /* the reload after which it was asked who it is */
+	bool		has_moved;		/* the books have been given another node since */
 	KnownNode	known;			/* texts in TopMemoryContext */
 	const char *problem;		/* why no node is used; static text or NULL */
 	Instant		last_answer_at;
@@ -230,16 +231,23 @@ is_same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static bool
+is_known_node(const KnownNode *node)
+{
+	const KnownNode *known = &standing.known;
+
+	return is_same_text(known->node_id, node->node_id) && is_same_text(known->backend, node->backend) &&
+		is_same_text(known->network, node->network) && is_same_text(known->wallet, node->wallet) &&
+		uuid_equal(known->node_account_id, node->node_account_id);
+}
+
 /* An operator may have changed it since the last time. */
 static void
 keep_known(const KnownNode *node)
 {
 	bool		is_first = standing.known.node_id == NULL;
 
-	if (!is_first && strcmp(standing.known.node_id, node->node_id) == 0 &&
-		strcmp(standing.known.backend, node->backend) == 0 && strcmp(standing.known.network, node->network) == 0 &&
-		is_same_text(standing.known.wallet, node->wallet) &&
-		uuid_equal(standing.known.node_account_id, node->node_account_id))
+	if (!is_first && is_known_node(node))
 		return;
 	forget_known();
 	standing.known = *node;
@@ -437,8 +445,8 @@ standing_begin(void)
 }
 
 /*
- * Other settings may lead to another node: until it has said who it is, it is
- * neither paid by nor believed.
+ * Other settings may lead to another node, and the books may belong to another:
+ * until it has said who it is, it is neither paid by nor believed.
  */
 static void
 doubt(Instant now)
@@ -451,6 +459,7 @@ doubt(Instant now)
 	rights_begin();
 	standing.next_identify = now;
 	standing.settings_since = PgReloadTime;
+	standing.has_moved = false;
 }
 
 bool
@@ -466,7 +475,7 @@ standing_turn(Instant now)
 		lose(problem);
 		return false;
 	}
-	if (standing.settings_since != PgReloadTime)
+	if (standing.settings_since != PgReloadTime || standing.has_moved)
 		doubt(now);
 	ask_identity(now);
 	if (standing.identify.is_used && standing.identify.task.call.done)
@@ -495,6 +504,25 @@ standing_now(void)
 		.forgets = standing.forgets,
 		.capabilities = worker_node() != NULL ? &worker_node()->capabilities : NULL,
 	};
+}
+
+void
+standing_keep(NodeStanding *judged, UnitOfWork *work)
+{
+	KnownNode  *known = NULL;
+	bool		is_kept;
+
+	if (judged->node == NULL)
+		return;
+	is_kept = node_is_kept();
+	if (is_kept)
+		check(bitcoin.nodes->find(bitcoin.nodes, work, &known));
+	if (known != NULL && is_known_node(known))
+		return;
+	standing.has_moved = is_kept;
+	judged->node = NULL;
+	judged->is_ready = false;
+	judged->may_pay = false;
 }
 
 const char *

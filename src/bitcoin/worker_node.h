@@ -49,6 +49,12 @@ extern NodeStanding standing_now(void);
 /* What was answered at that moment counts for nothing unless the node says once more who it is. */
 extern void standing_want_identity(Instant answered_at);
 
+/*
+ * In the transaction that judges: the books stay with that node until its end.
+ * Where they have been given another, or are about to be, no node is known.
+ */
+extern void standing_keep(NodeStanding *judged, UnitOfWork *work);
+
 /* Why no node is used, or not for all; static text or NULL. */
 extern const char *standing_problem(void);
 

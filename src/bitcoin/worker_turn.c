@@ -244,6 +244,7 @@ act_pick(void *argument)
 	if (!pick->is_installed)
 		return;
 	pick->work = unit_of_work_new(context_arena(CurrentMemoryContext), server_ports(), NULL);
+	standing_keep(&pick->standing, pick->work);
 	standing_store(pick->now);
 	if (!state.has_started && pick->can_call)
 	{
@@ -356,6 +357,7 @@ act_apply(void *argument)
 	Answers    *answers = argument;
 	UnitOfWork *work = unit_of_work_new(context_arena(CurrentMemoryContext), server_ports(), NULL);
 
+	standing_keep(&answers->standing, work);
 	lock_rows(work, answers);
 	for (size_t i = 0; i < answers->count; i++)
 		check(apply_answer(&bitcoin, work, &answers->calls[i]->task, &answers->standing));

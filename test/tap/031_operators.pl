@@ -257,7 +257,9 @@ my $deposit = $spark->as($carol, 'SELECT invoice_id FROM spark.deposit(700)');
 $spark->wait_for("SELECT payment_request IS NOT NULL FROM spark.invoice('$deposit')", undef, $carol);
 my $own_request = $spark->as($carol, "SELECT payment_request FROM spark.invoice('$deposit')");
 $spark->sql("UPDATE spark_bitcoin.node SET node_id = '$other'");
+my $between = $spark->as($carol, 'SELECT invoice_id FROM spark.deposit(701)');
 $spark->wait_for("SELECT NOT ok AND detail LIKE 'another node%' FROM spark_ops.node_health() WHERE check_name = 'node'", 'L11 another node is found out, without a restart');
+is($spark->as($carol, "SELECT payment_request IS NULL FROM spark.invoice('$between')"), 't', 'L67 from that moment on the one that was left is asked for nothing');
 shows($open, "('pending', 'needs_operator')", 'L11 what it was not told to pay needs an operator', $carol);
 my ($not_paid) = withdraw($carol, 601);
 shows($not_paid, "('pending', 'reserved')", 'L11 and nothing is paid', $carol);
@@ -271,6 +273,7 @@ is($spark->as($carol, "SELECT status FROM spark.invoice('$deposit')"), 'pending'
 is(($spark->try_sql("SELECT spark_ops.change_node('$real', 'back')"))[0], 'SP010', 'L67 the books do not change their node while it has money');
 $spark->sql("UPDATE spark_bitcoin.node SET node_id = '$real'");
 shows($not_paid, "('paid', 'succeeded')", 'L11 the node is back, and all goes on', $carol);
+shows($between, "('pending', 'open')", 'L67 as does what was asked for meanwhile', $carol);
 $spark->wait_for("SELECT status = 'paid' FROM spark.invoice('$deposit')", 'L34 the deposit is credited, after the change of identity', $carol);
 $spark->wait_until_drained;
 is($spark->sql("SELECT count(*) FROM spark_accounting.transfers WHERE purpose = 'deposit' AND idempotency_key = (SELECT payment_hash FROM spark_bitcoin.deposits WHERE invoice_id = '$deposit')"),

@@ -125,6 +125,34 @@ L34_a_settled_invoice_is_credited_once(void **state)
 	assert_true(uuid_equal(credit->node_account_id, id_of(900)));
 }
 
+/* An operator has changed the node while it was being asked. */
+static void
+L67_the_node_that_was_left_makes_and_settles_nothing_any_more(void **state)
+{
+	BitcoinWorld *self = *state;
+	Deposit    *settles = open_deposit(self, ALICE, 1000, 'a');
+	NodeTask	look = looked_up(self, &settles->aggregate);
+	Deposit    *asked = deposit_of(self, BOB, 1000);
+	NodeTask	made;
+
+	look.call.invoice = INVOICE_SETTLED;
+	look.call.received = AMOUNT_MSAT(1000000);
+	look.call.preimage = preimage_of('a');
+	assert_true(plan(self, &asked->aggregate, &made));
+	made.call.answered = true;
+	made.call.created = "regtest/b/1000000/3600/n";
+	self->nodes.node.node_account_id = id_of(901);
+	answer(self, &look);
+	answer(self, &made);
+	assert_int_equal(stored_deposit(self, settles->aggregate.id)->state, DEPOSIT_OPEN);
+	assert_int_equal(stored_deposit(self, asked->aggregate.id)->state, DEPOSIT_INTENT);
+	self->standing = (NodeStanding) {.node = NULL};
+	answer(self, &look);
+	assert_int_equal(stored_deposit(self, settles->aggregate.id)->state, DEPOSIT_OPEN);
+	assert_int_equal(self->alarms.count, 0);
+	assert_int_equal(world_count(&self->world, &accounting_deposit_type), 0);
+}
+
 static void
 L33_settled_without_proof_is_not_credited(void **state)
 {
@@ -557,6 +585,7 @@ main(void)
 		WORLD_TEST(L31_an_invoice_of_another_hash_owner_is_not_shown),
 		WORLD_TEST(a_node_that_makes_no_invoice_is_asked_until_the_deadline),
 		WORLD_TEST(L34_a_settled_invoice_is_credited_once),
+		WORLD_TEST(L67_the_node_that_was_left_makes_and_settles_nothing_any_more),
 		WORLD_TEST(L33_settled_without_proof_is_not_credited),
 		WORLD_TEST(S17_paid_after_it_expired_it_is_credited),
 		WORLD_TEST(S16_verify_is_the_owners_and_asks_once_a_second),

@@ -446,6 +446,30 @@ an_invoice_that_expires_unsent_fails_without_a_node(void **state)
 	assert_int_equal(world_count(&self->world, &bitcoin_payment_failed_type), 1);
 }
 
+/* An operator has changed the node while it was being asked. */
+static void
+L67_of_the_node_that_was_left_only_a_proof_counts(void **state)
+{
+	static const PaymentAnswer words[] = {PAYMENT_PENDING, PAYMENT_FAILED, PAYMENT_NOT_FOUND, PAYMENT_SUCCEEDED};
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = unknown_withdrawal(self);
+
+	look_up_as(self, withdrawal, PAYMENT_FAILED);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_FAILED);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	{
+		NodeTask	look = looked_up(self, &withdrawal->aggregate);
+
+		look.call.verdict = words[i];
+		look.call.payment = payment_with('x', 700);
+		self->nodes.node.node_account_id = id_of(901);
+		answer(self, &look);
+		self->nodes.node.node_account_id = id_of(900);
+		assert_int_equal(state_of(self, withdrawal), words[i] == PAYMENT_SUCCEEDED ? WITHDRAWAL_SUCCEEDED : WITHDRAWAL_FAILED);
+		assert_false(stored_withdrawal(self, withdrawal->aggregate.id)->in_doubt);
+	}
+}
+
 static void
 L25_late_success_is_booked_as_late(void **state)
 {
@@ -557,6 +581,7 @@ main(void)
 		WORLD_TEST(L29_not_found_leads_to_a_second_attempt_in_time),
 		WORLD_TEST(L11_another_node_pays_nothing),
 		WORLD_TEST(L44_a_payment_that_would_take_of_own_capital_waits),
+		WORLD_TEST(L67_of_the_node_that_was_left_only_a_proof_counts),
 		WORLD_TEST(an_invoice_that_expires_unsent_fails_without_a_node),
 		WORLD_TEST(L25_late_success_is_booked_as_late),
 		WORLD_TEST(L26_a_hash_that_has_failed_rests_before_it_is_sent_again),
