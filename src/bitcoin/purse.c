@@ -4,26 +4,33 @@
  */
 #include "bitcoin/purse.h"
 
-Amount
-purse_may_leave(const PaymentsBegun *begun, bool is_net)
+static Amount
+at_least_zero(int64_t msat)
 {
-	Amount		all;
-
-	if (is_net)
-		return begun->not_taken;
-	return amount_add(begun->not_taken, begun->taken, &all) ? all : AMOUNT_MSAT(INT64_MAX);
+	return AMOUNT_MSAT(msat > 0 ? msat : 0);
 }
 
-void
-purse_fill(Purse *purse, const NodeBalance *balance, Amount may_leave)
+static Amount
+smaller(Amount a, Amount b)
 {
-	Amount		outside = AMOUNT_ZERO;
+	return amount_compare(a, b) < 0 ? a : b;
+}
 
-	/* What is under way has left the balance already. */
-	if (balance->in_flight.msat < may_leave.msat)
-		outside.msat = may_leave.msat - (balance->in_flight.msat > 0 ? balance->in_flight.msat : 0);
-	if (!amount_subtract(balance->local, outside, &purse->left))
+/*
+ * What is under way has left the balance already.  But it need not be ours: a
+ * node that others send through has their payments under way, too.  So it
+ * stands for what the node has taken over from us, and for nothing beyond.
+ */
+void
+purse_fill(Purse *purse, const NodeBalance *balance, const PaymentsBegun *begun, bool is_net)
+{
+	Amount		under_way = at_least_zero(balance->in_flight.msat);
+	Amount		outside = is_net ? AMOUNT_ZERO : at_least_zero(begun->taken.msat - under_way.msat);
+	Amount		beyond = is_net ? AMOUNT_ZERO : at_least_zero(under_way.msat - begun->taken.msat);
+
+	if (!amount_add(outside, begun->not_taken, &outside) || !amount_subtract(balance->local, outside, &purse->left))
 		purse->left = AMOUNT_ZERO;
+	purse->unsure = smaller(beyond, begun->not_taken);
 	purse->is_known = true;
 	purse->wanted = AMOUNT_ZERO;
 }
@@ -34,6 +41,14 @@ purse_covers(const Purse *purse, Amount amount)
 	Amount		needed;
 
 	return amount_add(purse->own, amount, &needed) && amount_compare(needed, purse->left) <= 0;
+}
+
+bool
+purse_may_cover(const Purse *purse, Amount amount)
+{
+	Purse		best = *purse;
+
+	return amount_add(purse->left, purse->unsure, &best.left) && purse_covers(&best, amount);
 }
 
 bool

@@ -19,6 +19,7 @@ typedef struct Purse
 	Amount		own;			/* that stays; zero: nothing has to */
 	bool		is_known;		/* a balance was told, and nothing holds payments until the next */
 	Amount		left;			/* of it */
+	Amount		unsure;			/* more of it, if what is under way is all ours */
 	Amount		wanted;			/* the most that it did not cover since; zero: it covered all */
 } Purse;
 
@@ -29,14 +30,14 @@ typedef struct PaymentsBegun
 	Amount		taken;			/* that it has, or had, at hand */
 } PaymentsBegun;
 
-/* What of them may still leave a balance; is_net: it is less what the node has at hand. */
-extern Amount purse_may_leave(const PaymentsBegun *begun, bool is_net);
-
-/* By that balance, where so much of payments begun before may still leave. */
-extern void purse_fill(Purse *purse, const NodeBalance *balance, Amount may_leave);
+/* By that balance, from after those payments were begun; is_net: it is less what the node has at hand. */
+extern void purse_fill(Purse *purse, const NodeBalance *balance, const PaymentsBegun *begun, bool is_net);
 
 /* True where it covers that much beside what stays. */
 extern bool purse_covers(const Purse *purse, Amount amount);
+
+/* True where it does, or would if what is under way is all ours: nobody can say that it lacks anything. */
+extern bool purse_may_cover(const Purse *purse, Amount amount);
 
 /*
  * Takes a payment and its highest fee out.  False where that is not covered, and

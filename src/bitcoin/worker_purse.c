@@ -27,7 +27,7 @@ static struct
 	Purse		purse;
 	Call		call;
 	Amount		told;			/* what was left when it was filled */
-	Amount		may_leave;		/* of payments begun before the question */
+	PaymentsBegun begun;		/* before the question */
 	Amount		lacking;		/* what was not covered; zero: nothing */
 	Instant		lacking_since;
 	Instant		asked_at;
@@ -49,15 +49,13 @@ purse_now(void)
 static void
 act_read_open(void *argument)
 {
-	PaymentsBegun begun = payments_begun();
-
-	*(Amount *) argument = purse_may_leave(&begun, worker_node()->capabilities.balance_is_net);
+	*(PaymentsBegun *) argument = payments_begun();
 }
 
 static void
 ask(Instant now)
 {
-	worker_transaction(act_read_open, &state.may_leave);
+	worker_transaction(act_read_open, &state.begun);
 	call_prepare(&state.call);
 	state.call.task.call.operation = NODE_BALANCE;
 	state.asked_at = now;
@@ -78,7 +76,8 @@ act_open_breaker(void *argument)
 static void
 judge_lack(void)
 {
-	if (state.lacking.msat == 0 || purse_covers(&state.purse, state.lacking))
+	/* Where nobody can say that it lacks anything, that payment waits, and no other. */
+	if (state.lacking.msat == 0 || purse_may_cover(&state.purse, state.lacking))
 	{
 		state.lacking = AMOUNT_ZERO;
 		return;
@@ -100,7 +99,7 @@ take_answer(void)
 		return;
 	if (call->answered)
 	{
-		purse_fill(&state.purse, &call->balance, state.may_leave);
+		purse_fill(&state.purse, &call->balance, &state.begun, worker_node()->capabilities.balance_is_net);
 		state.told = state.purse.left;
 	}
 	call_end(&state.call);

@@ -413,18 +413,19 @@ L44_a_payment_that_would_take_of_own_capital_waits(void **state)
 	Withdrawal *withdrawal = reserved_withdrawal(self, ALICE, OUTSIDE);
 	int64_t		payment = withdrawal->amount.msat + withdrawal->max_fee.msat;
 	Purse		purse = {.own = {5000}};
+	PaymentsBegun nothing = {AMOUNT_ZERO, AMOUNT_ZERO};
 	NodeTask	task;
 
 	self->standing.purse = &purse;
 	assert_false(plan(self, &withdrawal->aggregate, &task));
 	assert_int_equal(purse.wanted.msat, 0);
-	purse_fill(&purse, &(NodeBalance) {{5000 + payment - 1}, {0}}, AMOUNT_ZERO);
+	purse_fill(&purse, &(NodeBalance) {{5000 + payment - 1}, {0}}, &nothing, false);
 	assert_false(plan(self, &withdrawal->aggregate, &task));
 	assert_int_equal(purse.wanted.msat, payment);
 	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
 	assert_int_equal(stored_withdrawal(self, withdrawal->aggregate.id)->next_look_at.microseconds,
 					 instant_plus_seconds(self->world.clock.now, 1).microseconds);
-	purse_fill(&purse, &(NodeBalance) {{5000 + payment}, {0}}, AMOUNT_ZERO);
+	purse_fill(&purse, &(NodeBalance) {{5000 + payment}, {0}}, &nothing, false);
 	assert_true(plan(self, &withdrawal->aggregate, &task));
 	assert_int_equal(purse.left.msat, 5000);
 	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_SUBMITTING);

@@ -12,12 +12,19 @@
 #include "lightning/node_kinds.h"
 
 static Purse
-purse_of(int64_t own, int64_t local, int64_t in_flight, int64_t may_leave)
+filled(int64_t own, int64_t local, int64_t in_flight, PaymentsBegun begun, bool is_net)
 {
 	Purse		purse = {.own = {own}};
 
-	purse_fill(&purse, &(NodeBalance) {{local}, {in_flight}}, AMOUNT_MSAT(may_leave));
+	purse_fill(&purse, &(NodeBalance) {{local}, {in_flight}}, &begun, is_net);
 	return purse;
+}
+
+/* The node has taken over what was begun before. */
+static Purse
+purse_of(int64_t own, int64_t local, int64_t in_flight, int64_t taken)
+{
+	return filled(own, local, in_flight, (PaymentsBegun) {.taken = {taken}}, false);
 }
 
 static bool
@@ -39,7 +46,7 @@ own_capital_is_never_touched(void **state)
 	assert_int_equal(purse.left.msat, 3000);
 	assert_false(takes(&purse, 1, 0));
 	assert_int_equal(purse.wanted.msat, 2901);	/* the most of those refused */
-	purse_fill(&purse, &(NodeBalance) {{5000}, {0}}, AMOUNT_ZERO);
+	purse = purse_of(3000, 5000, 0, 0);
 	assert_int_equal(purse.wanted.msat, 0);
 	assert_true(takes(&purse, 2000, 0));
 }
@@ -74,12 +81,75 @@ what_the_balance_is_net_of_leaves_no_more(void **state)
 {
 	PaymentsBegun begun = {.not_taken = {1000}, .taken = {4000}};
 
-	assert_int_equal(purse_may_leave(&begun, false).msat, 5000);
-	assert_int_equal(purse_may_leave(&begun, true).msat, 1000);
+	assert_int_equal(filled(1, 10000, 0, begun, false).left.msat, 5000);
+	assert_int_equal(filled(1, 10000, 0, begun, true).left.msat, 9000);
 	begun = (PaymentsBegun) {.not_taken = {INT64_MAX}, .taken = {1}};
-	assert_int_equal(purse_may_leave(&begun, false).msat, INT64_MAX);
+	assert_int_equal(filled(1, 10000, 0, begun, false).left.msat, 0);
 	for (int kind = 0; kind < NODE_KIND_COUNT; kind++)
 		assert_int_equal(node_capabilities[kind].balance_is_net, kind == NODE_KIND_LNBITS);
+}
+
+/* What a node passes on for others is under way, too, and hides nothing of ours that may still leave. */
+static void
+C2_what_is_passed_on_for_others_hides_no_payment(void **state)
+{
+	PaymentsBegun begun = {.not_taken = {4000}, .taken = {2000}};
+	Purse		purse = filled(9000, 10000, 11000, begun, false);	/* 9,000 of it for others, or 5,000 */
+
+	assert_int_equal(purse.left.msat, 6000);
+	assert_int_equal(purse.unsure.msat, 4000);
+	assert_false(takes(&purse, 1, 0));
+	assert_int_equal(purse.wanted.msat, 1);
+	/* It may as well be ours: nobody says that the node lacks anything. */
+	assert_true(purse_may_cover(&purse, AMOUNT_MSAT(1000)));
+	assert_false(purse_may_cover(&purse, AMOUNT_MSAT(1001)));
+	/* Nor is the payment of ours that is under way counted twice. */
+	purse = filled(9000, 20000, 2000, begun, false);
+	assert_int_equal(purse.left.msat, 16000);
+	assert_int_equal(purse.unsure.msat, 0);
+	assert_true(takes(&purse, 7000, 0));
+	assert_false(purse_may_cover(&purse, AMOUNT_MSAT(1)));
+	purse = filled(9000, 20000, INT64_MAX, begun, false);
+	assert_int_equal(purse.left.msat, 16000);
+	assert_int_equal(purse.unsure.msat, 4000);
+}
+
+/* Nothing there, nothing to stay, all of it, one more, and what is no figure. */
+static void
+L44_the_edges_of_own_capital(void **state)
+{
+	static const struct
+	{
+		int64_t		own;
+		int64_t		local;
+		int64_t		amount;
+		int64_t		fee;
+		bool		is_taken;
+	} edges[] = {
+		{0, 0, 5000, 100, true},	/* nothing has to stay: the node itself refuses what it lacks */
+		{1, 0, 1, 0, false},
+		{5000, 5000, 1, 0, false},
+		{5000, 5000, 0, 1, false},	/* a fee takes of it, too */
+		{5000, 5001, 1, 0, true},
+		{5000, 5001, 0, 1, true},
+		{5000, 5100, 100, 1, false},
+		{5000, 4999, 1, 0, false},
+		{5000, -1, 1, 0, false},
+		{5000, INT64_MAX, INT64_MAX - 5000, 0, true},
+		{5000, INT64_MAX, INT64_MAX - 5000, 1, false},
+		{INT64_MAX, INT64_MAX, 1, 0, false},
+	};
+
+	for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
+	{
+		Purse		purse = purse_of(edges[i].own, edges[i].local, 0, 0);
+		Amount		before = purse.left;
+
+		assert_int_equal(takes(&purse, edges[i].amount, edges[i].fee), edges[i].is_taken);
+		assert_true(!edges[i].is_taken || edges[i].own == 0 || purse.left.msat >= edges[i].own);
+		assert_true(edges[i].is_taken || purse.left.msat == before.msat);
+		assert_int_equal(purse_may_cover(&purse, AMOUNT_ZERO), purse.left.msat >= edges[i].own);
+	}
 }
 
 static void
@@ -107,6 +177,8 @@ main(void)
 		cmocka_unit_test(nothing_is_sent_before_a_balance_is_known),
 		cmocka_unit_test(what_was_begun_before_may_still_leave),
 		cmocka_unit_test(what_the_balance_is_net_of_leaves_no_more),
+		cmocka_unit_test(C2_what_is_passed_on_for_others_hides_no_payment),
+		cmocka_unit_test(L44_the_edges_of_own_capital),
 		cmocka_unit_test(a_node_that_lies_opens_nothing),
 	};
 
