@@ -10,6 +10,7 @@
 #include "postgres/bus/consumers.h"
 #include "postgres/counts/counters.h"
 #include "postgres/counts/database_place.h"
+#include "postgres/operators/count_health.h"
 #include "postgres/operators/health.h"
 #include "postgres/bus/late_due.h"
 #include "postgres/counts/in_doubt.h"
@@ -129,6 +130,7 @@ wire(void)
 	add_resumption(doubt_unsent_payments);
 	add_health_probe("throttle", throttle_probe);
 	add_health_probe("locks", lock_probe);
+	add_health_probe("counts", count_probe);
 	add_health_probe("frozen", frozen_probe);
 	add_health_probe("late_payments", late_payments_probe);
 }
@@ -149,6 +151,7 @@ _PG_init(void)
 	define_settings();
 	define_pressure_settings();
 	define_snapshot_settings();
+	define_place_setting();
 	auth_define_settings();
 	accounting_define_settings();
 	bitcoin_define_settings();

@@ -92,6 +92,7 @@ sub functions_page
 }
 
 my %when_says = (
+	postmaster => 'the operator: postgresql.conf, ALTER SYSTEM; counts after a restart',
 	sighup => 'the operator: postgresql.conf, ALTER SYSTEM; counts after a reload',
 	superuser => 'a superuser: also by session, role or database',
 	user => 'anybody, in his session',

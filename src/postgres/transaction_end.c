@@ -72,6 +72,7 @@ on_part_end(SubXactEvent event, SubTransactionId part, SubTransactionId parent, 
 	{
 		drop_traffic_of(part);
 		drop_pending_counts_of(part);
+		late_due_part_undone();
 	}
 }
 

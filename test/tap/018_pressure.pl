@@ -149,5 +149,40 @@ $spark->set('spark.lane_hard_limit', 0);
 $spark->set('spark.lane_soft_limit', 0);
 is(($bus->try_author(fill(5000)))[0], '', 'without limits all is taken');
 is((split /\|/, $bus->health('backlog'))[0], 't', 'and nothing is said');
+
+# ---- Databases that come and go: what is kept of them in shared memory is given back
+$spark->set('spark.lane_hard_limit', 10);
+$spark->set('spark.max_databases', 3);
+$spark->node->restart;
+my $counts = "FROM spark_ops.health() WHERE check_name = 'counts'";
+
+# A copy of the other one, whose lane is full.
+sub copy
+{
+	my ($name) = @_;
+	$spark->sql("CREATE DATABASE $name TEMPLATE other");
+	return Spark->around($spark->node, $name);
+}
+
+sub has_limit
+{
+	my ($database, $name) = @_;
+	$database->wait_for("SELECT ok $counts", "B37 $name has a place");
+	return is(($database->try_sql("SELECT count($elsewhere) FROM generate_series(1, 20)"))[0], 'SP008', 'B37 and a limit');
+}
+
+like($bus->health('counts'), qr/^t\|/, 'there is room for three databases');
+for my $time (1 .. 4)
+{
+	has_limit(copy('passing'), "one that is made for the $time. time");
+	$spark->sql('DROP DATABASE passing');
+}
+my ($passing, $further) = (copy('passing'), copy('further'));
+has_limit($_, 'another one') for $passing, $other;
+is($further->sql("SELECT ok, detail ~ 'more databases than spark.max_databases, 3; raise it' $counts"), 'f|t', 'for a fourth there is none, and health says so');
+is(($further->try_sql("SELECT count($elsewhere) FROM generate_series(1, 20)"))[0], '', 'its emitters are not held off');
+$spark->wait_for("SELECT pg_read_file('" . $spark->node->logfile . "') ~ 'counts and limits no messages of database \"further\"'", 'and the log says it');
+$spark->sql('DROP DATABASE passing');
+has_limit($further, 'as soon as one is dropped, it');
 $spark->stop;
 done_testing();

@@ -3,8 +3,9 @@
  *		Delayed messages that appear when they are due already.
  *
  * One number a database in shared memory, the lowest that was said.  Who takes it
- * gives it back if his transaction fails.  A prepared transaction says nothing: its
- * messages wait for the look of every minute.
+ * gives it back if his transaction fails.  For a prepared transaction, who finds
+ * that it has ended says it (in_doubt.h); of one that was prepared before the start
+ * of the server nobody knows, so its messages wait for the look of every minute.
  */
 #include "postgres/bus/late_due.h"
 
@@ -26,7 +27,7 @@ static Instant at_abort;
 static Size
 shared_size(void)
 {
-	return MAX_DATABASES * sizeof(pg_atomic_uint64);
+	return max_databases * sizeof(pg_atomic_uint64);
 }
 
 void
@@ -42,9 +43,15 @@ late_due_shmem_startup(void)
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shared = ShmemInitStruct("spark late due", shared_size(), &found);
-	for (int i = 0; i < MAX_DATABASES && !found; i++)
+	for (int i = 0; i < max_databases && !found; i++)
 		pg_atomic_init_u64(&shared[i], NOTHING);
 	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+late_due_forget(int place)
+{
+	pg_atomic_write_u64(&shared[place], NOTHING);
 }
 
 /* NULL: nobody can be told. */
@@ -91,22 +98,43 @@ take_late_due(void)
 }
 
 void
-tell_late_due(bool has_committed)
+late_due_part_undone(void)
 {
-	Instant		due = has_committed ? at_commit : at_abort;
-	pg_atomic_uint64 *lowest;
+	if (!instant_is_none(at_abort))
+		keep_lower(&at_commit, at_abort);
+}
+
+Instant
+late_due_when_prepared(void)
+{
+	Instant		due = at_commit;
+
+	if (!instant_is_none(at_abort))
+		keep_lower(&due, at_abort);
+	return due;
+}
+
+void
+tell_late_due_of(int place, Instant due)
+{
 	uint64		there;
 
 	/* What is due only now is seen by everybody who finds it due. */
-	if (instant_is_none(due) || instant_before(server_time(), due))
+	if (shared == NULL || place < 0 || instant_is_none(due) || instant_before(server_time(), due))
 		return;
-	lowest = of_this_database();
-	if (lowest == NULL)
-		return;
-	there = pg_atomic_read_u64(lowest);
+	there = pg_atomic_read_u64(&shared[place]);
 	while ((uint64) due.microseconds < there &&
-		   !pg_atomic_compare_exchange_u64(lowest, &there, (uint64) due.microseconds))
+		   !pg_atomic_compare_exchange_u64(&shared[place], &there, (uint64) due.microseconds))
 		;
+}
+
+void
+tell_late_due(bool has_committed)
+{
+	Instant		due = has_committed ? at_commit : at_abort;
+
+	if (!instant_is_none(due))
+		tell_late_due_of(database_place(), due);
 }
 
 void

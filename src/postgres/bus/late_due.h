@@ -17,6 +17,9 @@
 extern void late_due_shmem_request(void);
 extern void late_due_shmem_startup(void);
 
+/* Nothing is known of the database any more that has that place. */
+extern void late_due_forget(int place);
+
 /* Of the running transaction: a message is there once it commits, or is there again if it does not. */
 extern void due_at_commit(Instant due);
 extern void due_at_abort(Instant due);
@@ -24,8 +27,13 @@ extern void due_at_abort(Instant due);
 /* All that has been said since the last call is due then or later; none: nothing was said. */
 extern Instant take_late_due(void);
 
-/* For the callback at the end of a transaction. */
+/* Of the running transaction, whatever becomes of it; for who prepares it, and who finds that it has ended. */
+extern Instant late_due_when_prepared(void);
+extern void tell_late_due_of(int place, Instant due);
+
+/* For the callbacks at the end of a transaction, and of a part that is rolled back. */
 extern void tell_late_due(bool has_committed);
 extern void forget_late_due(void);
+extern void late_due_part_undone(void);
 
 #endif

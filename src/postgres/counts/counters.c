@@ -5,11 +5,12 @@
  * One spinlock over all slots; nobody holds it for longer than it takes to copy
  * one.  A slot is found by the hash of database and name: there, or behind it
  * with no unused slot between.  One that is given up is used again, but ends no
- * search.
+ * search.  A database has slots as long as it has a place (database_place.h).
  */
 #include "postgres/counts/counters.h"
 
 #include "postgres/environment.h"
+#include "postgres/counts/database_place.h"
 #include "postgres/counts/pending_counts.h"
 
 #include "common/hashfn.h"
@@ -19,11 +20,10 @@
 #include "storage/shmem.h"
 #include "storage/spin.h"
 
-#define MAX_COUNTED 1024		/* consumers of all databases */
-
 typedef struct Shared
 {
 	slock_t		lock;			/* guards everything below */
+	int			taken;			/* of the slots */
 	CounterSlot slots[MAX_COUNTED];
 } Shared;
 
@@ -126,7 +126,7 @@ take_counter_slot(uint64 key, bool make)
 {
 	CounterSlot *slot;
 
-	if (shared == NULL)
+	if (shared == NULL || database_place() < 0)
 		return NULL;
 	SpinLockAcquire(&shared->lock);
 	slot = find_slot(key);
@@ -140,6 +140,7 @@ take_counter_slot(uint64 key, bool make)
 		memset(slot, 0, sizeof(*slot));
 		slot->key = key;
 		slot->database = MyDatabaseId;
+		shared->taken++;
 	}
 	return slot;
 }
@@ -163,9 +164,25 @@ with_all_counter_slots(Oid database, void (*act) (CounterSlot *slot))
 	for (int i = 0; shared != NULL && i < MAX_COUNTED; i++)
 	{
 		SpinLockAcquire(&shared->lock);
-		if (shared->slots[i].database == database)
+		if (OidIsValid(database) ? shared->slots[i].database == database : OidIsValid(shared->slots[i].database))
 			act(&shared->slots[i]);
 		SpinLockRelease(&shared->lock);
+	}
+}
+
+/* What was given up before one that was never used ends each search as well as that one. */
+static void
+give_up(CounterSlot *slot)
+{
+	int			i = (int) (slot - shared->slots);
+
+	slot->database = InvalidOid;
+	shared->taken--;
+	while (shared->slots[i].key != 0 && !OidIsValid(shared->slots[i].database) &&
+		   shared->slots[(i + 1) % MAX_COUNTED].key == 0)
+	{
+		shared->slots[i].key = 0;
+		i = (i + MAX_COUNTED - 1) % MAX_COUNTED;
 	}
 }
 
@@ -176,8 +193,27 @@ give_counter_slot_up(uint64 key)
 
 	if (slot == NULL)
 		return;
-	slot->database = InvalidOid;
+	give_up(slot);
 	let_counter_slot_go();
+}
+
+void
+give_counter_slots_up(Oid database)
+{
+	with_all_counter_slots(database, give_up);
+}
+
+int
+counter_slots_taken(void)
+{
+	int			taken;
+
+	if (shared == NULL)
+		return 0;
+	SpinLockAcquire(&shared->lock);
+	taken = shared->taken;
+	SpinLockRelease(&shared->lock);
+	return taken;
 }
 
 /* --------------------------------------------------------------- counters */

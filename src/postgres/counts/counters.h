@@ -4,8 +4,8 @@
  *
  * What has happened since the server's start stands in ConsumerCounters, what
  * waits in a WaitingCount a lane (see waiting.h).  It is absent where the library
- * is not preloaded, and for more consumers than there are slots: then nothing is
- * counted.
+ * is not preloaded, and for more consumers, or in more databases, than there is
+ * room for: then nothing is counted.
  */
 #ifndef SPARK_POSTGRES_COUNTS_COUNTERS_H
 #define SPARK_POSTGRES_COUNTS_COUNTERS_H
@@ -82,8 +82,12 @@ extern void note_in_the_way(const char *consumer, int lane, const char *who);	/*
 extern void note_shared(const char *consumer, bool is_shared);
 extern ConsumerCounters consumer_counters(const char *consumer);
 
-/* It is gone: another one may have its place. */
+/* It is gone, or its database is: another one may have the slot. */
 extern void give_counter_slot_up(uint64 key);
+extern void give_counter_slots_up(Oid database);
+
+#define MAX_COUNTED 1024		/* consumers of all databases */
+extern int	counter_slots_taken(void);
 
 /*
  * The slot of a consumer of this database, under the lock, until it is let go:
@@ -103,7 +107,7 @@ extern void counts_become_unknown(CounterSlot *slot);
 extern CounterSlot *take_counter_slot(uint64 key, bool make);
 extern void let_counter_slot_go(void);
 
-/* All of a database's, one after the other: act is called with the lock held. */
+/* All of a database's, InvalidOid: of all, one after the other: act is called with the lock held. */
 extern void with_all_counter_slots(Oid database, void (*act) (CounterSlot *slot));
 
 /* Copies what fits, whole characters only. */

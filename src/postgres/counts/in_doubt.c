@@ -1,6 +1,7 @@
 /*
  * in_doubt.c
- *		What prepared transactions will have emitted, if they commit.
+ *		What prepared transactions will have emitted, if they commit, and from when
+ *		on they leave something that is due.
  *
  * One list in shared memory, guarded by the lock of who reads the counts.  An
  * entry holds a few emissions; a transaction that needs more of them takes further
@@ -14,7 +15,9 @@
  */
 #include "postgres/counts/in_doubt.h"
 
+#include "postgres/bus/late_due.h"
 #include "postgres/counts/counters.h"
+#include "postgres/counts/database_place.h"
 #include "postgres/counts/traffic.h"
 
 #include "access/transam.h"
@@ -37,6 +40,8 @@ typedef struct Doubt
 	Oid			database;
 	bool		is_further;		/* of a transaction that has an entry already */
 	bool		has_more;		/* than could be kept */
+	int			place;			/* of its database */
+	Instant		due;			/* of what it delays, or takes back; none: neither */
 	int			count;
 	Emission	emissions[EMISSIONS];
 } Doubt;
@@ -98,6 +103,14 @@ unknown_ends(void)
 	return shared != NULL ? pg_atomic_read_u64(&shared->unknown_ends) : 0;
 }
 
+/* Also those that are just made, and are not in their slots yet. */
+void
+all_counts_become_unknown(Oid database)
+{
+	pg_atomic_fetch_add_u64(&shared->unknown_ends, 1);
+	with_all_counter_slots(database, counts_become_unknown);
+}
+
 /* ---------------------------------------------------------------- settling */
 
 typedef enum Outcome
@@ -132,10 +145,7 @@ count_emissions(const Doubt *doubt)
 	for (int i = 0; i < doubt->count; i++)
 		traffic_add(&doubt->emissions[i]);
 	if (doubt->has_more)
-	{
-		pg_atomic_fetch_add_u64(&shared->unknown_ends, 1);
-		with_all_counter_slots(doubt->database, counts_become_unknown);
-	}
+		all_counts_become_unknown(doubt->database);
 }
 
 /* All entries of it at once, as it has ended for all of them or for none. */
@@ -152,6 +162,7 @@ settle(uint64 transaction, bool has_committed)
 			continue;
 		if (has_committed)
 			count_emissions(doubt);
+		tell_late_due_of(doubt->place, doubt->due);
 		doubt->transaction = 0;
 	}
 }
@@ -234,14 +245,14 @@ new_entry(uint64 transaction, bool is_further)
 
 	if (taken >= (is_further ? FURTHER_ENTRIES : most_transactions()))
 		return NULL;
-	*doubt = (Doubt) {.transaction = transaction, .database = MyDatabaseId, .is_further = is_further};
+	*doubt = (Doubt) {.transaction = transaction, .database = MyDatabaseId, .place = database_place(), .is_further = is_further};
 	shared->further += is_further;
 	pg_atomic_write_u32(&shared->count, (uint32) count + 1);
 	return doubt;
 }
 
 static void
-add_emissions(uint64 transaction, const Emission *emissions, int count)
+add_emissions(uint64 transaction, const Emission *emissions, int count, Instant due)
 {
 	Doubt	   *doubt = new_entry(transaction, false);
 
@@ -249,6 +260,7 @@ add_emissions(uint64 transaction, const Emission *emissions, int count)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("there are more prepared transactions than can be")));
+	doubt->due = due;
 	for (int i = 0; i < count; i++)
 	{
 		Doubt	   *further = doubt->count < EMISSIONS ? doubt : new_entry(transaction, true);
@@ -268,13 +280,13 @@ add_emissions(uint64 transaction, const Emission *emissions, int count)
  * it has emitted, or that there is nothing.
  */
 void
-note_in_doubt(uint64 transaction, const Emission *emissions, int count)
+note_in_doubt(uint64 transaction, const Emission *emissions, int count, Instant due)
 {
 	if (shared == NULL || max_prepared_xacts == 0)
 		return;
 	begin_reading_counts();
 	settle_doubts();
 	if (!is_noted(transaction) && outcome_of(transaction) == STILL_OPEN)
-		add_emissions(transaction, emissions, count);
+		add_emissions(transaction, emissions, count, due);
 	end_with_counts();
 }

@@ -12,6 +12,8 @@
 
 #include "postgres/server.h"
 
+#include "common/clock.h"
+
 extern void in_doubt_shmem_request(void);
 extern void in_doubt_shmem_startup(void);
 
@@ -23,8 +25,12 @@ typedef struct Emission
 	int64		number;
 } Emission;
 
-/* A transaction of this database, which is prepared or about to be; each is noted once, until it has ended. */
-extern void note_in_doubt(uint64 transaction, const Emission *emissions, int count);
+/*
+ * A transaction of this database, which is prepared or about to be; each is noted
+ * once, until it has ended.  From when on to look then for delayed messages: none,
+ * where it has to do with none.
+ */
+extern void note_in_doubt(uint64 transaction, const Emission *emissions, int count, Instant due);
 extern bool is_in_doubt(uint64 transaction);
 
 /* True where there is one of any database, ended or not: else nothing is to be settled. */
@@ -38,5 +44,8 @@ extern void settle_doubts(void);
  * that was too much to keep: what was counted before is of no worth.
  */
 extern uint64 unknown_ends(void);
+
+/* As after such an end; InvalidOid: of all databases. */
+extern void all_counts_become_unknown(Oid database);
 
 #endif

@@ -26,15 +26,21 @@ typedef struct Obstacle
 typedef struct Shared
 {
 	slock_t		lock;			/* guards everything below */
-	Obstacle	obstacles[MAX_DATABASES][MAX_LANES];
+	Obstacle	obstacles[FLEXIBLE_ARRAY_MEMBER][MAX_LANES];	/* of each place */
 } Shared;
 
 static Shared *shared;
 
+static Size
+shared_size(void)
+{
+	return offsetof(Shared, obstacles) + max_databases * sizeof(shared->obstacles[0]);
+}
+
 void
 obstacle_shmem_request(void)
 {
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+	RequestAddinShmemSpace(MAXALIGN(shared_size()));
 }
 
 void
@@ -43,13 +49,21 @@ obstacle_shmem_startup(void)
 	bool		found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("spark obstacles", sizeof(Shared), &found);
+	shared = ShmemInitStruct("spark obstacles", shared_size(), &found);
 	if (!found)
 	{
-		memset(shared, 0, sizeof(Shared));
+		memset(shared, 0, shared_size());
 		SpinLockInit(&shared->lock);
 	}
 	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+obstacles_forget(int place)
+{
+	SpinLockAcquire(&shared->lock);
+	memset(shared->obstacles[place], 0, sizeof(shared->obstacles[place]));
+	SpinLockRelease(&shared->lock);
 }
 
 void

@@ -15,6 +15,9 @@
 extern void obstacle_shmem_request(void);
 extern void obstacle_shmem_startup(void);
 
+/* Nothing is known of the database any more that has that place. */
+extern void obstacles_forget(int place);
+
 /* That, in words; NULL: nothing does. */
 extern void note_obstacle(int lane, const char *what);
 

@@ -88,7 +88,7 @@ note(uint64 transaction)
 	while ((sum = hash_seq_search(&all)) != NULL)
 		emissions[count++] = (Emission) {sum->key.type, (int) sum->key.lane, sum->number};
 	hash_destroy(sums);
-	note_in_doubt(transaction, emissions, count);
+	note_in_doubt(transaction, emissions, count, INSTANT_NONE);
 	pfree(emissions);
 }
 

@@ -46,17 +46,12 @@ typedef struct DatabasePressure
 	LanePressure lanes[MAX_LANES];
 } DatabasePressure;
 
-typedef struct Shared
-{
-	DatabasePressure databases[MAX_DATABASES];
-} Shared;
-
 int			lane_soft_limit;
 int			lane_hard_limit;
 int			transaction_max_messages;
 int			transaction_max_size;
 
-static Shared *shared;
+static DatabasePressure *shared;	/* one a place */
 
 /* The last number of before a barrier that has a message. */
 static LaneStatement last_before = {
@@ -84,7 +79,7 @@ define_pressure_settings(void)
 void
 pressure_shmem_request(void)
 {
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
+	RequestAddinShmemSpace(MAXALIGN(max_databases * sizeof(DatabasePressure)));
 }
 
 static void
@@ -105,11 +100,17 @@ pressure_shmem_startup(void)
 	bool		found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("spark pressure", sizeof(Shared), &found);
-	for (int i = 0; i < MAX_DATABASES && !found; i++)
-		for (int lane = 0; lane < MAX_LANES; lane++)
-			start_lane(&shared->databases[i].lanes[lane]);
+	shared = ShmemInitStruct("spark pressure", max_databases * sizeof(DatabasePressure), &found);
+	for (int i = 0; i < max_databases && !found; i++)
+		pressure_forget(i);
 	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+pressure_forget(int place)
+{
+	for (int lane = 0; lane < MAX_LANES; lane++)
+		start_lane(&shared[place].lanes[lane]);
 }
 
 /* This database's; NULL: nothing is counted. */
@@ -118,7 +119,7 @@ counted_lane(int lane)
 {
 	int			place = database_place();
 
-	return shared != NULL && place >= 0 ? &shared->databases[place].lanes[lane] : NULL;
+	return shared != NULL && place >= 0 ? &shared[place].lanes[lane] : NULL;
 }
 
 /* ----------------------------------------------------------------- counting */

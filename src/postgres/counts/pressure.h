@@ -28,6 +28,9 @@ extern void define_pressure_settings(void);
 extern void pressure_shmem_request(void);
 extern void pressure_shmem_startup(void);
 
+/* Nothing is known of the database any more that has that place. */
+extern void pressure_forget(int place);
+
 /* A message was appended to that lane. */
 extern void pressure_count(int lane);
 

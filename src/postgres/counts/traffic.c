@@ -3,8 +3,9 @@
  *		How many messages of each type were emitted, a lane, in shared memory.
  *
  * A table of atomic numbers, found by the hash of database and type: there, or
- * behind it with no free place between.  A place is taken once, and kept; nobody
- * waits for anybody.
+ * behind it with no place between that was never taken.  Who takes places, or
+ * gives them back, keeps everybody from the counts meanwhile; who finds one waits
+ * for nobody.
  *
  * What is addressed to a context and is none of its messages, as its dead letter
  * will be, is counted under the name of the context.
@@ -17,7 +18,11 @@
 #include "postgres/counts/traffic.h"
 
 #include "common/lane.h"
+#include "postgres/bus/late_due.h"
+#include "postgres/counts/counters.h"
+#include "postgres/counts/database_place.h"
 #include "postgres/counts/in_doubt.h"
+#include "postgres/environment.h"
 #include "postgres/transaction_end.h"
 
 #include "common/hashfn.h"
@@ -26,13 +31,23 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
-#define MAX_TYPES 2048			/* of all databases, that are or were wanted */
+#define NEVER_TAKEN 0
+#define GIVEN_BACK 1
+#define ANEW_SECONDS 600		/* at most so often */
 
 typedef struct TypeTraffic
 {
-	pg_atomic_uint64 type;		/* 0: free */
+	pg_atomic_uint64 type;		/* or one of those two */
+	Oid			database;
 	pg_atomic_uint64 emitted[MAX_LANES];
 } TypeTraffic;
+
+typedef struct Shared
+{
+	pg_atomic_uint32 taken;		/* of the places */
+	pg_atomic_uint64 anew_at;	/* seconds, when all were given back last */
+	TypeTraffic types[MAX_TYPES];
+} Shared;
 
 #define KEPT 1024				/* entries whose memory outlives a transaction */
 #define LOOKED_AT 16			/* entries that a further message may join */
@@ -44,7 +59,7 @@ typedef struct EmittedCount
 	Emission	emission;
 } EmittedCount;
 
-static TypeTraffic *shared;
+static Shared *shared;
 static EmittedCount *emitted;
 static int	emitted_count;
 static int	capacity;
@@ -52,7 +67,7 @@ static int	capacity;
 void
 traffic_shmem_request(void)
 {
-	RequestAddinShmemSpace(MAXALIGN(MAX_TYPES * sizeof(TypeTraffic)));
+	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
 }
 
 void
@@ -61,12 +76,17 @@ traffic_shmem_startup(void)
 	bool		found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("spark traffic", MAX_TYPES * sizeof(TypeTraffic), &found);
+	shared = ShmemInitStruct("spark traffic", sizeof(Shared), &found);
+	if (!found)
+	{
+		pg_atomic_init_u32(&shared->taken, 0);
+		pg_atomic_init_u64(&shared->anew_at, 0);
+	}
 	for (int i = 0; i < MAX_TYPES && !found; i++)
 	{
-		pg_atomic_init_u64(&shared[i].type, 0);
+		pg_atomic_init_u64(&shared->types[i].type, NEVER_TAKEN);
 		for (int lane = 0; lane < MAX_LANES; lane++)
-			pg_atomic_init_u64(&shared[i].emitted[lane], 0);
+			pg_atomic_init_u64(&shared->types[i].emitted[lane], 0);
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -74,24 +94,21 @@ traffic_shmem_startup(void)
 static uint64
 type_key(const char *type)
 {
-	return Max(1, hash_bytes_extended((const unsigned char *) type, (int) strlen(type), MyDatabaseId));
+	return Max(GIVEN_BACK + 1, hash_bytes_extended((const unsigned char *) type, (int) strlen(type), MyDatabaseId));
 }
 
 /* Where it is counted; NULL: nowhere. */
 static TypeTraffic *
-find_type(uint64 type, bool make)
+find_type(uint64 type)
 {
 	for (uint32 i = 0; shared != NULL && i < MAX_TYPES; i++)
 	{
-		TypeTraffic *place = &shared[(type + i) % MAX_TYPES];
+		TypeTraffic *place = &shared->types[(type + i) % MAX_TYPES];
 		uint64		there = pg_atomic_read_u64(&place->type);
 
-		/* Another may take the place first, be it for the same type. */
-		if (there == 0 && make && pg_atomic_compare_exchange_u64(&place->type, &there, type))
-			return place;
 		if (there == type)
 			return place;
-		if (there == 0)
+		if (there == NEVER_TAKEN)
 			return NULL;
 	}
 	return NULL;
@@ -110,20 +127,128 @@ involuntary_context(const Message *message)
 	return known == NULL || known->kind == MESSAGE_COMMAND ? context : NULL;
 }
 
+/* ------------------------------------------------------------- the places */
+
+int
+types_taken(void)
+{
+	return shared != NULL ? (int) pg_atomic_read_u32(&shared->taken) : 0;
+}
+
+/* With everybody kept from the counts; false: there is no room. */
+static bool
+has_place(uint64 type)
+{
+	TypeTraffic *place = NULL;
+
+	if (find_type(type) != NULL)
+		return true;
+	for (uint32 i = 0; i < MAX_TYPES && place == NULL; i++)
+		if (pg_atomic_read_u64(&shared->types[(type + i) % MAX_TYPES].type) <= GIVEN_BACK)
+			place = &shared->types[(type + i) % MAX_TYPES];
+	if (place == NULL)
+		return false;
+	place->database = MyDatabaseId;
+	for (int lane = 0; lane < MAX_LANES; lane++)
+		pg_atomic_write_u64(&place->emitted[lane], 0);
+	pg_write_barrier();
+	pg_atomic_write_u64(&place->type, type);
+	(void) pg_atomic_fetch_add_u32(&shared->taken, 1);
+	return true;
+}
+
+/* Of all that it wants; a context also gets what bears its name. */
+static bool
+all_wanted(const Listener *listener, bool (*is_so) (uint64 type))
+{
+	bool		all = listener->context == NULL || is_so(type_key(listener->name));
+
+	for (int i = 0; i < listener->wanted_count && all; i++)
+		all = is_so(type_key(listener->wanted[i]));
+	return all;
+}
+
+static bool
+is_watched(uint64 type)
+{
+	return find_type(type) != NULL;
+}
+
 bool
 traffic_watch(const Listener *listener)
 {
-	bool		has_room = listener->context == NULL || find_type(type_key(listener->name), true) != NULL;
+	bool		all;
 
-	for (int i = 0; i < listener->wanted_count && has_room; i++)
-		has_room = find_type(type_key(listener->wanted[i]), true) != NULL;
-	return has_room;
+	if (shared == NULL || database_place() < 0)
+		return false;
+	if (all_wanted(listener, is_watched))
+		return true;
+	begin_reading_counts();
+	all = all_wanted(listener, has_place);
+	end_with_counts();
+	return all;
 }
+
+/* What was given back before a place that was never taken ends each search as well as that one. */
+static void
+shorten_searches(void)
+{
+	/* Twice, as the first place is behind the last. */
+	for (int i = 2 * MAX_TYPES - 1; i >= 0; i--)
+	{
+		TypeTraffic *place = &shared->types[i % MAX_TYPES];
+
+		if (pg_atomic_read_u64(&place->type) == GIVEN_BACK &&
+			pg_atomic_read_u64(&shared->types[(i + 1) % MAX_TYPES].type) == NEVER_TAKEN)
+			pg_atomic_write_u64(&place->type, NEVER_TAKEN);
+	}
+}
+
+/* InvalidOid: of all databases; with everybody kept from the counts. */
+static void
+give_types_back(Oid database)
+{
+	for (int i = 0; i < MAX_TYPES; i++)
+	{
+		TypeTraffic *place = &shared->types[i];
+
+		if (pg_atomic_read_u64(&place->type) <= GIVEN_BACK ||
+			(OidIsValid(database) && place->database != database))
+			continue;
+		pg_atomic_write_u64(&place->type, GIVEN_BACK);
+		(void) pg_atomic_fetch_sub_u32(&shared->taken, 1);
+	}
+	shorten_searches();
+}
+
+void
+traffic_forget(Oid database)
+{
+	begin_reading_counts();
+	give_types_back(database);
+	end_with_counts();
+}
+
+void
+traffic_begin_anew(void)
+{
+	uint64		now = (uint64) (server_time().microseconds / MICROSECONDS_PER_SECOND);
+
+	if (shared == NULL || database_place() < 0 || now < pg_atomic_read_u64(&shared->anew_at) + ANEW_SECONDS)
+		return;
+	begin_reading_counts();
+	pg_atomic_write_u64(&shared->anew_at, now);
+	give_types_back(InvalidOid);
+	all_counts_become_unknown(InvalidOid);
+	end_with_counts();
+}
+
+/* ---------------------------------------------------------------- reading */
 
 static int64
 emitted_of(const char *type, int lane)
 {
-	TypeTraffic *place = find_type(type_key(type), false);
+	TypeTraffic *place = find_type(type_key(type));
 
 	return place != NULL ? (int64) pg_atomic_read_u64(&place->emitted[lane]) : 0;
 }
@@ -202,7 +327,7 @@ uint64
 traffic_type(const Message *message)
 {
 	uint64		type = type_key(message->type_name);
-	const Consumer *context = find_type(type, false) == NULL ? involuntary_context(message) : NULL;
+	const Consumer *context = find_type(type) == NULL ? involuntary_context(message) : NULL;
 
 	return context != NULL ? type_key(context->name) : type;
 }
@@ -219,7 +344,7 @@ traffic_count_at_commit(const Message *message, int lane)
 void
 traffic_add(const Emission *emission)
 {
-	TypeTraffic *place = find_type(emission->type, false);
+	TypeTraffic *place = find_type(emission->type);
 
 	if (place != NULL)
 		(void) pg_atomic_fetch_add_u64(&place->emitted[emission->lane], emission->number);
@@ -243,13 +368,16 @@ prepare_traffic(void)
 {
 	Emission   *emissions;
 
-	if (emitted_count == 0)
+	Instant		due = late_due_when_prepared();
+
+	if (emitted_count == 0 && instant_is_none(due))
 		return;
-	merge_emitted();
-	emissions = palloc(emitted_count * sizeof(Emission));
+	if (emitted_count > 0)
+		merge_emitted();
+	emissions = palloc(Max(1, emitted_count) * sizeof(Emission));
 	for (int i = 0; i < emitted_count; i++)
 		emissions[i] = emitted[i].emission;
-	note_in_doubt(U64FromFullTransactionId(GetTopFullTransactionId()), emissions, emitted_count);
+	note_in_doubt(U64FromFullTransactionId(GetTopFullTransactionId()), emissions, emitted_count, due);
 }
 
 void

@@ -21,8 +21,20 @@ extern void traffic_shmem_startup(void);
 /* Once this transaction has committed, one more of its type was emitted. */
 extern void traffic_count_at_commit(const Message *message, int lane);
 
+#define MAX_TYPES 2048			/* of all databases, that are or were wanted */
+extern int	types_taken(void);
+
 /* From now on all that it wants is counted; false where there is no room for it. */
 extern bool traffic_watch(const Listener *listener);
+
+/* Gives back the types of a database that is gone. */
+extern void traffic_forget(Oid database);
+
+/*
+ * Gives back all types, now and then, for some that were wanted are wanted by
+ * nobody any more: all counts of all databases become unknown.
+ */
+extern void traffic_begin_anew(void);
 
 /* Of all that it wants; what is not watched counts as none. */
 extern int64 traffic_of(const Listener *listener, int lane);

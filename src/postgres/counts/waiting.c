@@ -253,8 +253,13 @@ waiting_count(const Listener *listener, int lane, bool has_cursor)
 	WaitingCount count = {.table = table_of_parked(), .passed = HEARS_NOTHING, .idle_at = -1, .unknown_ends = unknown_ends()};
 	int64		emitted;
 
-	if (!OidIsValid(count.table) || !traffic_watch(listener))
+	if (!OidIsValid(count.table))
 		return;
+	if (!traffic_watch(listener))
+	{
+		traffic_begin_anew();
+		return;
+	}
 	note_prepared_before();
 	settle_what_ended();
 	emitted = traffic_of(listener, lane);

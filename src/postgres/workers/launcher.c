@@ -10,6 +10,7 @@
 #include "postgres/server.h"
 
 #include "postgres/workers/children.h"
+#include "postgres/counts/gone_databases.h"
 #include "postgres/workers/launcher.h"
 #include "postgres/settings.h"
 #include "postgres/workers/worker_slots.h"
@@ -131,17 +132,19 @@ tend_databases(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	(void) GetTransactionSnapshot();
+	forget_gone_databases();
 	for (int i = 0; i < known_count; i++)
 		known[i].wanted = false;
 	text = pstrdup(spark_databases);
 	if (SplitIdentifierString(text, ',', &names))
 		foreach(cell, names)
 			tend_database(lfirst(cell));
-	for (int i = 0; i < known_count; i++)
-		if (!known[i].wanted && OidIsValid(known[i].oid))
+	for (int i = known_count - 1; i >= 0; i--)
+		if (!known[i].wanted)
 		{
-			drop_child(known[i].oid, WORKER_DISPATCHER, "");
-			known[i].oid = InvalidOid;
+			if (OidIsValid(known[i].oid))
+				drop_child(known[i].oid, WORKER_DISPATCHER, "");
+			known[i] = known[--known_count];
 		}
 	CommitTransactionCommand();
 }
