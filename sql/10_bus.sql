@@ -45,8 +45,8 @@ deliver_at: when it is due; NULL or a time that has passed: now. Among those of 
   sooner than in a minute; what is due sooner counts as a hop (spark.max_depth).
 Returns the id of the message. It takes effect when the caller commits, and not at all if he does not.
 Errors: SP001 invalid argument; SP004 a message of spark''s own contexts, unless by a superuser;
-  SP008 the log is full; SP009 not installed; SP010 more than one transaction may emit
-  (spark.transaction_max_messages, spark.transaction_max_size).';
+  SP008 the log is full, or too much is delayed already; SP009 not installed; SP010 more than one
+  transaction may emit (spark.transaction_max_messages, spark.transaction_max_size).';
 
 CREATE FUNCTION spark_bus.cancel(message_id uuid) RETURNS boolean
 	LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp

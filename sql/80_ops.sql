@@ -230,8 +230,8 @@ COMMENT ON FUNCTION spark_ops.health() IS
 Works before spark.install(), too. Of the bus, it reads shared memory alone, as bus_status() does; a
   check that meets somebody''s lock waits for it for a tenth of a second, and says whose it is.
 Returns a row a check: preload, worker, node, node_simulated, unknown_payments, reconciliation,
-  solvency, breaker, throttle, locks, frozen, late_payments, backlog, snapshot, prepared, paused,
-  blocked, rotation, versions.
+  solvency, breaker, throttle, locks, counts, delayed, frozen, late_payments, backlog, snapshot,
+  prepared, paused, blocked, rotation, versions.
 No errors.';
 
 CREATE FUNCTION spark_ops.metrics() RETURNS text

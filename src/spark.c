@@ -10,7 +10,9 @@
 #include "postgres/bus/consumers.h"
 #include "postgres/counts/counters.h"
 #include "postgres/counts/database_place.h"
+#include "postgres/counts/delayed_count.h"
 #include "postgres/operators/count_health.h"
+#include "postgres/operators/delayed_health.h"
 #include "postgres/operators/health.h"
 #include "postgres/bus/late_due.h"
 #include "postgres/counts/in_doubt.h"
@@ -131,6 +133,7 @@ wire(void)
 	add_health_probe("throttle", throttle_probe);
 	add_health_probe("locks", lock_probe);
 	add_health_probe("counts", count_probe);
+	add_health_probe("delayed", delayed_probe);
 	add_health_probe("frozen", frozen_probe);
 	add_health_probe("late_payments", late_payments_probe);
 }
@@ -152,6 +155,7 @@ _PG_init(void)
 	define_pressure_settings();
 	define_snapshot_settings();
 	define_place_setting();
+	define_delayed_settings();
 	auth_define_settings();
 	accounting_define_settings();
 	bitcoin_define_settings();

@@ -9,7 +9,7 @@ use Test::More;
 
 use Spark;
 
-my $spark = Spark->start(conf => "spark.dispatch_naptime = 300\nspark.max_depth = 5");
+my $spark = Spark->start(conf => "spark.dispatch_naptime = 300\nspark.max_depth = 5\nmax_prepared_transactions = 5");
 
 $spark->sql(<<'END');
 CREATE ROLE author; SELECT spark_bus.grant_author('author');
@@ -153,6 +153,21 @@ my $hour = "INSERT INTO spark_common.delayed SELECT gen_random_uuid(), now() - i
 $spark->sql("$hour; BEGIN; SELECT spark_bus.cancel(id) FROM spark_common.delayed WHERE payload->>'number' = '1700'; ROLLBACK");
 $spark->wait_for('SELECT count(*) = 1 FROM rung WHERE number = 1700', 'B39 taken back an hour after it was due, and not after all, it comes');
 is($spark->sql("SELECT count(*) FROM rung WHERE number = 1700 AND at > wanted + interval '30 s'"), '0', 'B39 and not with the look of every minute');
+# In a part of a transaction that is rolled back, and in a prepared one: nobody who took it back is there any more.
+sub an_hour_late
+{
+	my ($number) = @_;
+	# Who has moved what is due now looks no further back than a minute.
+	$spark->sql("$as_author SELECT ring_at($number + 100, clock_timestamp() + interval '10 ms')");
+	$spark->wait_for("SELECT count(*) = 1 FROM rung WHERE number = $number + 100");
+	$spark->sql($hour =~ s/1700/$number/r);
+	return "SELECT spark_bus.cancel(id) FROM spark_common.delayed WHERE payload->>'number' = '$number'";
+}
+$spark->sql('BEGIN; SAVEPOINT part; ' . an_hour_late(1703) . '; ROLLBACK TO part; COMMIT');
+$spark->wait_for('SELECT count(*) = 1 FROM rung WHERE number = 1703', 'B39 so it does where a part of the transaction is rolled back');
+$spark->sql('BEGIN; ' . an_hour_late(1705) . "; PREPARE TRANSACTION 'taking'; ROLLBACK PREPARED 'taking'");
+$spark->wait_for('SELECT count(*) = 1 FROM rung WHERE number = 1705', 'B39 or one that was prepared');
+is($spark->sql("SELECT count(*) FROM rung WHERE number IN (1703, 1705) AND at > wanted + interval '30 s'"), '0', 'B39 neither with the look of every minute');
 # The same of a transaction that took longer than a minute, where there is the time for that.
 if ($ENV{SPARK_PATIENT})
 {
@@ -186,6 +201,27 @@ cmp_ok($spark->sql('SELECT max(passed) FROM (SELECT (SELECT count(*) FROM pulled
 	. ' WHERE number BETWEEN 1501 AND 1505) l'), '<=', 500, 'B39 before many of the forty thousand have passed');
 cmp_ok($spark->sql("SELECT lag_messages FROM spark_ops.bus_status() WHERE consumer = 'mule' ORDER BY 1 DESC LIMIT 1"), '>', 1000, 'who are still behind');
 $spark->sql("$as_author SELECT spark_bus.unsubscribe('mule', 'shop.load')");
+
+# ---- Too many: seen, and in the end refused, also to handlers, whose consumer waits for room
+$spark->set('spark.delayed_soft_limit', 50);
+$spark->set('spark.delayed_hard_limit', 100);
+my $delayed = "FROM spark_ops.health() WHERE check_name = 'delayed'";
+$spark->wait_for("SELECT ok $delayed", 'few messages wait');
+$spark->sql("$as_author SELECT count(ring_at(1, now() + interval '1 day')) FROM generate_series(1, 60)");
+$spark->sql("$as_author SELECT spark_bus.emit('shop.other', gen_random_uuid(), '{}', deliver_at => now() + interval '1 day')");
+$spark->wait_for("SELECT NOT ok AND detail ~ '^about 6\\d messages wait until they are due; of the next 6\\d, 60 are shop.alarm, emitted by author;' $delayed", 'B45 many are too many, and whose they are is said');
+like($spark->sql('SELECT spark_ops.metrics()'), qr/^spark_delayed_messages 6\d$/m, 'as it is to who collects figures');
+$spark->sql("$as_author SELECT count(ring_at(1, now() + interval '1 day')) FROM generate_series(1, 60)");
+my ($refused, $why) = $spark->try_sql("$as_author SELECT ring_at(1, now() + interval '1 day')");
+is($refused, 'SP008', 'B37 at the hard limit nobody delays another one');
+like($why, qr/About 12\d messages wait until they are due, and spark\.delayed_hard_limit is 100\./, 'and is told why');
+is(($spark->try_sql("$as_author SELECT spark_bus.emit('shop.other', gen_random_uuid(), '{}')"))[0], '', 'what is due at once is taken');
+$spark->sql("$as_author SELECT spark_bus.emit('shop.daily', gen_random_uuid(), '{\"number\": 6000}')");
+$spark->wait_for("SELECT NOT ok AND detail ~ 'bell: .*too many messages are waiting' FROM spark_ops.health() WHERE check_name = 'paused'", 'B37 a handler that would delay one has its consumer wait');
+is($times->(6000) . $spark->sql('SELECT sum(parked + dead) FROM spark_ops.bus_status()'), '00', 'and is not blamed');
+$spark->sql('DELETE FROM spark_common.delayed');
+$spark->wait_for('SELECT count(*) = 1 FROM rung WHERE number = 6000', 'B37 it goes on once there is room');
+$spark->wait_for("SELECT ok $delayed", 'and all is well');
 
 # ---- By hand: rolled back, they are due again
 $spark->serve('');

@@ -22,6 +22,7 @@
 #include "postgres/bus/outbox.h"
 #include "postgres/bus/payload.h"
 #include "postgres/ownership.h"
+#include "postgres/counts/delayed_count.h"
 #include "postgres/counts/pressure.h"
 #include "postgres/statement.h"
 
@@ -146,6 +147,7 @@ spark_bus_emit(PG_FUNCTION_ARGS)
 	pressure_admit_size(VARSIZE(payload));
 	if (is_delayed)
 	{
+		admit_delayed();
 		message.payload_json = text_of_payload(payload);
 		delay_message(&message, due, GetUserNameFromId(ownership.user, false));
 	}

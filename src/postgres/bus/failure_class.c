@@ -10,6 +10,9 @@
 #include "postmaster/bgworker.h"
 #include "utils/errcodes.h"
 
+/* SP008: what a handler emits to be delivered later finds too much that waits already. */
+#define ERRCODE_BACK_PRESSURE MAKE_SQLSTATE('S', 'P', '0', '0', '8')
+
 bool
 failure_is_of_time(const ErrorData *error)
 {
@@ -42,6 +45,7 @@ is_of_environment(int sqlerrcode)
 		category == ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR) ||
 		sqlerrcode == ERRCODE_DATA_CORRUPTED ||
 		sqlerrcode == ERRCODE_INDEX_CORRUPTED ||
+		sqlerrcode == ERRCODE_BACK_PRESSURE ||
 		(sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION && server_is_read_only());
 }
 

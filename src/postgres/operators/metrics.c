@@ -16,6 +16,7 @@
 #include "postgres/operators/kept_off.h"
 #include "postgres/bus/log.h"
 #include "postgres/operators/oldest_snapshot.h"
+#include "postgres/counts/delayed_count.h"
 #include "postgres/counts/pressure.h"
 #include "postgres/statement.h"
 #include "postgres/counts/waiting.h"
@@ -32,6 +33,7 @@ PG_FUNCTION_INFO_V1(spark_ops_metrics);
 	X(LANES, "spark_lanes", "gauge", "Lanes that new messages go through.") \
 	X(DRAWN, "spark_lane_messages_total", "counter", "Messages appended to a lane, also those rolled back.") \
 	X(BACKLOG, "spark_lane_backlog_messages", "gauge", "Messages of a lane that the slowest context has not passed.") \
+	X(DELAYED, "spark_delayed_messages", "gauge", "Messages that wait until they are due, about.") \
 	X(LAG, "spark_lag_messages", "gauge", "Messages that wait for a consumer.") \
 	X(LAG_SECONDS, "spark_lag_seconds", "gauge", "Age of the oldest message that waits for a consumer.") \
 	X(PARKED, "spark_parked_messages", "gauge", "Messages that wait for a retry, or behind one that does.") \
@@ -196,6 +198,7 @@ add_log(void *argument)
 	Metrics    *metrics = argument;
 
 	sample(metrics, FAMILY_LANES, "", log_shape()->lanes);
+	sample(metrics, FAMILY_DELAYED, "", (double) delayed_about());
 	for (int lane = 0; lane < log_shape()->made; lane++)
 	{
 		const char *labels = labels_of(NULL, lane);
