@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#define WINDOW_SECONDS INT64_C(86400)	/* of the limits of withdrawals */
-
 /* ---------------------------------------------------------------- accounts */
 
 Result
@@ -106,36 +104,57 @@ books_write(const Accounting *context, UnitOfWork *work, Transfer *transfer, Led
 	unit_of_work_add(work, &context->transfers->repository, &transfer->aggregate);
 }
 
-/* What left, or may leave, in the 24 hours before now; with what this unit has added. */
+/* ---------------------------------------------------------------- outflows */
+
+/* What leaves, of one account or of all; *outflow is NULL where nothing ever was to. */
 static Result
-books_withdrawn(const Accounting *context, UnitOfWork *work, Uuid account_id, Uuid node_account_id, Amount *sum)
+books_outflow(const Accounting *context, UnitOfWork *work, Uuid id, Outflow **outflow)
 {
-	Instant		since = instant_plus_seconds(clock_now(work), -WINDOW_SECONDS);
+	Aggregate  *found;
 
-	TRY(context->transfers->sum_withdrawn(context->transfers, work->arena, account_id, node_account_id, since, sum));
-	for (Tracked *tracked = work->tracked; tracked != NULL; tracked = tracked->next)
-	{
-		const Transfer *added = (Transfer *) tracked->aggregate;
-
-		if (added->aggregate.type == &transfer_type && tracked->image == NULL && added->refusal == RESULT_OK &&
-			added->purpose == PURPOSE_WITHDRAWAL && added->form == TRANSFER_PENDING &&
-			uuid_equal(added->credit_account_id, node_account_id) &&
-			(uuid_is_nil(account_id) || uuid_equal(added->debit_account_id, account_id)) &&
-			!amount_add(*sum, added->amount, sum))
-			return FAIL(LIMIT_EXCEEDED);
-	}
+	TRY(unit_of_work_find(work, context->outflows, id, &found));
+	*outflow = (Outflow *) found;
 	return OK;
+}
+
+static Result
+count_outflow_of(const Accounting *context, UnitOfWork *work, Uuid id, const Transfer *row, const Transfer *pending)
+{
+	Outflow    *outflow;
+
+	TRY(books_outflow(context, work, id, &outflow));
+	if (outflow == NULL)
+	{
+		outflow = ARENA_NEW(work->arena, Outflow);
+		outflow_open(outflow, id, clock_now(work));
+		unit_of_work_add(work, context->outflows, &outflow->aggregate);
+	}
+	return outflow_follow(outflow, row, pending);
+}
+
+/* Counts a row that was written; pending: what it ends, or NULL. */
+static Result
+count_outflow(const Accounting *context, UnitOfWork *work, const Transfer *row, const Transfer *pending,
+			  const LedgerAccount *credit)
+{
+	if (!outflow_concerns(row, credit))
+		return OK;
+	TRY(count_outflow_of(context, work, row->debit_account_id, row, pending));
+	return count_outflow_of(context, work, all_accounts_id, row, pending);
 }
 
 /* One of the two limits, with what is asked on top; zero: there is none. */
 static Result
-check_limit(const Accounting *context, UnitOfWork *work, const Transfer *asked, Uuid account_id, Amount limit)
+check_limit(const Accounting *context, UnitOfWork *work, const Transfer *asked, Uuid id, Amount limit)
 {
-	Amount		sum;
+	Outflow    *outflow;
+	Amount		sum = AMOUNT_ZERO;
 
 	if (limit.msat == 0)
 		return OK;
-	TRY(books_withdrawn(context, work, account_id, asked->credit_account_id, &sum));
+	TRY(books_outflow(context, work, id, &outflow));
+	if (outflow != NULL)
+		TRY(outflow_of_day(outflow, clock_now(work), &sum));
 	if (!amount_add(sum, asked->amount, &sum) || amount_compare(sum, limit) > 0)
 		return FAIL(LIMIT_EXCEEDED);
 	return OK;
@@ -147,7 +166,7 @@ check_limits(const Accounting *context, UnitOfWork *work, const Transfer *asked)
 	WithdrawalLimits limits = context->limits();
 
 	TRY(check_limit(context, work, asked, asked->debit_account_id, limits.of_account));
-	return check_limit(context, work, asked, UUID_NIL, limits.of_all);
+	return check_limit(context, work, asked, all_accounts_id, limits.of_all);
 }
 
 static Result
@@ -191,7 +210,7 @@ order(const Accounting *context, UnitOfWork *work, Transfer *asked, LedgerAccoun
 	if (asked->refusal == RESULT_OK)
 		books_keep(context, work, credit);
 	books_write(context, work, asked, debit);
-	return OK;
+	return asked->refusal == RESULT_OK ? count_outflow(context, work, asked, NULL, credit) : OK;
 }
 
 Result
@@ -221,7 +240,7 @@ books_fact(const Accounting *context, UnitOfWork *work, Transfer *fact,
 	books_keep(context, work, debit);
 	books_keep(context, work, credit);
 	books_write(context, work, fact, debit);
-	return OK;
+	return count_outflow(context, work, fact, NULL, credit);
 }
 
 Result
@@ -235,5 +254,5 @@ books_end_pending(const Accounting *context, UnitOfWork *work, Transfer *end,
 	TRY(books_account(context, work, pending->credit_account_id, &credit));
 	TRY(transfer_end(end, pending, ended_by, clock_now(work), debit, credit));
 	books_write(context, work, end, debit);
-	return OK;
+	return count_outflow(context, work, end, pending, credit);
 }

@@ -6,7 +6,8 @@
  * batch may hold a transfer, its repetition and its post.
  *
  * Every row gets here its id, its time (unless it shares that of another row), its
- * place among the rows of its debit account, and its seal.
+ * place among the rows of its debit account, and its seal; and what it moves or
+ * reserves to leave by the node is counted, of its account and of all.
  */
 #ifndef SPARK_ACCOUNTING_BOOKS_H
 #define SPARK_ACCOUNTING_BOOKS_H
@@ -41,7 +42,7 @@ extern Result books_order(const Accounting *context, UnitOfWork *work, Transfer 
 
 /*
  * The same for a withdrawal: LIMIT_EXCEEDED where more would leave in 24 hours than
- * the limits allow.  The locks of both accounts order what is summed.
+ * the limits allow.
  */
 extern Result books_order_withdrawal(const Accounting *context, UnitOfWork *work, Transfer *asked,
 									 Transfer **decided) MUST_CHECK;

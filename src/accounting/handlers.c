@@ -507,9 +507,24 @@ on_payment_failed(const void *self, UnitOfWork *work, const Message *message)
 
 TOUCHES_BOTH(deposit_touches, accounting_deposit, node_account_id, account_id)
 TOUCHES_BOTH(request_transfer_touches, accounting_request_transfer, from_account_id, to_account_id)
-TOUCHES_BOTH(request_withdraw_touches, accounting_request_withdraw, account_id, node_account_id)
-TOUCHES_BOTH(payment_succeeded_touches, bitcoin_payment_succeeded, account_id, node_account_id)
-TOUCHES_BOTH(payment_failed_touches, bitcoin_payment_failed, account_id, node_account_id)
+
+/* The same of a payment by the node, and what counts how much leaves. */
+#define TOUCHES_OUTFLOW(function, message_type) \
+	TOUCHES_BOTH(function##_accounts, message_type, account_id, node_account_id) \
+	static void \
+	function(const void *self, const Message *message, Touched *touched) \
+	{ \
+		const Accounting *context = self; \
+		const message_type *payload = message->payload; \
+	\
+		function##_accounts(self, message, touched); \
+		touch(touched, context->outflows, payload->account_id); \
+		touch(touched, context->outflows, all_accounts_id); \
+	}
+
+TOUCHES_OUTFLOW(request_withdraw_touches, accounting_request_withdraw)
+TOUCHES_OUTFLOW(payment_succeeded_touches, bitcoin_payment_succeeded)
+TOUCHES_OUTFLOW(payment_failed_touches, bitcoin_payment_failed)
 
 /* A post and a void name the debit account only; the row knows the other. */
 static void

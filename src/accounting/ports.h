@@ -8,6 +8,7 @@
 #define SPARK_ACCOUNTING_PORTS_H
 
 #include "accounting/account.h"
+#include "accounting/outflow.h"
 #include "accounting/transfer.h"
 
 #include "common/unit_of_work.h"
@@ -31,13 +32,6 @@ struct TransferRepository
 
 	/* The post or void that ended that pending transfer. */
 	Result		(*find_end) (const TransferRepository *self, Arena *arena, Uuid pending_id, Transfer **found);
-
-	/*
-	 * What withdrawals asked for since then have taken or reserved of that account
-	 * (nil: of all) for that node, with their fees; what was given back is no part.
-	 */
-	Result		(*sum_withdrawn) (const TransferRepository *self, Arena *arena, Uuid account_id,
-								  Uuid node_account_id, Instant since, Amount *sum);
 };
 
 /* A cryptographic digest (SHA-256), for the seals of the rows. */
@@ -58,6 +52,7 @@ typedef struct WithdrawalLimits
 typedef struct Accounting
 {
 	const Repository *accounts;
+	const Repository *outflows;
 	const TransferRepository *transfers;
 	const SealDigest *digest;
 	WithdrawalLimits (*limits) (void);

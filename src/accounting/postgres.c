@@ -139,6 +139,67 @@ update_accounts(const Repository *self, UnitOfWork *work, const Aggregate *const
 	return aggregates_update(&statement, aggregates, count, put_sums);
 }
 
+/* ---------------------------------------------------------------- outflows */
+
+static Aggregate *
+read_outflow(const Rows *rows, Arena *arena)
+{
+	Outflow    *outflow = ARENA_NEW(arena, Outflow);
+
+	outflow->reserved = row_amount(rows, 3);
+	outflow->hour = row_instant(rows, 4);
+	row_amounts(rows, 5, outflow->gone, OUTFLOW_HOURS);
+	return &outflow->aggregate;
+}
+
+#define OUTFLOWS_BY_ID \
+	"SELECT account_id, version, reserved_msat, hour, gone_msat" \
+	"  FROM spark_accounting.outflows WHERE account_id = ANY ($1) ORDER BY account_id"
+
+DEFINE_LOAD(load_outflows, OUTFLOWS_BY_ID, read_outflow)
+
+static int
+put_outflow(const void *item, Parameter *row)
+{
+	const Outflow *outflow = item;
+
+	return PUT_ROW(row,
+				   param_uuid(outflow->aggregate.id),
+				   param_bigint(outflow->aggregate.version),
+				   param_amount(outflow->reserved),
+				   param_instant(outflow->hour),
+				   param_amounts(outflow->gone, OUTFLOW_HOURS));
+}
+
+static Result
+insert_outflows(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
+{
+	static Statement statement = {
+		.sql = "INSERT INTO spark_accounting.outflows (account_id, version, reserved_msat, hour, gone_msat)"
+		" SELECT id, 1, reserved_msat, hour, gone_msat"
+		"  FROM rows AS r (id, version, reserved_msat, hour, gone_msat) ON CONFLICT DO NOTHING"
+	};
+
+	(void) self;
+	(void) work;
+	return aggregates_insert(&statement, aggregates, count, put_outflow);
+}
+
+static Result
+update_outflows(const Repository *self, UnitOfWork *work, const Aggregate *const *aggregates, size_t count)
+{
+	static Statement statement = {
+		.sql = "UPDATE spark_accounting.outflows o"
+		" SET version = o.version + 1, reserved_msat = r.reserved_msat, hour = r.hour, gone_msat = r.gone_msat"
+		" FROM rows AS r (id, version, reserved_msat, hour, gone_msat)"
+		" WHERE o.account_id = r.id AND o.version = r.version"
+	};
+
+	(void) self;
+	(void) work;
+	return aggregates_update(&statement, aggregates, count, put_outflow);
+}
+
 /* --------------------------------------------------------------- transfers */
 
 static Aggregate *
@@ -216,30 +277,6 @@ find_end(const TransferRepository *self, Arena *arena, Uuid pending_id, Transfer
 
 	(void) self;
 	*found = only_transfer(rows_open(&statement, PARAMETERS(param_uuid(pending_id))), arena);
-	return OK;
-}
-
-/* Along the index of the side that is the shorter. */
-#define WITHDRAWN \
-	"SELECT coalesce(sum(CASE e.form WHEN 'void' THEN 0 WHEN 'post' THEN e.amount_msat ELSE t.amount_msat END), 0)::bigint" \
-	"  FROM spark_accounting.transfers t LEFT JOIN spark_accounting.transfers e ON e.pending_id = t.transfer_id" \
-	" WHERE t.credit_account_id = $1 AND t.created_at >= $2 AND t.pending_id IS NULL" \
-	"  AND t.purpose IN ('withdrawal', 'fee', 'late')"
-
-static Result
-sum_withdrawn(const TransferRepository *self, Arena *arena, Uuid account_id, Uuid node_account_id, Instant since,
-			  Amount *sum)
-{
-	static Statement of_all = {.sql = WITHDRAWN};
-	static Statement of_account = {.sql = WITHDRAWN " AND t.debit_account_id = $3"};
-	Rows		rows = uuid_is_nil(account_id) ?
-		rows_open(&of_all, PARAMETERS(param_uuid(node_account_id), param_instant(since))) :
-		rows_open(&of_account, PARAMETERS(param_uuid(node_account_id), param_instant(since), param_uuid(account_id)));
-
-	(void) self;
-	(void) arena;
-	*sum = rows_next(&rows) ? row_amount(&rows, 1) : AMOUNT_ZERO;
-	rows_close(&rows);
 	return OK;
 }
 
@@ -359,13 +396,16 @@ update_no_transfer(const Repository *self, UnitOfWork *work, const Aggregate *ag
 static const Repository accounts = {
 	&ledger_account_type, load_accounts, insert_account, aggregate_update, NULL, update_accounts
 };
+static const Repository outflows = {
+	&outflow_type, load_outflows, aggregate_insert, aggregate_update, insert_outflows, update_outflows
+};
 static const TransferRepository transfers = {
 	{&transfer_type, load_no_transfer, aggregate_insert, update_no_transfer, insert_transfers, NULL},
-	find_transfer, find_end, sum_withdrawn
+	find_transfer, find_end
 };
 static const SealDigest sha256 = {sha256_digest};
 
-const Accounting accounting = {&accounts, &transfers, &sha256, withdrawal_limits};
+const Accounting accounting = {&accounts, &outflows, &transfers, &sha256, withdrawal_limits};
 const Consumer accounting_consumer = ACCOUNTING_CONSUMER(&accounting);
 
 /* ----------------------------------------------------------------- queries */

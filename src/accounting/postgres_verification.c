@@ -35,6 +35,38 @@ PG_FUNCTION_INFO_V1(spark_accounting_verify);
 	"    FROM legs GROUP BY account_id) "
 
 /*
+ * What the rows say that has left by the node or may leave, beside what is
+ * counted: of each account, and of all (all_accounts_id).
+ */
+#define OUTFLOWS_BY_ROWS \
+	", leaving AS (" \
+	"  SELECT w.account_id, m.amount_msat, m.open, m.posted, m.created_at" \
+	"    FROM moved m JOIN spark_accounting.accounts n ON n.account_id = m.credit_account_id AND n.class = 'node'," \
+	"     LATERAL (VALUES (m.debit_account_id), ('00000000-0000-7000-8001-000000000003'::uuid)) AS w (account_id)" \
+	"   WHERE m.purpose <> 'receive_fee' AND (m.open OR m.posted))," \
+	" reserves AS (" \
+	"  SELECT account_id, coalesce(pg_catalog.sum(amount_msat) FILTER (WHERE open), 0) AS reserved" \
+	"    FROM leaving GROUP BY account_id)," \
+	" hours AS (" \
+	"  SELECT o.account_id, o.hour - (h.place - 1) * interval '1 hour' AS hour, h.gone_msat" \
+	"    FROM spark_accounting.outflows o, unnest(o.gone_msat) WITH ORDINALITY AS h (gone_msat, place))," \
+	" gone AS (" \
+	"  SELECT l.account_id, pg_catalog.date_bin('1 hour', l.created_at, 'epoch'::timestamptz) AS hour, pg_catalog.sum(l.amount_msat) AS gone" \
+	"    FROM leaving l JOIN spark_accounting.outflows o" \
+	"      ON o.account_id = l.account_id AND l.created_at >= o.hour - interval '24 hours'" \
+	"   WHERE l.posted GROUP BY 1, 2)," \
+	" miscounted AS (" \
+	"  SELECT pg_catalog.format('outflow of %s: reserved %s msat, transfers %s'," \
+	"   coalesce(o.account_id, r.account_id), o.reserved_msat, r.reserved) AS words" \
+	"    FROM spark_accounting.outflows o FULL JOIN reserves r ON r.account_id = o.account_id" \
+	"   WHERE coalesce(o.reserved_msat <> coalesce(r.reserved, 0), true)" \
+	"  UNION ALL" \
+	"  SELECT pg_catalog.format('outflow of %s, hour %s: %s msat, transfers %s'," \
+	"   coalesce(h.account_id, g.account_id), coalesce(h.hour, g.hour), h.gone_msat, g.gone)" \
+	"    FROM hours h FULL JOIN gone g ON g.account_id = h.account_id AND g.hour = h.hour" \
+	"   WHERE coalesce(h.gone_msat, 0) <> coalesce(g.gone, 0)) "
+
+/*
  * Each row beside the seal before it, and what it must have been sealed with:
  * the text of transfer_content(), byte for byte.
  */
@@ -73,8 +105,8 @@ static Invariant invariants[] = {
 			.read_only = true
 	}},
 	{"I2", "every counter is the sum of its transfers", {
-			.sql = COUNTERS_BY_ROWS
-			"SELECT pg_catalog.format('account %s: counters %s %s %s %s, transfers %s %s %s %s',"
+			.sql = COUNTERS_BY_ROWS OUTFLOWS_BY_ROWS
+			"(SELECT pg_catalog.format('account %s: counters %s %s %s %s, transfers %s %s %s %s',"
 			" coalesce(a.account_id, s.account_id), debits_posted_msat, credits_posted_msat, debits_pending_msat,"
 			" credits_pending_msat, debits_posted, credits_posted, debits_pending, credits_pending)"
 			"  FROM spark_accounting.accounts a FULL JOIN sums s ON s.account_id = a.account_id"
@@ -83,7 +115,8 @@ static Invariant invariants[] = {
 			"  OR credits_posted_msat <> coalesce(credits_posted, 0)"
 			"  OR debits_pending_msat <> coalesce(debits_pending, 0)"
 			"  OR credits_pending_msat <> coalesce(credits_pending, 0)"
-			" ORDER BY a.opened_at LIMIT 1",
+			" ORDER BY a.opened_at LIMIT 1)"
+			" UNION ALL (SELECT words FROM miscounted ORDER BY words LIMIT 1)",
 			.read_only = true
 	}},
 	{"I3", "no counter is below 0", {

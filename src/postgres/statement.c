@@ -97,6 +97,19 @@ param_amount(Amount amount)
 }
 
 Parameter
+param_amounts(const Amount *amounts, size_t count)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (size_t i = 0; i < count; i++)
+		elements[i] = Int64GetDatum(amounts[i].msat);
+	return (Parameter) {
+		INT8ARRAYOID,
+		PointerGetDatum(construct_array(elements, (int) count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
+		false};
+}
+
+Parameter
 param_bigint(int64 value)
 {
 	return (Parameter) {INT8OID, Int64GetDatum(value), false};
@@ -426,4 +439,23 @@ row_bytea(const Rows *rows, int column, uint8_t *bytes, size_t length)
 	if (VARSIZE_ANY_EXHDR(stored) != length)
 		refuse(RESULT_INTERNAL, "A stored value of bytes does not have the length that it must have.");
 	memcpy(bytes, VARDATA_ANY(stored), length);
+}
+
+void
+row_amounts(const Rows *rows, int column, Amount *amounts, size_t count)
+{
+	bool		is_null;
+	Datum		datum = column_datum(rows, column, &is_null);
+	Datum	   *elements;
+	int			stored = 0;
+
+	memset(amounts, 0, sizeof(Amount) * count);
+	if (is_null)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(datum), INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
+					  &elements, NULL, &stored);
+	if ((size_t) stored != count)
+		refuse(RESULT_INTERNAL, "A stored value of amounts does not have the length that it must have.");
+	for (size_t i = 0; i < count; i++)
+		amounts[i] = AMOUNT_MSAT(DatumGetInt64(elements[i]));
 }

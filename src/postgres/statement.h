@@ -61,6 +61,7 @@ extern Parameter param_texts(const char *const *texts, size_t count);	/* text[] 
 extern Parameter param_jsonb(const char *json); /* JSON text as jsonb; NULL is NULL */
 extern Parameter param_typed(Oid type, const char *text);	/* any type from its text form */
 extern Parameter param_amount(Amount amount);
+extern Parameter param_amounts(const Amount *amounts, size_t count);	/* bigint[] */
 extern Parameter param_bigint(int64 value);
 extern Parameter param_bigint_or_null(int64 value, bool is_null);
 extern Parameter param_int(int32 value);
@@ -114,6 +115,9 @@ extern Instant row_instant(const Rows *rows, int column);	/* NULL: none */
 
 /* Exactly so many bytes, NULL: zeros; SP900 where the column holds another number of them. */
 extern void row_bytea(const Rows *rows, int column, uint8_t *bytes, size_t length);
+
+/* The same for so many amounts of a bigint[]. */
+extern void row_amounts(const Rows *rows, int column, Amount *amounts, size_t count);
 
 /*
  * Drops every kept plan: after the extension was dropped and created again in

@@ -316,7 +316,38 @@ shows($within, "('paid', 'succeeded')", 'T16 within the limit of a day it is pai
 my ($over) = withdraw($erin, 1450);
 shows($over, "('rejected', 'rejected')", 'T16 what goes beyond it is rejected', $erin);
 is($spark->as($erin, "SELECT reason FROM spark.invoice('$over')"), 'limit_exceeded', 'with its reason');
+# What has waited for days counts while it waits, and on the day on which it leaves; once.
+my ($waited, $waited_hash) = withdraw($erin, 500, 'stuck');
+$spark->wait_for("SELECT count(*) = 1 FROM spark_accounting.transfers WHERE from_invoice_id = '$waited'", 'one is under way');
+my $asked_for = "UPDATE spark_accounting.transfers SET created_at = created_at %s interval '3 days' WHERE from_invoice_id = '$waited' AND form = 'pending'";
+$spark->sql(sprintf($asked_for, '-'));
+($over) = withdraw($erin, 880);
+shows($over, "('rejected', 'rejected')", 'T16 what was reserved days ago counts, as long as it waits', $erin);
+$spark->sql("SELECT spark_simulator.script('$waited_hash', 'succeed')");
+shows($waited, "('paid', 'succeeded')", 'it is paid', $erin);
+($over) = withdraw($erin, 889);
+shows($over, "('rejected', 'rejected')", 'T16 and then, as it leaves today', $erin);
+my ($fails) = withdraw($erin, 860, 'fail');
+shows($fails, "('failed', 'failed')", 'T16 but only once: what fits beside it is let through', $erin);
+my ($again) = withdraw($erin, 870);
+shows($again, "('paid', 'succeeded')", 'T16 and what fails gives its room back', $erin);
+$spark->sql(sprintf($asked_for, '+'));
 $spark->set('spark.daily_limit_account', 0);
+
+# Many at once, of many accounts, at the edge of the limit of all.
+my @crowd = map { $spark->sign_up("many$_") } 1 .. 6;
+$spark->fund($_, 1000) for @crowd;
+$spark->wait_until_drained;
+$spark->set_lanes(4);
+my $edge = $spark->sql("SELECT (reserved_msat + (SELECT sum(m) FROM unnest(gone_msat) m))::bigint / 1000 + 1 + 3 * 110"
+	. " FROM spark_accounting.outflows WHERE account_id = '00000000-0000-7000-8001-000000000003'");
+$spark->set('spark.daily_limit_all', $edge);
+$spark->wait_for("SELECT current_setting('spark.daily_limit_all') = '$edge'");
+my @at_once = map { (withdraw($_, 100))[0] } @crowd;
+$spark->wait_until_drained;
+is($spark->sql("SELECT state, count(*) FROM spark_bitcoin.withdrawals WHERE invoice_id IN ('" . join("','", @at_once) . "')"
+	. " AND state = 'rejected' GROUP BY state"), 'rejected|3', 'T16 of six in four lanes at the limit of all, three are let through');
+$spark->set_lanes(1);
 $spark->set('spark.daily_limit_all', 1);
 $spark->wait_for("SELECT current_setting('spark.daily_limit_all') = '1'");
 ($over) = withdraw($carol, 1);

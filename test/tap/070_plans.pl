@@ -81,6 +81,11 @@ INSERT INTO spark_accounting.transfers (transfer_id, debit_account_id, credit_ac
 		kind, idempotency_key, seal)
 	SELECT gen_random_uuid(), $owner, $other, 1000, i + 10, $then, CASE WHEN i % 3 = 0 THEN 'pending' ELSE 'direct' END, 'donation',
 		'donation', 'key' || i, decode(repeat('00', 32), 'hex') $in;
+INSERT INTO spark_accounting.transfers (transfer_id, debit_account_id, credit_account_id, amount_msat, sequence, created_at, form, purpose,
+		kind, idempotency_key, seal)
+	SELECT gen_random_uuid(), '$bob_id', '$node', 1000, i + 100000, now() - i * interval '10 seconds', 'direct', 'fee', 'fee', 'fee' || i,
+		decode(repeat('00', 32), 'hex') $in;
+INSERT INTO spark_accounting.outflows SELECT account_id, 1, 0, now(), array_fill(0::bigint, '{25}') FROM spark_accounting.accounts;
 INSERT INTO spark_accounting.rejections
 	SELECT $owner, $other, 1000, NULL, $then, 'direct', 'donation', 'no' || i, 'insufficient_funds' $in;
 INSERT INTO spark_bitcoin.deposits (invoice_id, version, account_id, amount_msat, expiry_seconds, created_at, state, payment_hash,

@@ -45,30 +45,6 @@ books_find_end(const TransferRepository *self, Arena *arena, Uuid pending_id, Tr
 	return OK;
 }
 
-static Result
-sum_withdrawn(const TransferRepository *self, Arena *arena, Uuid account_id, Uuid node_account_id, Instant since,
-			  Amount *sum)
-{
-	const InMemoryRepository *rows = ((const TransferRows *) self)->rows;
-
-	*sum = AMOUNT_ZERO;
-	for (InMemoryRow *row = rows->rows; row != NULL; row = row->next)
-	{
-		const Transfer *stored = (Transfer *) row->aggregate;
-		Transfer   *end;
-
-		if (stored->refusal != RESULT_OK || !uuid_equal(stored->credit_account_id, node_account_id) ||
-			!uuid_is_nil(stored->pending_id) || instant_before(stored->created_at, since) ||
-			(!uuid_is_nil(account_id) && !uuid_equal(stored->debit_account_id, account_id)) ||
-			(stored->purpose != PURPOSE_WITHDRAWAL && stored->purpose != PURPOSE_FEE && stored->purpose != PURPOSE_LATE))
-			continue;
-		TRY(books_find_end(self, arena, stored->aggregate.id, &end));
-		if (end == NULL || end->form == TRANSFER_POST)
-			assert_true(amount_add(*sum, end == NULL ? stored->amount : end->amount, sum));
-	}
-	return OK;
-}
-
 static WithdrawalLimits limits;
 
 static WithdrawalLimits
@@ -109,17 +85,18 @@ books_new(void)
 
 	world_init(&books->world);
 	books->accounts = in_memory_repository(&books->world, &ledger_account_type);
+	books->outflows = in_memory_repository(&books->world, &outflow_type);
 	books->rows = in_memory_repository(&books->world, &transfer_type);
 	books->rows.same_key = same_name;
 	books->transfers.port.repository = books->rows.repository;
 	books->transfers.port.repository.insert = pass_insert;
 	books->transfers.port.find = find_transfer;
 	books->transfers.port.find_end = books_find_end;
-	books->transfers.port.sum_withdrawn = sum_withdrawn;
 	books_limit(0, 0);
 	books->transfers.rows = &books->rows;
 	books->digest.digest = books_weak_digest;
-	books->context = (Accounting) {&books->accounts.repository, &books->transfers.port, &books->digest, limits_now};
+	books->context = (Accounting) {&books->accounts.repository, &books->outflows.repository, &books->transfers.port,
+	&books->digest, limits_now};
 	books->consumer = (Consumer) ACCOUNTING_CONSUMER(&books->context);
 	return books;
 }
@@ -245,6 +222,48 @@ books_with(int64_t alice_msat, int64_t bob_msat)
 	return books;
 }
 
+/* What the rows say of an outflow: reserved, and gone in the hour that began then. */
+static void
+sum_outflow(Books *books, Uuid id, Instant hour, Wide *reserved, Wide *gone)
+{
+	*reserved = *gone = 0;
+	for (InMemoryRow *row = books->rows.rows; row != NULL; row = row->next)
+	{
+		const Transfer *transfer = (Transfer *) row->aggregate;
+		LedgerAccount *credit = books_account_of(books, transfer->credit_account_id);
+		Transfer   *end;
+
+		if (transfer->refusal != RESULT_OK || credit->class != LEDGER_NODE ||
+			(!uuid_equal(id, all_accounts_id) && !uuid_equal(id, transfer->debit_account_id)))
+			continue;
+		assert_ok(books_find_end(&books->transfers.port, books->world.arena, transfer->aggregate.id, &end));
+		if (transfer->form == TRANSFER_PENDING && end == NULL)
+			*reserved += transfer->amount.msat;
+		else if ((transfer->form == TRANSFER_POST || transfer->form == TRANSFER_DIRECT) &&
+				 transfer->purpose != PURPOSE_RECEIVE_FEE && !instant_before(transfer->created_at, hour) &&
+				 instant_before(transfer->created_at, instant_plus_seconds(hour, 3600)))
+			*gone += transfer->amount.msat;
+	}
+}
+
+static void
+assert_outflows_balance(Books *books)
+{
+	for (InMemoryRow *row = books->outflows.rows; row != NULL; row = row->next)
+	{
+		const Outflow *outflow = (Outflow *) row->aggregate;
+		Wide		reserved;
+		Wide		gone;
+
+		for (int64_t i = 0; i < OUTFLOW_HOURS; i++)
+		{
+			sum_outflow(books, outflow->aggregate.id, instant_plus_seconds(outflow->hour, -3600 * i), &reserved, &gone);
+			assert_true(outflow->gone[i].msat == gone);
+			assert_true(outflow->reserved.msat == reserved);
+		}
+	}
+}
+
 void
 assert_books_balance(Books *books)
 {
@@ -286,6 +305,7 @@ assert_books_balance(Books *books)
 	}
 	assert_true(posted == 0);
 	assert_true(pending == 0);
+	assert_outflows_balance(books);
 }
 
 uint64_t

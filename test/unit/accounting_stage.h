@@ -29,6 +29,7 @@ typedef struct Books
 {
 	World		world;
 	InMemoryRepository accounts;
+	InMemoryRepository outflows;
 	InMemoryRepository rows;
 	TransferRows transfers;
 	SealDigest		digest;

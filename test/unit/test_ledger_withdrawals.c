@@ -68,6 +68,9 @@ L40_what_the_node_keeps_of_a_receipt_is_the_operators(void **state)
 	books_free(books);
 }
 
+#define HOUR 3600
+#define DAY (24 * HOUR)
+
 /* SP205: what leaves in any 24 hours, of one account and of all. */
 static void
 T16_no_more_leaves_in_a_day_than_the_limits_say(void **state)
@@ -90,12 +93,77 @@ T16_no_more_leaves_in_a_day_than_the_limits_say(void **state)
 	assert_ok(books_handle(books, books_paid(books, ALICE, id_of(501), 20000, 0, 0)));
 	assert_string_equal(withdrawn(books, BOB, 507, 20000), "accepted");
 	assert_string_equal(withdrawn(books, BOB, 508, 1), "limit_exceeded");
+	assert_ok(books_handle(books, books_paid(books, ALICE, id_of(503), 10000, 0, 0)));
+	assert_ok(books_handle(books, books_paid(books, BOB, id_of(507), 20000, 0, 0)));
+	assert_string_equal(withdrawn(books, BOB, 509, 1), "limit_exceeded");
 	/* a day later it is another day, for what was not decided before */
-	world_wait(&books->world, 86401);
-	assert_string_equal(withdrawn(books, BOB, 509, 20000), "accepted");
+	world_wait(&books->world, DAY + HOUR - 1);
+	assert_string_equal(withdrawn(books, BOB, 510, 1), "limit_exceeded");
+	world_wait(&books->world, 1);
+	assert_string_equal(withdrawn(books, BOB, 511, 20000), "accepted");
 	assert_string_equal(withdrawn(books, BOB, 508, 1), "limit_exceeded");
 	/* too little money is said before the limit */
-	assert_string_equal(withdrawn(books, ALICE, 510, 1000000), "insufficient_funds");
+	assert_string_equal(withdrawn(books, ALICE, 512, 1000000), "insufficient_funds");
+	assert_books_balance(books);
+	books_free(books);
+}
+
+/* What waited for days, because no node was there, leaves today: today it counts. */
+static void
+T16_what_was_reserved_long_ago_counts_while_it_waits_and_when_it_leaves(void **state)
+{
+	Books	   *books = books_with(100000, 100000);
+
+	books_limit(30000, 50000);
+	assert_string_equal(withdrawn(books, ALICE, 501, 20000), "accepted");
+	assert_string_equal(withdrawn(books, BOB, 502, 15000), "accepted");
+	world_wait(&books->world, 3 * DAY);
+	assert_string_equal(withdrawn(books, ALICE, 503, 10001), "limit_exceeded");
+	assert_string_equal(withdrawn(books, BOB, 504, 15001), "limit_exceeded");
+	/* it counts once: what fits beside it still fits when it has left */
+	assert_ok(books_handle(books, books_paid(books, ALICE, id_of(501), 20000, 0, 0)));
+	assert_string_equal(withdrawn(books, ALICE, 505, 10001), "limit_exceeded");
+	assert_string_equal(withdrawn(books, ALICE, 506, 10000), "accepted");
+	/* and what fails at last leaves room for as much */
+	assert_string_equal(withdrawn(books, BOB, 507, 5001), "limit_exceeded");
+	assert_ok(books_handle(books, books_failed(books, BOB, id_of(502), 15000, 0)));
+	assert_string_equal(withdrawn(books, BOB, 508, 20000), "accepted");
+	assert_string_equal(withdrawn(books, BOB, 509, 1), "limit_exceeded");
+	assert_books_balance(books);
+	books_free(books);
+}
+
+/* Of a payment what it took, with its fee; and what was paid without a reserve. */
+static void
+T16_fees_and_late_payments_count_as_they_were(void **state)
+{
+	Books	   *books = books_with(100000, 100000);
+
+	books_limit(30000, 45000);
+	assert_ok(books_handle(books, books_withdraw(books, ALICE, id_of(501), 20000, 5000)));
+	assert_string_equal(withdrawn(books, ALICE, 502, 5001), "limit_exceeded");
+	assert_ok(books_handle(books, books_paid(books, ALICE, id_of(501), 20000, 1000, 5000)));
+	assert_string_equal(withdrawn(books, ALICE, 503, 9001), "limit_exceeded");
+	assert_string_equal(withdrawn(books, ALICE, 504, 9000), "accepted");
+	assert_ok(books_handle(books, books_failed(books, ALICE, id_of(504), 9000, 0)));
+	assert_ok(books_handle(books, books_paid(books, ALICE, id_of(504), 9000, 0, 0)));
+	assert_string_equal(withdrawn(books, BOB, 505, 15001), "limit_exceeded");
+	assert_string_equal(withdrawn(books, BOB, 506, 15000), "accepted");
+	assert_books_balance(books);
+	books_free(books);
+}
+
+/* Pledges and payments to accounts of the same spark do not leave. */
+static void
+T16_what_stays_in_the_books_does_not_count(void **state)
+{
+	Books	   *books = books_with(100000, 0);
+
+	books_limit(30000, 30000);
+	assert_ok(books_handle(books, books_transfer(books, "donation", ALICE, BOB, "pledge", 30000, true)));
+	assert_ok(books_handle(books, books_transfer(books, "withdrawal", ALICE, BOB, "inside", 30000, false)));
+	assert_string_equal(withdrawn(books, ALICE, 501, 30000), "accepted");
+	assert_string_equal(withdrawn(books, ALICE, 502, 1), "limit_exceeded");
 	assert_books_balance(books);
 	books_free(books);
 }
@@ -317,6 +385,9 @@ main(void)
 		cmocka_unit_test(S38_D15_L22_amount_and_fee_are_debited_the_rest_returns),
 		cmocka_unit_test(L40_what_the_node_keeps_of_a_receipt_is_the_operators),
 		cmocka_unit_test(T16_no_more_leaves_in_a_day_than_the_limits_say),
+		cmocka_unit_test(T16_what_was_reserved_long_ago_counts_while_it_waits_and_when_it_leaves),
+		cmocka_unit_test(T16_fees_and_late_payments_count_as_they_were),
+		cmocka_unit_test(T16_what_stays_in_the_books_does_not_count),
 		cmocka_unit_test(T16_a_batch_of_small_ones_is_summed_up),
 		cmocka_unit_test(S30_a_withdrawal_with_its_fee_over_the_balance_is_rejected),
 		cmocka_unit_test(S31_the_same_withdrawal_reserves_once_another_content_is_told),

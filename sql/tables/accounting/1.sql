@@ -25,6 +25,18 @@ COMMENT ON COLUMN spark_accounting.accounts.strict IS 'It never pays more than i
 COMMENT ON COLUMN spark_accounting.accounts.sequence IS 'How many rows of transfers debit it.';
 COMMENT ON COLUMN spark_accounting.accounts.seal IS 'The seal of the last row that debits it; zeros before the first.';
 
+CREATE TABLE spark_accounting.outflows (
+	account_id			uuid NOT NULL PRIMARY KEY,
+	version				bigint NOT NULL,
+	reserved_msat		bigint NOT NULL CHECK (reserved_msat >= 0),
+	hour				timestamptz NOT NULL,
+	gone_msat			bigint[] NOT NULL CHECK (cardinality(gone_msat) = 25 AND 0 <= ALL (gone_msat))
+) WITH (fillfactor = 50);
+COMMENT ON TABLE spark_accounting.outflows IS 'What leaves by the node, of one account or, under id 00000000-0000-7000-8001-000000000003, of all: for the limits of a day.';
+COMMENT ON COLUMN spark_accounting.outflows.reserved_msat IS 'For payments that may still be made, with their highest fees.';
+COMMENT ON COLUMN spark_accounting.outflows.hour IS 'When the newest hour of gone_msat began.';
+COMMENT ON COLUMN spark_accounting.outflows.gone_msat IS 'What has left, by the hour, with fees: the newest first, then each of the 24 before it.';
+
 CREATE TABLE spark_accounting.transfers (
 	transfer_id			uuid NOT NULL PRIMARY KEY,
 	debit_account_id	uuid NOT NULL,
@@ -80,5 +92,6 @@ COMMENT ON TABLE spark_accounting.rejections IS 'Requests that were refused, so 
 COMMENT ON COLUMN spark_accounting.rejections.reason IS 'A name of the error table.';
 
 ALTER TABLE spark_accounting.accounts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE spark_accounting.outflows ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_accounting.transfers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE spark_accounting.rejections ENABLE ROW LEVEL SECURITY;
