@@ -204,6 +204,9 @@ $node->pull('become');
 shows($id, "('paid', 'succeeded')", 'the right one pays it');
 is($node->asked($paid->{payment_hash}), 1, 'once');
 
+# ---- what is the operator's own stays in it
+$node->keeps_own_capital($spark, $alice);
+
 # ---- it has another certificate
 rename("$folder/cert", "$folder/cert.old");
 rename("$folder/key", "$folder/key.old");

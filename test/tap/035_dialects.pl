@@ -274,6 +274,7 @@ sub in_short
 		recordings_of_invoices();
 	}
 	credential_is_repeated() if $which ne 'cln-socket';
+	$node->keeps_own_capital($spark, $alice);
 	finish();
 	return;
 }

@@ -153,6 +153,31 @@ sub fault
 
 sub heal { my ($self) = @_; return $self->pull('heal'); }
 
+# What of the node is the operator's own is not paid out: a payment that would take of it is not made, and stops
+# withdrawals until an operator has seen it.
+sub keeps_own_capital
+{
+	my ($self, $spark, $token) = @_;
+	my $invoice = $self->outside(1200);
+	my $has;
+
+	$spark->sql('SELECT * FROM spark_ops.reconcile()');
+	$has = $spark->sql('SELECT local_msat / 1000 FROM spark_bitcoin.audit');
+	# Else the comparison that follows a reload would see that accounts and the operator cannot both have all of it.
+	$spark->set('spark.solvency_tolerance', 1_000_000_000);
+	$spark->wait_for("SELECT current_setting('spark.solvency_tolerance') = '1000000000'");
+	$spark->set('spark.own_capital', $has);
+	$spark->wait_for("SELECT current_setting('spark.own_capital') = '$has'");
+	my $id = $spark->as($token, "SELECT invoice_id FROM spark.withdraw('$invoice->{request}')");
+	$spark->wait_for("SELECT is_open AND reason LIKE '%would take of spark.own_capital%' FROM spark_bitcoin.breaker", 'L44 a payment that would take of own capital stops withdrawals');
+	is($self->asked($invoice->{payment_hash}), 0, 'and is not made');
+	$spark->set('spark.own_capital', 0);
+	$spark->wait_for("SELECT current_setting('spark.own_capital') = '0'");
+	$spark->set('spark.solvency_tolerance', 10_000);
+	$spark->sql("SELECT spark_ops.close_breaker('seen')");
+	return $spark->wait_for("SELECT (status, state) = ROW('paid', 'succeeded') FROM spark.invoice('$id')", 'with none of it, and the breaker closed, it is', $token);
+}
+
 # A payment request of somebody whom it can pay, once it knows him (later => 1: not yet):
 # {request, payment_hash, preimage}.
 sub outside
