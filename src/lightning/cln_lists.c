@@ -73,7 +73,8 @@ begin_page(NodeCall *call, const json_t *result, const char *name)
 {
 	const json_t *rows = json_object_get(result, name);
 
-	if (!json_is_array(rows))
+	/* One that is longer than was asked for is no page of this node's. */
+	if (!json_is_array(rows) || json_array_size(rows) > CLN_ROWS_A_PAGE)
 		return NULL;
 	call->answered = true;
 	/* Of payments the limit counts parts, of which a row may be several: only an empty page is the last. */

@@ -85,6 +85,30 @@ take_line(HttpReader *self, const char *line, size_t length)
 	return true;
 }
 
+/* Takes the whole lines out of what came; however many there are, the rest is moved once. */
+static bool
+take_lines(HttpReader *self)
+{
+	Bytes	   *reply = &self->reply;
+	size_t		used = 0;
+	bool		is_taken = true;
+
+	while (is_taken && !self->has_end)
+	{
+		const char *end = memchr(reply->bytes + self->searched, '\n', reply->length - self->searched);
+
+		self->searched = end == NULL ? reply->length : (size_t) (end - reply->bytes) + 1;
+		if (end == NULL)
+			break;
+		is_taken = take_line(self, reply->bytes + used, (size_t) (end - reply->bytes) - used);
+		used = self->searched;
+	}
+	memmove(reply->bytes, reply->bytes + used, reply->length - used + 1);
+	reply->length -= used;
+	self->searched -= used;
+	return is_taken;
+}
+
 /* What came is bounded; of a stream only the line that is not whole yet is kept. */
 static bool
 take_all(HttpReader *self, const char *bytes, size_t length)
@@ -96,25 +120,7 @@ take_all(HttpReader *self, const char *bytes, size_t length)
 	}
 	if (!append(&self->reply, bytes, length))
 		return false;
-	while (self->reads_a_line && !self->has_end)
-	{
-		char	   *from = self->reply.bytes;
-		char	   *end = memchr(from + self->searched, '\n', self->reply.length - self->searched);
-		size_t		used;
-
-		if (end == NULL)
-		{
-			self->searched = self->reply.length;
-			break;
-		}
-		if (!take_line(self, from, (size_t) (end - from)))
-			return false;
-		used = (size_t) (end - from) + 1;
-		memmove(from, from + used, self->reply.length - used + 1);
-		self->reply.length -= used;
-		self->searched = 0;
-	}
-	return true;
+	return !self->reads_a_line || take_lines(self);
 }
 
 bool

@@ -111,7 +111,9 @@ hear_wallet(HttpNode *self, NodeCall *call, const HttpReply *reply)
 {
 	json_t	   *wallet = good_body(call, reply, 200);
 	const char *id = node_json_peek(wallet, "id");
-	bool		is_admin = id != NULL && strlen(id) < sizeof(self->notes.wallet);
+	/* It is written into the books, and its own are of hex digits. */
+	size_t		length = id == NULL ? 0 : strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-");
+	bool		is_admin = length > 0 && id[length] == '\0' && length < sizeof(self->notes.wallet);
 	Amount		balance;
 
 	if (is_admin)
@@ -527,13 +529,15 @@ hear_page(NodeCall *call, const HttpReply *reply)
 {
 	json_t	   *body = good_body(call, reply, 200);
 	const json_t *rows = json_object_get(body, "data");
-	size_t		count = json_array_size(rows);
+	/* One that is longer than was asked for is no page of LNbits. */
+	bool		is_page = json_is_array(rows) && json_array_size(rows) <= LNBITS_ROWS_A_PAGE;
+	size_t		count = is_page ? json_array_size(rows) : 0;
 	ListedPayment *payments = ARENA_ARRAY(call->arena, ListedPayment, count);
 	ListedInvoice *invoices = ARENA_ARRAY(call->arena, ListedInvoice, count);
 	const json_t *row;
 	size_t		i;
 
-	json_array_foreach(rows, i, row)
+	json_array_foreach(is_page ? rows : NULL, i, row)
 	{
 		if (call->operation == NODE_LIST_PAYMENTS)
 			list_payment(call, row, payments);
@@ -542,7 +546,7 @@ hear_page(NodeCall *call, const HttpReply *reply)
 	}
 	call->payments = payments;
 	call->invoices = invoices;
-	call->answered = json_is_array(rows);
+	call->answered = is_page;
 	call->has_more = count >= LNBITS_ROWS_A_PAGE;
 	call->next_cursor = call->cursor + (int64_t) count;
 	json_decref(body);

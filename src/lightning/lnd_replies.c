@@ -581,8 +581,8 @@ read_page(NodeCall *call, const json_t *body, const json_t *rows, size_t full)
 	call->has_more = count >= full;
 	if (!json_is_array(rows) || !node_json_integer(body, "last_index_offset", &call->next_cursor))
 		return false;
-	/* A page that leads nowhere else would be read for ever. */
-	return !call->has_more || call->next_cursor > call->cursor;
+	/* A page that leads nowhere else would be read for ever; nor is one longer than was asked for. */
+	return count <= full && (!call->has_more || call->next_cursor > call->cursor);
 }
 
 void

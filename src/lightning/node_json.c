@@ -10,11 +10,24 @@
 #include <ctype.h>
 #include <string.h>
 
+/* Three bytes may stand for an object, which takes hundreds of memory: no honest page has so many values. */
+static bool
+has_too_many_values(const HttpReply *reply)
+{
+	size_t		count = 0;
+
+	for (size_t i = 0; i < reply->length; i++)
+		count += reply->body[i] == ',' || reply->body[i] == '{' || reply->body[i] == '[';
+	return count > NODE_MOST_VALUES;
+}
+
 json_t *
 node_json_parse(const HttpReply *reply)
 {
-	json_t	   *parsed = json_loadb(reply->body, reply->length, JSON_REJECT_DUPLICATES, NULL);
+	json_t	   *parsed = NULL;
 
+	if (!has_too_many_values(reply))
+		parsed = json_loadb(reply->body, reply->length, JSON_REJECT_DUPLICATES, NULL);
 	if (parsed == NULL || json_is_object(parsed))
 		return parsed;
 	json_decref(parsed);

@@ -21,6 +21,9 @@
 /* Longer texts of a node are not there: payment requests are the longest. */
 #define NODE_MOST_TEXT 8192
 
+/* A reply of more values is none. */
+#define NODE_MOST_VALUES ((size_t) 300000)
+
 /* The object that the body is, to be given back by json_decref(); NULL where it is none. */
 extern json_t *node_json_parse(const HttpReply *reply);
 

@@ -46,6 +46,26 @@ L59_only_one_object_without_doubled_names_is_read(void **state)
 	assert_null(parse_bytes("{}\0x", 4));
 }
 
+/* Three bytes each, and hundreds in memory. */
+static void
+L59_a_reply_of_millions_of_values_is_not_read(void **state)
+{
+	static const char *const values[] = {"{},", "[],", "1, ", "{ }"};
+	const size_t count = 2000000;
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+	{
+		char	   *text = malloc(3 * count + 100);
+		size_t		length = (size_t) sprintf(text, "{\"data\":[");
+
+		for (size_t each = 0; each < count; each++)
+			length += (size_t) sprintf(text + length, "%s", values[i]);
+		length += (size_t) sprintf(text + length, "0]}");
+		assert_null(parse_bytes(text, length));
+		free(text);
+	}
+}
+
 static void
 L59_an_integer_is_nothing_but_its_digits(void **state)
 {
@@ -201,6 +221,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(L59_only_one_object_without_doubled_names_is_read),
+		cmocka_unit_test(L59_a_reply_of_millions_of_values_is_not_read),
 		cmocka_unit_test(L59_an_integer_is_nothing_but_its_digits),
 		cmocka_unit_test(L6_an_amount_is_whole_millisatoshi_within_its_range),
 		cmocka_unit_test(L60_the_library_keeps_its_own_memory_and_text_is_text),
