@@ -196,11 +196,11 @@ Returns a row a withdrawal in state reserved, submitting, in_flight, unknown or 
 Errors: SP001 limit_ out of range; SP009 not installed.';
 
 CREATE FUNCTION spark_ops.decide_payment(invoice_id uuid, verdict text, evidence text, reason text,
-	preimage text DEFAULT NULL, fee_msat bigint DEFAULT NULL)
+	preimage text DEFAULT NULL, fee_msat bigint DEFAULT NULL, node_record text DEFAULT NULL)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'spark_bitcoin_decide_payment';
-COMMENT ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint) IS
+COMMENT ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint, text) IS
 'Ends a withdrawal by hand: one that hangs at the node, or waits for it.
 
 invoice_id: of a withdrawal in state needs_operator, as spark_ops.open_payments() lists it; failed also
@@ -212,8 +212,12 @@ reason: why it is decided by hand, 1 to 1,000 bytes. Recorded with who, the stat
   evidence.
 preimage: 64 hex digits; required for paid: it is the proof, and is checked.
 fee_msat: what the node took, in millisatoshi; NULL: 0.
+node_record: what the node calls its record of this payment, up to 200 bytes. Required where a payment
+  of that hash and amount is booked already: then the preimage proves nothing, and it must be another
+  record than that of the booked one.
 Returns nothing.
-Errors: SP001 invalid argument; SP002 no such withdrawal; SP009 not installed; SP010 in another state.';
+Errors: SP001 invalid argument; SP002 no such withdrawal; SP009 not installed; SP010 in another state,
+  while another withdrawal takes that payment, or of a payment that is booked already.';
 
 CREATE FUNCTION spark_ops.open_breaker(reason text) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -258,7 +262,7 @@ Errors: SP001 invalid argument; SP009 not installed; SP010 while accounts have m
 
 REVOKE ALL ON FUNCTION spark_ops.reconcile() FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.open_payments(int) FROM PUBLIC;
-REVOKE ALL ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION spark_ops.decide_payment(uuid, text, text, text, text, bigint, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.open_breaker(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.close_breaker(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION spark_ops.change_node(text, text) FROM PUBLIC;

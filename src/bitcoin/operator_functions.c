@@ -44,6 +44,7 @@ PG_FUNCTION_INFO_V1(spark_bitcoin_change_node);
 #define MOST_WAIT_SECONDS 300	/* for the worker */
 #define POLL 20					/* ms */
 #define MAX_EVIDENCE 10000		/* bytes */
+#define MAX_RECORD 200
 
 /* ----------------------------------------------------------------- reconcile */
 
@@ -169,6 +170,20 @@ as_json(const char *first, const char *first_value, const char *second, const ch
 	return text.data;
 }
 
+/* The node's name of its record; NULL where it is not given. */
+static const char *
+arg_record(FunctionCallInfo fcinfo)
+{
+	const char *record;
+
+	if (PG_ARGISNULL(6))
+		return NULL;
+	record = arg_text(fcinfo, 6, "node_record");
+	if (record[strspn(record, " \t\n")] == '\0' || strlen(record) > MAX_RECORD)
+		refuse(RESULT_INVALID_ARGUMENT, "Argument node_record must be from 1 to %d bytes.", MAX_RECORD);
+	return record;
+}
+
 static ProvenPayment
 arg_proof(FunctionCallInfo fcinfo, const Withdrawal *withdrawal)
 {
@@ -185,6 +200,7 @@ arg_proof(FunctionCallInfo fcinfo, const Withdrawal *withdrawal)
 		payment.fee = AMOUNT_MSAT(PG_GETARG_INT64(5));
 	if (payment.fee.msat < 0 || (payment.fee.msat > 0 && !amount_is_payable(payment.fee)))
 		refuse(RESULT_INVALID_ARGUMENT, "Argument fee_msat must be from 0 to all bitcoin there is.");
+	payment.record.reference = arg_record(fcinfo);
 	return payment;
 }
 
@@ -214,6 +230,38 @@ refuse_where_another_takes_it(UnitOfWork *work, const Withdrawal *withdrawal)
 				   "Withdrawal %s of the same hash and amount is in state %s, and takes the payment when the node tells of it.",
 				   id, withdrawal_state_name(newest->state));
 	}
+}
+
+static bool
+is_record_booked(const char *payment_hash, const char *record)
+{
+	static Statement statement = {
+		.sql = "SELECT 1 FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND node_reference = $2"
+		" AND state = 'succeeded' LIMIT 1"
+	};
+
+	return statement_run(&statement, PARAMETERS(param_text(payment_hash), param_text(record))) > 0;
+}
+
+/*
+ * Of a hash and amount that is booked as paid, the preimage has been public since:
+ * it proves no second payment.  Only a second record of the node's does.
+ */
+static void
+demand_second_record(UnitOfWork *work, const Withdrawal *withdrawal, const char *record)
+{
+	bool		is_booked;
+
+	check(bitcoin.withdrawals->is_booked(bitcoin.withdrawals, work, withdrawal->payment_hash, withdrawal->amount,
+										 &is_booked));
+	if (!is_booked)
+		return;
+	if (record == NULL)
+		refuse_now("spark_ops.reconcile() books a second payment that the node lists; of another node, name its record of that one as node_record.",
+				   "A payment of this hash and amount is booked already, and the preimage proves no second one.");
+	if (is_record_booked(withdrawal->payment_hash, record))
+		refuse_now("Name the record of the second payment, if there is one.",
+				   "The payment of record %s is booked already.", record);
 }
 
 /* Of books that are a copy, what waits here may have been sent by the others. */
@@ -258,6 +306,7 @@ spark_bitcoin_decide_payment(PG_FUNCTION_ARGS)
 	{
 		payment = arg_proof(fcinfo, withdrawal);
 		refuse_where_another_takes_it(work, withdrawal);
+		demand_second_record(work, withdrawal, payment.record.reference);
 		result = withdrawal_decide_paid(withdrawal, &payment, is_beside_another(work, withdrawal), clock_now(work));
 	}
 	else

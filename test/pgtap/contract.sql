@@ -58,7 +58,7 @@ INSERT INTO promised VALUES
 	('spark_ops', 'health', '-', '', 'setof (check_name, ok, detail)'),
 	('spark_ops', 'reconcile', 'c', '', 'setof (kind text, payment_hash text, books text, node text, detail text)'),
 	('spark_ops', 'open_payments', '-', 'limit_ integer DEFAULT 100', 'setof (invoice_id uuid, account_id uuid, state text, payment_hash text, amount_msat bigint, max_fee_msat bigint, attempts bigint, created_at timestamp with time zone, submitted_at timestamp with time zone, asked_at timestamp with time zone, expires_at timestamp with time zone, alarm text, node_words text)'),
-	('spark_ops', 'decide_payment', 'c', 'invoice_id uuid, verdict text, evidence text, reason text, preimage text DEFAULT NULL::text, fee_msat bigint DEFAULT NULL::bigint', 'void'),
+	('spark_ops', 'decide_payment', 'c', 'invoice_id uuid, verdict text, evidence text, reason text, preimage text DEFAULT NULL::text, fee_msat bigint DEFAULT NULL::bigint, node_record text DEFAULT NULL::text', 'void'),
 	('spark_ops', 'frozen_accounts', '-', 'limit_ integer DEFAULT 100', 'setof (account_id uuid, frozen_at timestamp with time zone, reason text, posted_msat bigint, available_msat bigint, late_payments bigint, late_msat bigint, uncovered_msat bigint)'),
 	('spark_ops', 'unfreeze_account', 'c', 'account_id uuid, reason text', 'void'),
 	('spark_ops', 'open_breaker', 'c', 'reason text', 'void'),

@@ -297,12 +297,18 @@ $spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_lo
 $spark->wait_for("SELECT look_count > 2 OR attempt_no > 0 FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'");
 is($spark->sql("SELECT attempt_no FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'"), '0', 'L26 it is asked what became of it, and nothing is sent');
 isnt($spark->sql("SELECT earlier_reference FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'"), '', 'L24 and the name of the record that the node told is written down');
+my $call_paid = "SELECT spark_ops.decide_payment('$doubted', 'paid', 'the payee has it twice', 'he says so', '" . preimage_of($doubted_hash) . "'";
+is(($spark->try_sql("$call_paid)"))[0], 'SP010', 'L25 the first one is not called paid while the other waits for that very payment');
 $spark->sql("SELECT spark_simulator.script('$doubted_hash', 'succeed')");
 shows($once_more, "('paid', 'succeeded')", 'L26 what is made late is what was asked for again', $carol);
 is($spark->sql("SELECT count(*) FROM spark_simulator.payments() WHERE payment_hash = '$doubted_hash'"), '1', 'once');
-like($spark->sql("BEGIN; SELECT spark_ops.decide_payment('$doubted', 'paid', 'the payee has it twice', 'he says so', '" . preimage_of($doubted_hash) . "');"
-	. " SELECT state || ' ' || late || ' ' || paid_beside FROM spark_bitcoin.withdrawals WHERE invoice_id = '$doubted'; ROLLBACK"),
-	qr/succeeded true true/, 'L25 an operator can call the first one paid, too');
+is(($spark->try_sql("$call_paid)"))[0], 'SP010', 'L25 the preimage of a payment that is booked proves no second one');
+my $booked_record = $spark->sql("SELECT node_reference FROM spark_bitcoin.withdrawals WHERE invoice_id = '$once_more'");
+is(($spark->try_sql("$call_paid, node_record => '$booked_record')"))[0], 'SP010', 'nor does the record of the booked one');
+is(($spark->try_sql("$call_paid, node_record => ' ')"))[0], 'SP001', 'nor none');
+like($spark->sql("BEGIN; $call_paid, node_record => 'record of the other node');"
+	. " SELECT state || ' ' || late || ' ' || paid_beside || ' ' || node_reference FROM spark_bitcoin.withdrawals WHERE invoice_id = '$doubted'; ROLLBACK"),
+	qr/succeeded true true record of the other node/, 'L25 with another record of a node an operator can call the first one paid, too');
 $spark->set('spark.simulator_mode', 'lnd');
 $spark->wait_for("SELECT current_setting('spark.simulator_mode') = 'lnd'");
 
