@@ -101,6 +101,7 @@ call_prepare(Call *call)
 	call->task.call.arena = context_arena(call->context);
 	call->is_used = false;
 	call->node = NULL;
+	call->put_off_until = INSTANT_NONE;
 }
 
 void
@@ -371,6 +372,15 @@ standing_want_identity(Instant answered_at)
 	bool		is_asked = standing.identify.is_used && !instant_before(standing.identify_began, answered_at);
 
 	standing.wants_identity = standing.wants_identity || !is_asked;
+}
+
+bool
+standing_is_known_since(Instant answered_at)
+{
+	if (standing.is_known && !instant_before(standing.recognised_at, answered_at))
+		return true;
+	standing_want_identity(answered_at);
+	return false;
 }
 
 /* -------------------------------------------------------------------- hints */

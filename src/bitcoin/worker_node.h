@@ -20,6 +20,7 @@ typedef struct Call
 	LightningNode *node;		/* that has it under way, or NULL */
 	MemoryContext context;
 	NodeTask	task;
+	Instant		put_off_until;	/* its answer could not be applied for a lock; none: it was not tried */
 } Call;
 
 /* The node that the settings name; NULL where there is none. */
@@ -48,6 +49,9 @@ extern NodeStanding standing_now(void);
 
 /* What was answered at that moment counts for nothing unless the node says once more who it is. */
 extern void standing_want_identity(Instant answered_at);
+
+/* True where it has said so since; else it is asked. */
+extern bool standing_is_known_since(Instant answered_at);
 
 /*
  * In the transaction that judges: the books stay with that node until its end.

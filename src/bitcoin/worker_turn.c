@@ -13,7 +13,9 @@
  * that is open.  A payment found in submitting is looked up, never sent again.
  *
  * A row that raises an error is tried alone; where it raises again it is left
- * alone for a minute, so that no row stops the others.
+ * alone for a minute, so that no row stops the others.  Nor does an open
+ * transaction of somebody who asks again for a hash that turns out to be paid:
+ * whoever applies an answer waits for a lock for a moment, and tries later.
  */
 #include "postgres/server.h"
 
@@ -25,6 +27,7 @@
 #include "bitcoin/worker_purse.h"
 #include "bitcoin/worker_rights.h"
 
+#include "postgres/bus/give_way.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
 #include "postgres/installed.h"
@@ -40,6 +43,7 @@
 #define LONGEST_WAIT 1000		/* ms */
 #define SHORT_WAIT 200			/* ms; where rows are due that cannot be begun yet */
 #define FAULT_SECONDS 60		/* until a row with a fault is tried again */
+#define LOCK_SECONDS 1			/* until an answer that somebody's lock has kept off is applied again */
 
 static Call calls[MOST_CALLS];
 
@@ -357,11 +361,29 @@ act_apply(void *argument)
 	Answers    *answers = argument;
 	UnitOfWork *work = unit_of_work_new(context_arena(CurrentMemoryContext), server_ports(), NULL);
 
+	give_way();
 	standing_keep(&answers->standing, work);
 	lock_rows(work, answers);
 	for (size_t i = 0; i < answers->count; i++)
 		check(apply_answer(&bitcoin, work, &answers->calls[i]->task, &answers->standing));
 	check(unit_of_work_complete(work));
+}
+
+/* Somebody's open transaction, or one that has just ended, has what the answer would change. */
+static bool
+is_in_the_way(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION;
+}
+
+/* The node can be asked again, and is, when the lease of the row ends; what it said of a submission it says once. */
+static void
+put_off(Call *call)
+{
+	NodeOperation operation = call->task.call.operation;
+
+	if (operation != NODE_LOOKUP_PAYMENT && operation != NODE_LOOKUP_INVOICE)
+		call->put_off_until = instant_plus_seconds(server_time(), LOCK_SECONDS);
 }
 
 /* One by one: whose fault it is loses its answer, and is looked up later. */
@@ -373,7 +395,12 @@ apply_each(const Answers *answers)
 		Answers		one = {.calls = {answers->calls[i]}, .count = 1, .standing = answers->standing};
 		ErrorData  *error = try_in_transaction(act_apply, &one);
 
-		if (error != NULL)
+		if (error != NULL && is_in_the_way(error))
+		{
+			put_off(answers->calls[i]);
+			FreeErrorData(error);
+		}
+		else if (error != NULL)
 			log_and_free(error, "an answer of the node could not be written down");
 	}
 }
@@ -382,7 +409,8 @@ apply_each(const Answers *answers)
 static bool
 can_be_applied(const Call *call, const NodeStanding *standing)
 {
-	return call->is_used && call->task.call.done && !answer_waits_for_identity(&call->task, standing);
+	return call->is_used && call->task.call.done && !answer_waits_for_identity(&call->task, standing) &&
+		!instant_before(server_time(), call->put_off_until);
 }
 
 /* Since when an answer is there is written down by who first sees it; of those that wait, the node is asked. */
@@ -414,7 +442,10 @@ apply_answers(void)
 	date_answers(&answers.standing);
 	for (int i = 0; i < MOST_CALLS; i++)
 		if (can_be_applied(&calls[i], &answers.standing))
+		{
+			calls[i].put_off_until = INSTANT_NONE;
 			answers.calls[answers.count++] = &calls[i];
+		}
 	if (answers.count == 0)
 		return;
 	error = try_in_transaction(act_apply, &answers);
@@ -425,6 +456,8 @@ apply_answers(void)
 	}
 	for (size_t i = 0; i < answers.count; i++)
 	{
+		if (!instant_is_none(answers.calls[i]->put_off_until))
+			continue;
 		rights_heard(&answers.calls[i]->task.call);
 		call_end(answers.calls[i]);
 	}

@@ -204,6 +204,31 @@ is($spark->sql("SELECT late FROM spark_bitcoin.withdrawals WHERE invoice_id = '$
 is(payments_of($hash), '1', 'once');
 $spark->wait_until_drained;
 
+# ---- L25: what turns out to be paid while a client's open transaction asks for it again holds up nobody
+my $erin = $spark->sign_up('erin');
+$spark->fund($erin, 1000);
+$request = $spark->sql('SELECT spark_simulator.make_invoice(151)');
+$spark->sql(q(SELECT spark_simulator.script('*', 'flip', '{"amount_msat": 151000, "after_s": 86400}')));
+($id, $hash) = split(/\|/, $spark->as($erin, "SELECT invoice_id, payment_hash FROM spark.withdraw('$request')"));
+$spark->wait_for("SELECT status = 'failed' FROM spark.invoice('$id')", 'L25 a payment fails', $erin);
+my $client = $spark->node->background_psql('postgres', on_error_stop => 1);
+$client->query_safe("SET spark.token = '$erin'");
+$client->query_safe("BEGIN; SELECT state FROM spark.withdraw('$request')");
+$spark->sql("SELECT spark_simulator.script('$hash', 'succeed')");
+my $looked = $spark->sql("SELECT look_count FROM spark_bitcoin.withdrawals WHERE invoice_id = '$id'");
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$id'");
+$spark->wait_for("SELECT look_count > $looked FROM spark_bitcoin.withdrawals WHERE invoice_id = '$id'", 'L25 the node is asked about it again');
+my $beside = $spark->sql('SELECT spark_simulator.make_invoice(152)');
+$beside = $spark->as($erin, "SELECT invoice_id FROM spark.withdraw('$beside')");
+$spark->wait_for("SELECT status = 'paid' FROM spark.invoice('$beside')", 'and another payment is made while the client keeps his transaction open', $erin);
+is($spark->as($erin, "SELECT status FROM spark.invoice('$id')"), 'failed', 'which is in the way of this one alone');
+$client->query_safe('ROLLBACK');
+$client->quit;
+$spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() WHERE invoice_id = '$id'");
+$spark->wait_for("SELECT status = 'paid' FROM spark.invoice('$id')", 'L25 nothing is lost: then it is booked', $erin);
+is(payments_of($hash), '1', 'once');
+$spark->wait_until_drained;
+
 # ---- L16, L37: paid inside
 my $carol = $spark->sign_up('carol');
 my $dave = $spark->sign_up('dave');
