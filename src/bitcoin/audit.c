@@ -130,6 +130,11 @@ payment_kind(const PaymentAtNode *node, const PaymentInBooks *books, const char 
 		*detail = "the books call it paid, the node does not";
 		return DIFFERENCE_PAYMENT_STATE;
 	}
+	if (books->must_be_listed > node->succeeded + node->pending)
+	{
+		*detail = "the books call it paid more often than the node does";
+		return DIFFERENCE_PAYMENT_STATE;
+	}
 	if (books->succeeded > 0 && books->open == 0 && node->succeeded == books->succeeded &&
 		(!amount_equal(books->amount, node->amount) || !amount_equal(books->fees, node->fees)))
 	{

@@ -59,6 +59,7 @@ typedef struct PaymentAtNode
 typedef struct PaymentInBooks
 {
 	int64_t		succeeded;
+	int64_t		must_be_listed; /* of those that succeeded: the list is of their time */
 	int64_t		open;
 	int64_t		failed;
 	Amount		amount;			/* likewise */

@@ -116,20 +116,28 @@ is_any_unasked_of(const char *const *hashes, size_t count, Instant start)
 
 /* -------------------------------------------------------------------- books */
 
+/* Of withdrawals w: what a list of the payments begun since from, read at until, has to have. */
+#define SETTLED_IN_TIME(from, until) \
+	"w.state = 'succeeded' AND w.settled_at >= coalesce(" from ", '-infinity') AND w.settled_at < " until \
+	" AND w.submitted_at >= coalesce(" from ", '-infinity')"
+
 void
-books_of_payments(const char *const *hashes, size_t count, PaymentInBooks *books, bool *is_there)
+books_of_payments(const char *const *hashes, size_t count, Instant from, Instant until, PaymentInBooks *books,
+				  bool *is_there)
 {
 	static Statement statement = {
 		.sql = "SELECT h.no, count(*) FILTER (WHERE state = 'succeeded'),"
 		" count(*) FILTER (WHERE state NOT IN ('succeeded', 'failed', 'rejected')),"
 		" count(*) FILTER (WHERE state = 'failed'),"
 		" coalesce(sum(amount_msat) FILTER (WHERE state = 'succeeded')::bigint, max(amount_msat)),"
-		" coalesce(sum(fee_msat) FILTER (WHERE state = 'succeeded'), 0)::bigint"
+		" coalesce(sum(fee_msat) FILTER (WHERE state = 'succeeded'), 0)::bigint,"
+		" count(*) FILTER (WHERE " SETTLED_IN_TIME("$2", "$3") ")"
 		"  FROM unnest($1) WITH ORDINALITY AS h (payment_hash, no)"
 		"  JOIN spark_bitcoin.withdrawals w ON w.payment_hash = h.payment_hash"
 		" WHERE w.deposit_id IS NULL AND (w.attempt_no > 0 OR w.state = 'succeeded') GROUP BY h.no"
 	};
-	Rows		rows = rows_open(&statement, PARAMETERS(param_texts(hashes, count)));
+	Rows		rows = rows_open(&statement, PARAMETERS(param_texts(hashes, count), param_instant(from),
+														param_instant(until)));
 
 	memset(is_there, 0, count * sizeof(bool));
 	while (rows_next(&rows))
@@ -139,6 +147,7 @@ books_of_payments(const char *const *hashes, size_t count, PaymentInBooks *books
 		is_there[place] = true;
 		books[place] = (PaymentInBooks) {
 			.succeeded = row_bigint(&rows, 2),
+			.must_be_listed = row_bigint(&rows, 7),
 			.open = row_bigint(&rows, 3),
 			.failed = row_bigint(&rows, 4),
 			.amount = row_amount(&rows, 5),
@@ -192,8 +201,7 @@ settled_payments_without(Instant from, Instant until, const char *const *hashes,
 {
 	static Statement statement = {
 		.sql = "/* audit */ SELECT w.payment_hash FROM spark_bitcoin.withdrawals w"
-		" WHERE w.state = 'succeeded' AND w.settled_at >= coalesce($1, '-infinity') AND w.settled_at < $2"
-		"  AND w.submitted_at >= coalesce($1, '-infinity')"
+		" WHERE " SETTLED_IN_TIME("$1", "$2")
 		"  AND NOT EXISTS (SELECT FROM unnest($3) AS h (payment_hash) WHERE h.payment_hash = w.payment_hash)"
 		" ORDER BY w.settled_at"
 	};

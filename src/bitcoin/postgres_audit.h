@@ -29,7 +29,8 @@ extern bool is_anything_unasked_since(Instant start);
 extern bool is_any_unasked_of(const char *const *hashes, size_t count, Instant start);
 
 /* ---- the books of many hashes; is_there[i] is false where they know nothing of hashes[i] */
-extern void books_of_payments(const char *const *hashes, size_t count, PaymentInBooks *books, bool *is_there);
+extern void books_of_payments(const char *const *hashes, size_t count, Instant from, Instant until,
+							  PaymentInBooks *books, bool *is_there);
 extern void books_of_invoices(const char *const *hashes, size_t count, InvoiceInBooks *books, bool *is_there);
 
 /* Hashes of what was settled by the node between, and is none of those hashes. */

@@ -57,7 +57,6 @@ static struct
 	Instant		all_asked_at;	/* when each of them had been asked; none: not yet */
 	Instant		read_from;
 	Instant		answered_at;	/* when the last list, or the balance, was there */
-	bool		waits_for_identity;
 	int64		wish;			/* the last of those that it fulfils */
 	Call		call;
 	MemoryContext context;		/* of all below */
@@ -91,7 +90,6 @@ forget(void)
 	audit.invoice_count = audit.invoice_room = 0;
 	audit.found_count = audit.found_room = 0;
 	audit.has_balance = false;
-	audit.waits_for_identity = false;
 	audit.answered_at = INSTANT_NONE;
 	audit.step = AUDIT_NONE;
 }
@@ -168,6 +166,12 @@ book_second_payment(const char *payment_hash, const PaymentAtNode *node, const P
 	check(unit_of_work_complete(work));
 }
 
+static Instant
+listed_from(void)
+{
+	return instant_is_none(audit.read_from) ? INSTANT_NONE : instant_plus_seconds(audit.read_from, SKEW_SECONDS);
+}
+
 static void
 compare_payments(const PaymentAtNode *nodes, const char *const *hashes, size_t count, bool is_last)
 {
@@ -175,7 +179,7 @@ compare_payments(const PaymentAtNode *nodes, const char *const *hashes, size_t c
 	PaymentInBooks *books = ARENA_ARRAY(arena, PaymentInBooks, count);
 	bool	   *is_there = ARENA_ARRAY(arena, bool, count);
 
-	books_of_payments(hashes, count, books, is_there);
+	books_of_payments(hashes, count, listed_from(), audit.began_at, books, is_there);
 	for (size_t i = 0; i < count; i++)
 	{
 		Difference	difference = compare_payment(nodes != NULL ? &nodes[i] : NULL, is_there[i] ? &books[i] : NULL, arena);
@@ -203,8 +207,7 @@ static void
 compare_missing(const char *const *payments, size_t payment_count, const char *const *invoices, size_t invoice_count)
 {
 	Arena	   *arena = context_arena(CurrentMemoryContext);
-	Instant		from = instant_is_none(audit.read_from) ? INSTANT_NONE :
-		instant_plus_seconds(audit.read_from, SKEW_SECONDS);
+	Instant		from = listed_from();
 	const NodeCapabilities *capabilities = &worker_node()->capabilities;
 	const char **missing;
 	size_t		count;
@@ -636,16 +639,6 @@ compare(Instant now)
 	begin_looks(AUDIT_SECOND_LOOKS, now);
 }
 
-/* False while it is not known yet whose lists they are. */
-static bool
-lists_are_known(const NodeStanding *standing)
-{
-	audit.waits_for_identity = instant_before(standing->recognised_at, audit.answered_at);
-	if (audit.waits_for_identity)
-		standing_want_identity(audit.answered_at);
-	return !audit.waits_for_identity;
-}
-
 static bool
 is_due(Instant now)
 {
@@ -683,11 +676,9 @@ audit_turn(const NodeStanding *standing, Instant oldest_look, Instant now)
 		else
 			audit.step = AUDIT_SECOND_COMPARISON;
 	}
-	if (audit.step == AUDIT_COMPARISON || audit.step == AUDIT_SECOND_COMPARISON)
-	{
-		if (lists_are_known(standing))
-			compare(now);
-	}
+	if ((audit.step == AUDIT_COMPARISON || audit.step == AUDIT_SECOND_COMPARISON) &&
+		standing_is_known_since(audit.answered_at))
+		compare(now);
 	else if (audit.step == AUDIT_DOUBT && !instant_before(now, audit.doubt_until))
 		go_on(AUDIT_SECOND_BALANCE);
 }
@@ -697,9 +688,8 @@ audit_next(Instant now)
 {
 	if (audit.call.is_used && audit.call.task.call.done)
 		return now;
-	if (audit.step == AUDIT_LOOKS || audit.step == AUDIT_SECOND_LOOKS)
-		return (Instant) {now.microseconds + STEP_MICROSECONDS};
-	if (audit.waits_for_identity)
+	if (audit.step == AUDIT_LOOKS || audit.step == AUDIT_SECOND_LOOKS || audit.step == AUDIT_COMPARISON ||
+		audit.step == AUDIT_SECOND_COMPARISON)
 		return (Instant) {now.microseconds + STEP_MICROSECONDS};
 	if (audit.step == AUDIT_DOUBT)
 		return audit.doubt_until;

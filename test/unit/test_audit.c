@@ -196,6 +196,13 @@ L25_a_hash_that_was_paid_twice_is_told(void **state)
 	books.amount.msat = 10000;
 	books.fees.msat = 3;
 	assert_string_equal(kind_of(world.arena, &sums[1], &books), "");
+	/* the other way round, of what the list has to have; what is older than it, or newer, it need not */
+	sums[1].succeeded = 1;
+	assert_string_equal(kind_of(world.arena, &sums[1], &books), "");
+	books.must_be_listed = 2;
+	assert_string_equal(kind_of(world.arena, &sums[1], &books), "payment_state");
+	sums[1].pending = 1;
+	assert_string_equal(kind_of(world.arena, &sums[1], &books), "");
 	assert_int_equal(payments_by_hash(NULL, 0, world.arena, &sums), 0);
 	/* fees that cannot be added are a lie, and no crash */
 	listed[0].fee.msat = listed[2].fee.msat = INT64_MAX;
