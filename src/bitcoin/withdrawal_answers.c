@@ -218,19 +218,28 @@ attempt_of(const Withdrawal *withdrawal)
 	};
 }
 
+static bool
+is_same_name(const char *a, const char *b)
+{
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
 /*
  * True where a failure may be that of an earlier attempt, which says nothing
  * about this one.
  */
 static bool
-is_stale(const Withdrawal *withdrawal, const NodeRecord *record)
+is_stale(const Withdrawal *withdrawal, const NodeRecord *record, const NodeTrust *trust)
 {
-	if (record->reference != NULL && withdrawal->earlier_reference != NULL &&
-		strcmp(record->reference, withdrawal->earlier_reference) == 0)
+	bool		was_under_way = is_same_name(record->reference, withdrawal->node_reference);
+
+	/* Such a node may have one record a hash, which each attempt begins anew. */
+	if (was_under_way && trust->failure_rule == FAILURE_IS_WEAK)
+		return false;
+	if (is_same_name(record->reference, withdrawal->earlier_reference))
 		return true;
 	/* Heard of while it was under way: its name counts for more than the node's clock. */
-	if (record->reference != NULL && withdrawal->node_reference != NULL &&
-		strcmp(record->reference, withdrawal->node_reference) == 0)
+	if (was_under_way)
 		return false;
 	if (!instant_is_none(record->created_at))
 		return instant_before(record->created_at,
@@ -256,7 +265,7 @@ withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no, const char
 		withdrawal_look_again(withdrawal, now);
 		return;
 	}
-	if (is_stale(withdrawal, record))
+	if (is_stale(withdrawal, record, trust))
 	{
 		if (is_believed)
 		{

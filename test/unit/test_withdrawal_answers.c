@@ -239,6 +239,30 @@ L24_a_new_row_knows_the_record_of_the_one_before(void **state)
 	assert_false(second.tried_before);
 }
 
+/* LNbits gives the second attempt of a hash the name of the first, and its row, too. */
+static void
+L24_of_a_node_with_one_record_a_hash_what_was_under_way_has_failed(void **state)
+{
+	NodeTrust	weak = TRUST(true, after(0), 60);
+	NodeRecord	one = {"one", after(-600)};
+
+	weak.failure_rule = FAILURE_IS_WEAK;
+	for (int i = 0; i < 2; i++)
+	{
+		Withdrawal	second = withdrawal_in(WITHDRAWAL_UNKNOWN);
+
+		second.tried_before = true;
+		second.earlier_reference = "one";
+		withdrawal_pending(&second, ATTEMPT, &one, after(1));
+		assert_int_equal(second.state, WITHDRAWAL_IN_FLIGHT);
+		weak.asked_at = instant_plus_seconds(second.expires_at, i == 0 ? 0 : 120);
+		withdrawal_failed_at_node(&second, ATTEMPT, "payment_refused", &one, &weak, weak.asked_at);
+		/* in the time of its kind, and no sooner */
+		assert_int_equal(second.state, i == 0 ? WITHDRAWAL_IN_FLIGHT : WITHDRAWAL_FAILED);
+		assert_null(i == 0 ? second.alarm : NULL);
+	}
+}
+
 /* Refused in the reply: by a clock that is ahead its record looks like that of the next attempt. */
 static void
 L24_the_record_of_a_refusal_fails_no_later_attempt(void **state)
@@ -403,6 +427,7 @@ main(void)
 		cmocka_unit_test(L29_a_node_that_had_it_is_never_believed_not_to_know_it),
 		cmocka_unit_test(L12_the_end_of_attempts_is_no_end_of_the_payment),
 		cmocka_unit_test(L24_a_stale_failure_is_a_not_found),
+		cmocka_unit_test(L24_of_a_node_with_one_record_a_hash_what_was_under_way_has_failed),
 		cmocka_unit_test(L24_the_record_of_a_refusal_fails_no_later_attempt),
 		cmocka_unit_test(L24_the_failure_of_the_record_that_was_under_way_is_never_stale),
 		cmocka_unit_test(L24_a_stale_failure_gives_nothing_back_sooner_than_a_fresh_one),
