@@ -3,9 +3,8 @@
  *		The worker compares the books with its node.
  *
  * What the lists say is older than what the books say when they are compared,
- * so each hash that differs is looked up once more before it is told.  And what
- * they lack says something only of the node of the books: after the last one it
- * is asked once more who it is.
+ * so each hash that differs is looked up once more before it is told.  And after
+ * the last of them the node is asked once more who it is.
  */
 #include "postgres/server.h"
 
