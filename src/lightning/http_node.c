@@ -130,6 +130,19 @@ withhold_secrets(const HttpNode *self, NodeTalk *talk)
 		call->words = "(left out: the node repeats a part of a secret)";
 }
 
+/* Each page of a list may lead on to another, for ever. */
+static void
+bound_list(HttpNode *self, NodeCall *call)
+{
+	if (call->cursor == 0)
+		self->notes.listed = 0;
+	self->notes.listed += call->listed_count;
+	if (self->notes.listed <= HTTP_NODE_MOST_LISTED)
+		return;
+	node_call_give_up(call);
+	call->words = "the list is longer than can be compared with the books";
+}
+
 /* ------------------------------------------------------------------- talks */
 
 static HttpRequest
@@ -178,6 +191,8 @@ move(HttpNode *self, NodeTalk *talk)
 		bool		goes_on = self->dialect->hear(self, talk, reply);
 
 		withhold_secrets(self, talk);
+		if (talk->call->listed_count > 0)
+			bound_list(self, talk->call);
 		talk->exchange = NULL;
 		(void) http_release(exchange);
 		talk->step++;

@@ -25,6 +25,9 @@
 /* A page of a list may be longer than any other reply. */
 #define HTTP_NODE_MOST_LIST ((size_t) 8 * 1024 * 1024)
 
+/* Rows of one list, over all its pages: more are not gathered. */
+#define HTTP_NODE_MOST_LISTED 2000000
+
 typedef struct HttpNode HttpNode;
 
 /* A call that was started and not released. */
@@ -76,6 +79,7 @@ typedef struct NodeNotes
 	char		wallet[72];
 	Bytes32		in_parts[64];	/* hashes of payments, as they were listed, the newest over the oldest */
 	size_t		in_parts_count;
+	size_t		listed;			/* rows of the list that is being read, page by page */
 } NodeNotes;
 
 struct HttpNode

@@ -88,6 +88,34 @@ L43_a_page_that_is_longer_than_was_asked_for_is_none(void **state)
 		}
 }
 
+/* Each page leads on to another: the comparison must not gather them for ever. */
+static void
+L43_a_list_without_end_is_none(void **state)
+{
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+	{
+		NodeStage	stage;
+		NodeCall   *call;
+		const char *text;
+
+		stage_begin(&stage, pages[i].dialect, pages[i].credential, false);
+		text = page_of(&stage, pages[i].head, pages[i].row, pages[i].tail, A_PAGE);
+		for (int page = 0; page < 4; page++)
+		{
+			call = stage_call(&stage, pages[i].operation, 60);
+			/* It has listed all but a page so far; then it begins anew. */
+			if (page == 0)
+				stage.node.notes.listed = HTTP_NODE_MOST_LISTED - A_PAGE;
+			call->cursor = page < 2 ? 1 : 0;
+			PLAY(&stage, stage_reply(&stage, pages[i].status, text));
+			assert_int_equal(call->answered, page != 1);
+			assert_int_equal(call->listed_count, page == 1 ? 0 : A_PAGE);
+			assert_true(page != 1 || strstr(call->words, "longer") != NULL);
+		}
+		stage_end(&stage);
+	}
+}
+
 static void
 L11_a_wallet_is_named_by_letters_and_digits_alone(void **state)
 {
@@ -118,6 +146,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(L43_a_page_that_is_longer_than_was_asked_for_is_none),
+		cmocka_unit_test(L43_a_list_without_end_is_none),
 		cmocka_unit_test(L11_a_wallet_is_named_by_letters_and_digits_alone),
 	};
 
