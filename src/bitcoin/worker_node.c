@@ -251,6 +251,8 @@ keep_known(const KnownNode *node)
 	if (!is_first && is_known_node(node))
 		return;
 	forget_known();
+	if (!is_first)
+		standing.cursor = 0;
 	standing.known = *node;
 	standing.known.backend = MemoryContextStrdup(TopMemoryContext, node->backend);
 	standing.known.network = MemoryContextStrdup(TopMemoryContext, node->network);
@@ -530,6 +532,9 @@ standing_keep(NodeStanding *judged, UnitOfWork *work)
 	if (known != NULL && is_known_node(known))
 		return;
 	standing.has_moved = is_kept;
+	/* Another node counts its hints anew. */
+	if (is_kept)
+		standing.cursor = 0;
 	judged->node = NULL;
 	judged->is_ready = false;
 	judged->may_pay = false;
