@@ -22,6 +22,7 @@
 #include "catalog/namespace.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 /* --------------------------------------------------------------- deposits */
 
@@ -312,19 +313,46 @@ update_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 	return updated(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
+#define NEWEST_OF_HASH \
+	"  FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND state <> 'rejected'" \
+	" ORDER BY (state = 'failed'), created_at DESC, invoice_id DESC LIMIT 1"
+
+/*
+ * A transaction that keeps its snapshot may miss that one of that hash was sent,
+ * or has failed, since it began: whether it is paid must not hang on what was.
+ */
+static void
+refuse_if_outdated(const char *payment_hash, const Withdrawal *found)
+{
+	static Statement statement = {.sql = "SELECT invoice_id, state = 'failed'" NEWEST_OF_HASH, .read_only = true};
+	Rows		rows;
+	bool		is_so;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	PushActiveSnapshot(GetLatestSnapshot());
+	rows = rows_open(&statement, PARAMETERS(param_text(payment_hash)));
+	is_so = rows_next(&rows) ? found != NULL && uuid_equal(row_uuid(&rows, 1), found->aggregate.id) &&
+		row_bool(&rows, 2) == (found->state == WITHDRAWAL_FAILED) : found == NULL;
+	rows_close(&rows);
+	PopActiveSnapshot();
+	if (!is_so)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("a withdrawal of this payment hash has changed since this transaction began"),
+				 errhint("Call it again, in a new transaction.")));
+}
+
 static Result
 find_withdrawal_by_hash(const WithdrawalRepository *self, UnitOfWork *work, const char *payment_hash,
 						Withdrawal **found)
 {
-	static Statement statement = {
-		.sql = "SELECT " WITHDRAWAL_COLUMNS
-		"  FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND state <> 'rejected'"
-		" ORDER BY (state = 'failed'), created_at DESC, invoice_id DESC LIMIT 1"
-	};
+	static Statement statement = {.sql = "SELECT " WITHDRAWAL_COLUMNS NEWEST_OF_HASH};
 
 	*found = (Withdrawal *) only_aggregate(self->repository.type,
 										   rows_open(&statement, PARAMETERS(param_text(payment_hash))),
 										   work->arena, read_withdrawal);
+	refuse_if_outdated(payment_hash, *found);
 	return OK;
 }
 
