@@ -43,7 +43,7 @@ refuses("SELECT spark.register('early', '$Spark::password')", 'SP009', 'a comman
 refuses('SELECT * FROM spark.campaigns()', 'SP009', 'a query before it');
 refuses("SELECT spark_bus.emit('a.b', gen_random_uuid(), '{}')", 'SP009', 'a message before it');
 refuses("SELECT spark.grant_api('anon', 'member')", 'SP009', 'grants before it');
-is($spark->sql("SELECT count(*) FROM spark_ops.health()"), '16', 'health answers before it');
+is($spark->sql("SELECT count(*) FROM spark_ops.health()"), '18', 'health answers before it');
 
 # ---- arguments
 refuses("SELECT * FROM spark.install('{}')", 'SP001', 'no context');
@@ -69,7 +69,7 @@ isnt(($node->psql('shop', 'SELECT * FROM spark_accounting.accounts', connstr => 
 is($spark->sql('SELECT context, action FROM spark.install(\'{accounting}\')'), "common|unchanged\naccounting|unchanged", 'again it changes nothing');
 refuses("SELECT spark.register('alone', '$Spark::password')", 'SP009', 'what is not installed says so');
 is($spark->sql('SELECT string_agg(consumer, $$,$$) FROM spark_ops.bus_status()'), 'accounting', 'only what is installed listens');
-is($spark->sql('SELECT count(*) FROM spark_ops.health()'), '16', 'health answers');
+is($spark->sql('SELECT count(*) FROM spark_ops.health()'), '18', 'health answers');
 is($spark->sql("SELECT string_agg(check_name, ',') FROM spark_ops.health() WHERE NOT ok AND check_name <> 'worker'"), '', 'and misses no other context');
 is($spark->sql('SELECT count(*), bool_and(ok) FROM spark_ops.verify()'), '14|t', 'every invariant is judged');
 is($spark->sql("SELECT string_agg(invariant, ',') FROM spark_ops.verify() WHERE detail LIKE '%not compared: context % is not installed%'"), 'I10,I12,I13,I14', 'but for what only two contexts know');
