@@ -399,8 +399,9 @@ apply_verdict(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, 
 	NodeRecord	record = record_of(&task->call, work->arena);
 	NodeTrust	trust = trust_in(context, task, standing);
 
-	/* Of another node's words, only the proof of a payment counts. */
-	if (!is_of_our_node(task, standing) && task->call.verdict != PAYMENT_SUCCEEDED)
+	/* Of another node's words, only the proof of a payment counts, and without it there is no alarm but its being another. */
+	if (!is_of_our_node(task, standing) &&
+		(task->call.verdict != PAYMENT_SUCCEEDED || !is_proven(context, withdrawal, &task->call.payment)))
 	{
 		withdrawal_no_answer(withdrawal, now);
 		return OK;

@@ -96,6 +96,30 @@ L11_a_proof_needs_nobodys_name(void **state)
 	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_SUCCEEDED);
 }
 
+/* What it says of a payment without proof is nothing to be remembered: once its own node is back, all goes on. */
+static void
+L11_a_payment_is_an_operators_no_more_once_its_node_is_back(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = unknown_withdrawal(self);
+	const KnownNode *node = self->standing.node;
+	NodeTask	task;
+
+	self->standing.node = NULL;
+	self->standing.is_another = true;
+	task = look_with(self, withdrawal, PAYMENT_SUCCEEDED);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_NEEDS_OPERATOR);
+	task.call.payment = payment_with('y', 700);
+	answer(self, &task);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_NEEDS_OPERATOR);
+	self->standing.node = node;
+	self->standing.is_another = false;
+	task = look_with(self, withdrawal, PAYMENT_UNAVAILABLE);
+	answer(self, &task);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_UNKNOWN);
+	assert_null(stored_withdrawal(self, withdrawal->aggregate.id)->alarm);
+}
+
 static void
 L11_a_refusal_of_whomever_is_none(void **state)
 {
@@ -213,6 +237,7 @@ main(void)
 		WORLD_TEST(L11_no_payment_fails_or_is_sent_again_by_the_word_of_whomever),
 		WORLD_TEST(L11_nor_where_another_has_answered_since),
 		WORLD_TEST(L11_a_proof_needs_nobodys_name),
+		WORLD_TEST(L11_a_payment_is_an_operators_no_more_once_its_node_is_back),
 		WORLD_TEST(L11_a_refusal_of_whomever_is_none),
 		WORLD_TEST(L26_whomever_does_not_free_a_hash_that_has_failed),
 		WORLD_TEST(L16_nobody_is_paid_inside_by_the_word_of_whomever),
