@@ -10,10 +10,10 @@
 
 #include "bitcoin/worker_audit.h"
 
+#include "bitcoin/audit_verdict.h"
 #include "bitcoin/node_tell.h"
 #include "bitcoin/postgres_audit.h"
 #include "bitcoin/schedule.h"
-#include "bitcoin/settings.h"
 #include "bitcoin/worker_node.h"
 
 #include "lightning/bytes32.h"
@@ -65,9 +65,7 @@ static struct
 	ListedInvoice *invoices;
 	size_t		invoice_count;
 	size_t		invoice_room;
-	bool		has_balance;
-	NodeBalance balance;
-	Amount		received_before;	/* by the books, when it was asked for */
+	AuditFigures figures;
 	FoundDifference *found;
 	size_t		found_count;
 	size_t		found_room;
@@ -88,7 +86,7 @@ forget(void)
 	audit.payment_count = audit.payment_room = 0;
 	audit.invoice_count = audit.invoice_room = 0;
 	audit.found_count = audit.found_room = 0;
-	audit.has_balance = false;
+	audit.figures.has_balance = false;
 	audit.answered_at = INSTANT_NONE;
 	audit.step = AUDIT_NONE;
 }
@@ -298,70 +296,11 @@ is_any_found_unasked(void)
 
 /* ------------------------------------------------------------------ the end */
 
-static bool
-finds_forgotten_payments(void)
-{
-	for (size_t i = 0; i < audit.found_count; i++)
-		if (audit.found[i].difference.kind == DIFFERENCE_PAYMENT_UNKNOWN)
-			return true;
-	return false;
-}
-
-/* Books that are a copy pay again once nothing speaks against it. */
-static void
-judge_copy(const Breaker *breaker, Instant now)
-{
-	if (!breaker->audit_first)
-		return;
-	if (!worker_node()->capabilities.lists_payments)
-		breaker_open("these books are a copy, and the node lists no payments to compare them with", now);
-	else if (finds_forgotten_payments())
-		breaker_open("these books are a copy, and the node has made payments that they do not know", now);
-	breaker_wants_audit(false);
-}
-
-/* What is owed against what is there. */
-static void
-weigh(AuditOutcome *outcome, const Breaker *breaker)
-{
-	Solvency   *solvency = &outcome->solvency;
-	/* Before the ledger's, which has reserved all of it: what is new by then is left out here, never the other way. */
-	Amount		waiting = waiting_payments_sum();
-	Amount		received;
-
-	outcome->has_figures = audit.has_balance &&
-		ledger_figures(&solvency->owed, &solvency->may_have_left, &received) &&
-		amount_subtract(solvency->may_have_left, waiting, &solvency->may_have_left) &&
-		amount_subtract(received, audit.received_before, &solvency->lately_credited);
-	solvency->has = audit.balance;
-	solvency->own = bitcoin_own_capital();
-	solvency->tolerance = bitcoin_solvency_tolerance();
-	solvency->accepted = breaker->accepted;
-}
-
-static void
-judge_solvency(AuditOutcome *outcome, const Breaker *breaker, Instant now)
-{
-	const Solvency *solvency = &outcome->solvency;
-
-	weigh(outcome, breaker);
-	if (!outcome->has_figures)
-		return;
-	if (solvency_is_broken(solvency))
-		breaker_open(psprintf("the node lacks " INT64_FORMAT " msat of what the books owe%s", solvency_shortfall(solvency).msat,
-							  solvency->own.msat > 0 ? " and of spark.own_capital" : ""), now);
-	breaker_accept(solvency_shortfall(solvency));
-}
-
 /* True where the node lacks too much, which a payment that was just found may explain. */
 static void
 act_doubt(void *argument)
 {
-	AuditOutcome outcome = {.problem = NULL};
-	Breaker		breaker = breaker_query(context_arena(CurrentMemoryContext), false);
-
-	weigh(&outcome, &breaker);
-	*(bool *) argument = outcome.has_figures && solvency_is_broken(&outcome.solvency);
+	*(bool *) argument = audit_shows_lack(&audit.figures);
 }
 
 /* argument: why it was not finished, or NULL. */
@@ -370,13 +309,11 @@ act_end(void *argument)
 {
 	Instant		now = server_time();
 	AuditOutcome outcome = {.began_at = audit.began_at, .problem = argument};
-	Breaker		breaker = breaker_query(context_arena(CurrentMemoryContext), false);
 
 	if (outcome.problem == NULL)
 	{
 		differences_store(audit.found, audit.found_count, audit.read_from, now);
-		judge_copy(&breaker, now);
-		judge_solvency(&outcome, &breaker, now);
+		audit_judge(audit.found, audit.found_count, &audit.figures, &outcome, now);
 	}
 	audit_store(&outcome, now);
 }
@@ -520,8 +457,8 @@ take_page(const NodeCall *call)
 	}
 	else if (audit.step == AUDIT_BALANCE || audit.step == AUDIT_SECOND_BALANCE)
 	{
-		audit.has_balance = true;
-		audit.balance = call->balance;
+		audit.figures.has_balance = true;
+		audit.figures.balance = call->balance;
 	}
 }
 
@@ -533,8 +470,8 @@ act_read_received(void *argument)
 	Amount		reserved;
 
 	(void) argument;
-	if (!ledger_figures(&owed, &reserved, &audit.received_before))
-		audit.received_before = AMOUNT_ZERO;
+	if (!ledger_figures(&owed, &reserved, &audit.figures.received_before))
+		audit.figures.received_before = AMOUNT_ZERO;
 }
 
 /* To the next question that this node can answer. */
