@@ -150,6 +150,29 @@ $spark->set('spark.lane_soft_limit', 0);
 is(($bus->try_author(fill(5000)))[0], '', 'without limits all is taken');
 is((split /\|/, $bus->health('backlog'))[0], 't', 'and nothing is said');
 
+# ---- Message types that nobody wants any more make room for others
+$bus->handler('many', '');
+sub want
+{
+	my ($type) = @_;
+	$bus->subscribe('many', $type);
+	# The others as it is written down: a thousand calls take long.
+	$spark->sql("INSERT INTO spark_common.subscription (consumer, message_type, kind, handler_schema, handler_name, role, max_attempts, ordering, when_dead, subscribed_at)"
+		. " SELECT consumer, message_type || n, kind, handler_schema, handler_name, role, max_attempts, ordering, when_dead, subscribed_at"
+		. " FROM spark_common.subscription, generate_series(1, 1100) n WHERE message_type = '$type'");
+	$spark->dispatch;
+	return;
+}
+want('shop.old');
+like($bus->health('counts'), qr/^t\|\d+ of 1024 consumers and 11\d\d of 2048 message types/, 'a thousand types are counted');
+$spark->sql("DELETE FROM spark_common.subscription WHERE message_type LIKE 'shop.old_%'");
+$bus->author("SELECT spark_bus.unsubscribe('many', 'shop.old')");
+want('shop.new');
+$spark->dispatch;
+like($bus->health('counts'), qr/^t\|\d+ of 1024 consumers and 11\d\d of 2048 message types/, 'then a thousand others, which had no room beside the first');
+$bus->author("SELECT spark_bus.emit('shop.new7', '$key', '{\"n\": 1}')");
+like($bus->status('many'), qr/^1 /, 'and what of them waits');
+
 # ---- Databases that come and go: what is kept of them in shared memory is given back
 $spark->set('spark.lane_hard_limit', 10);
 $spark->set('spark.max_databases', 3);
