@@ -451,7 +451,10 @@ node_table(void)
 bool
 node_is_kept(void)
 {
-	return ConditionalLockRelationOid(node_table(), RowShareLock);
+	Oid			table = node_table();
+
+	/* Without it nobody knows which node that is, and whoever reads it says so. */
+	return OidIsValid(table) && ConditionalLockRelationOid(table, RowShareLock);
 }
 
 void
