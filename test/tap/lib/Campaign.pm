@@ -265,7 +265,7 @@ sub let_time_pass
 	my $ago = join(', ', map { "$_ = $_ - interval '2 days'" } qw(created_at submitted_at submit_deadline expires_at));
 
 	$self->{spark}->wait_for_success("UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now(), $ago"
-		. " WHERE state IN ('in_flight', 'unknown', 'reserved') AND expires_at > now()");
+		. " WHERE state IN ('in_flight', 'unknown', 'needs_operator', 'reserved') AND expires_at > now()");
 	return;
 }
 
