@@ -99,6 +99,16 @@ is_alive(Child *child)
 	return false;
 }
 
+/* A moment that is further away was reckoned by a clock that was set back since. */
+static bool
+must_wait(const Child *child)
+{
+	Instant		now = server_time();
+
+	return instant_before(now, child->next_start) &&
+		!instant_before(instant_plus_seconds(now, LONGEST_BACKOFF), child->next_start);
+}
+
 static bool
 start(Child *child)
 {
@@ -135,7 +145,7 @@ keep_child(Oid database, WorkerKind kind, const char *name)
 	/* One that an earlier parent has left behind serves as well. */
 	if (worker_pid_in(database, kind, name) != 0)
 		return CHILD_RUNS;
-	if (instant_before(server_time(), child->next_start))
+	if (must_wait(child))
 		return child->said ? CHILD_HAS_NO_SLOT : CHILD_RESTS;
 	if (start(child))
 	{

@@ -44,6 +44,7 @@
 #define LONGEST_WAIT 30000
 #define FIRST_WAIT 1000
 #define KEPT_BYTES (16 * 1024 * 1024)
+#define SET_BACK_SECONDS 2
 
 static const WorkerTask *lightning_task;
 static char database_name[NAMEDATALEN];
@@ -294,6 +295,25 @@ is_woken(void)
 	return woken != WOKEN_NOT;
 }
 
+/*
+ * What a worker keeps in mind of moments is of a clock that only goes on.  Where it
+ * was set back, it would rest until it is there again: so it begins anew instead.
+ */
+static void
+leave_where_clock_was_set_back(void)
+{
+	static Instant last;
+	Instant		now = server_time();
+
+	if (instant_before(instant_plus_seconds(now, SET_BACK_SECONDS), last))
+	{
+		ereport(LOG,
+				(errmsg("%s of database \"%s\" begins anew: the clock was set back", MyBgworkerEntry->bgw_type, database_name)));
+		proc_exit(1);
+	}
+	last = now;
+}
+
 static void
 work(const WorkerTask *task)
 {
@@ -311,6 +331,7 @@ work(const WorkerTask *task)
 		ResetLatch(MyLatch);
 		(void) is_woken();
 		CHECK_FOR_INTERRUPTS();
+		leave_where_clock_was_set_back();
 		reload_settings(task);
 		if (is_ready(task, &wait))
 		{
