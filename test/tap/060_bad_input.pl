@@ -234,7 +234,7 @@ my %table = (
 		reason => [ "'a reason'", texts('SP001', "''", "'  '", $megabyte) ],
 		preimage => [ $proof, hashes('SP001') ],
 		fee_msat => [ $null, refused('SP001', '-1', '9223372036854775807', '(-9223372036854775808)'), refused('server', "'9223372036854775808'"), whole_numbers() ],
-		node_record => [ $null, texts('SP001', "''", "'  '", $megabyte) ] },
+		node_record => [ $null, refused('SP001', "''", "'  '", $megabyte), no_text() ] },
 	'spark_ops.open_payments' => { by => 'operator', limit_ => [ 100, counts(1, 10000) ] },
 	'spark_ops.frozen_accounts' => { by => 'operator', limit_ => [ 100, counts(1, 10000) ] },
 	'spark_ops.unfreeze_account' => { by => 'operator', writes => 1, twice => 'SP010',
