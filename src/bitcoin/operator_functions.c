@@ -252,12 +252,14 @@ demand_second_record(UnitOfWork *work, const Withdrawal *withdrawal, const char 
 {
 	bool		is_booked;
 
+	if (withdrawal->state == WITHDRAWAL_SUCCEEDED)
+		return;
 	check(bitcoin.withdrawals->is_booked(bitcoin.withdrawals, work, withdrawal->payment_hash, withdrawal->amount,
 										 &is_booked));
 	if (!is_booked)
 		return;
 	if (record == NULL)
-		refuse_now("spark_ops.reconcile() books a second payment that the node lists; of another node, name its record of that one as node_record.",
+		refuse_now("Call spark_ops.reconcile(), which books a second payment that the node lists; of another node, name its record of that one as node_record.",
 				   "A payment of this hash and amount is booked already, and the preimage proves no second one.");
 	if (is_record_booked(withdrawal->payment_hash, record))
 		refuse_now("Name the record of the second payment, if there is one.",
