@@ -233,40 +233,50 @@ $spark->wait_for("SELECT sum(lag_messages) = 0 FROM spark_ops.bus_status() WHERE
 $spark->stop;
 
 # ---- No slot for the Lightning worker: who can be done without leaves one to it
-my $narrow = Spark->start(name => 'narrow', conf => "max_worker_processes = 3\nmax_logical_replication_workers = 0", install => 0);
-my $last_account = 0;
-
-sub account_is_opened
-{
-	my ($name) = @_;
-	my $account = $bus->key(++$last_account);
-	$narrow->sql("SELECT spark_bus.emit('auth.signed_up', '$account', jsonb_build_object('account_id', '$account', 'username', 'number $last_account'))");
-	return $narrow->wait_for("SELECT count(*) = 1 FROM spark_accounting.accounts WHERE account_id = '$account'", $name);
-}
-
 sub runs_besides
 {
-	my ($worker, $name) = @_;
+	my ($there, $worker, $name) = @_;
 	my $kinds = join(', ', map { "spark $_" } sort 'dispatcher', 'launcher', $worker);
-	return $narrow->wait_for("SELECT string_agg(backend_type, ', ' ORDER BY backend_type COLLATE \"C\") = '$kinds' FROM pg_stat_activity WHERE backend_type LIKE 'spark %'", $name);
+	return $there->wait_for("SELECT string_agg(backend_type, ', ' ORDER BY backend_type COLLATE \"C\") = '$kinds' FROM pg_stat_activity WHERE backend_type LIKE 'spark %'", $name);
 }
 
-$narrow->sql(<<'END_OF_SQL');
-SELECT * FROM spark.install('{auth,accounting,crowdfunding,dashboard}');
-CREATE TABLE slow ();
-CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM pg_sleep(1.2) FROM public.slow;
-	RETURN NULL;
-END $$;
+sub leaves_slot_to_lightning
+{
+	my ($worker, $works) = @_;
+	my $there = Spark->start(name => $worker, conf => "max_worker_processes = 3\nmax_logical_replication_workers = 0", install => 0);
+
+	$there->sql("SELECT * FROM spark.install('{auth,accounting,crowdfunding,dashboard}')");
+	$works->($there, 1, "a $worker does its work");
+	runs_besides($there, $worker, "B16 the worker of a $worker gets the last slot");
+	$there->sql('SELECT * FROM spark.install()');
+	runs_besides($there, 'lightning', 'B16 which it leaves to the Lightning worker as soon as there is one');
+	$works->($there, 2, "and the $worker goes on without");
+	runs_besides($there, 'lightning', 'B16 and does not take it back');
+	$there->stop;
+	return;
+}
+
+leaves_slot_to_lightning('context', sub {
+	my ($there, $number, $name) = @_;
+	my $account = $bus->key($number);
+
+	$there->sql(<<'END_OF_SQL') if $number == 1;
+CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.2); RETURN NULL; END $$;
 CREATE TRIGGER be_slow AFTER INSERT ON spark_accounting.accounts FOR EACH ROW EXECUTE FUNCTION be_slow();
-INSERT INTO slow DEFAULT VALUES;
 END_OF_SQL
-account_is_opened('a slow context does its work');
-runs_besides('context', 'B16 and gets the last worker slot');
-$narrow->sql('SELECT * FROM spark.install()');
-runs_besides('lightning', 'B16 which it leaves to the Lightning worker as soon as there is one');
-account_is_opened('and goes on without');
-runs_besides('lightning', 'B16 and does not take it back');
-$narrow->stop;
+	$there->sql("SELECT spark_bus.emit('auth.signed_up', '$account', jsonb_build_object('account_id', '$account', 'username', 'number $number'))");
+	$there->wait_for("SELECT count(*) = 1 FROM spark_accounting.accounts WHERE account_id = '$account'", $name);
+});
+my $alone;
+leaves_slot_to_lightning('consumer', sub {
+	my ($there, $number, $name) = @_;
+
+	if ($number == 1)
+	{
+		$alone = Bus->new($there);
+		$alone->listen('alone', 'shop.sold');
+	}
+	$alone->emit('shop.sold', $number, 1);
+	$alone->comes('alone', $number, '1', $name);
+});
 done_testing();

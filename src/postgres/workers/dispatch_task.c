@@ -469,6 +469,8 @@ serve_all_lanes(const Listener *listener, int lanes)
 
 		wait = sooner(wait, serve_lane(&turn));
 	}
+	if (lightning_lacks_slot())
+		proc_exit(0);
 	return wait;
 }
 

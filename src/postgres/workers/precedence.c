@@ -23,7 +23,7 @@ note_lightning_lacks_slot(bool lacks)
 	my_worker_slot()->lightning_lacks_slot = lacks;
 	let_worker_slots_go();
 	if (lacks && !lacked)
-		wake_worker(WORKER_CONTEXT);
+		wake_worker(WORKER_CONSUMER);
 }
 
 bool
