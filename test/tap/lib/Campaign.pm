@@ -20,6 +20,8 @@
 #	the node away, behind, another one, locked, pruned
 #								yes			away, behind
 #	processes killed			yes			yes
+#	limits, capital, decisions	yes			yes			of an operator, in a long run
+#	a pause of all				lnd, eclair	lnd			likewise
 #
 # A world is a node with whatever lies beyond it.  It says:
 #	name, settings		for the server that works with it
@@ -35,6 +37,7 @@
 #	last_chance			plays what no round had the occasion for, once all is quiet
 #	under_way			how many payments have no end there, or are still to come in
 #	may_be_late			whether its kind takes its word back: paid after failed
+#	preimage(hash)		of what it has paid
 #	is_believed_late	whether only time makes its "failed" or "not found" a verdict, or ends what waits for it
 package Campaign;
 
@@ -42,6 +45,7 @@ use strict;
 use warnings;
 
 use Campaign::Deck;
+use Campaign::Operator;
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use Spark;
@@ -126,6 +130,8 @@ sub start_person
 	my $deposits = POSIX::ceil($self->{a_round_now} / 12);
 	my $calls = "SET spark.token = '$self->{tokens}[$number]';\n"
 	  . "SELECT format('SELECT invoice_id FROM spark.withdraw(%L)', request) FROM faults.requests WHERE round = $round AND payer = $number ORDER BY payment_hash \\gexec\n"
+	  # Some are asked for by two.
+	  . "SELECT format('SELECT invoice_id FROM spark.withdraw(%L)', request) FROM faults.requests WHERE round = $round AND payer = ($number + 1) % $people AND payment_hash ~ '^[0-3]' ORDER BY payment_hash \\gexec\n"
 	  . "SELECT format('SELECT invoice_id FROM spark.deposit(%s, %L)', 1 + n, 'r$round-' || n) FROM generate_series(1, $deposits) n \\gexec\n";
 	# What is told at a crash is asked again: the same hash, the same key.
 	$spark->node->psql('postgres', $calls, connstr => $spark->node->connstr('postgres') . ' user=client', on_error_stop => 0) for 1 .. 2;
@@ -159,6 +165,7 @@ sub disasters
 		'kill the dispatcher' => sub { $self->kill_one("backend_type = 'spark dispatcher'") },
 		'terminate the workers' => sub { $self->{spark}->try_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type LIKE 'spark %'") },
 		'crash the server' => sub { $self->crash },
+		$self->is_long ? Campaign::Operator::acts($self->{spark}, $self->{world}) : (),
 		$self->{world}->disasters);
 }
 

@@ -123,9 +123,11 @@ sub fate
 	my $outcome = $is_first ? 'flip' : pick(qw(succeed succeed succeed succeed no_route incorrect_payment_details timeout error hold), rand() < 0.3 ? 'flip' : 'succeed');
 
 	return (outcome => $outcome, after_s => rand() < 0.5 ? 0 : rand(3)) if $outcome ne 'flip';
-	# "Failed", and paid after all: where that was its last word, before whoever was told so has asked again and rested;
-	# where it was none, long after that.
-	return (outcome => $outcome, reason => 'no_route', after_s => rand(4)) if $self->{dialect} eq 'lnd' || (!$is_first && rand() < 0.5);
+	# "Failed", and paid after all: where that was its last word, before whoever was told so has asked again and rested; ...
+	return (outcome => $outcome, reason => 'no_route', after_s => rand(4)) if $self->{dialect} eq 'lnd' || (!$is_first && rand() < 0.3);
+	# ... or longer after it: whoever asks again is not believed to be the only one for as long as the first may be paid; ...
+	return (outcome => $outcome, reason => 'no_route', after_s => 12 + rand(6)) if $self->{dialect} =~ /^cln/ && ($is_first || rand() < 0.5);
+	# ... where it was none, long after that.
 	return (outcome => $outcome, reason => 'error', after_s => 15 + rand(15));
 }
 
@@ -208,6 +210,8 @@ sub refresh
 	$self->{spark}->sql('TRUNCATE faults.executed' . ($rows ? "; INSERT INTO faults.executed VALUES $rows" : ''));
 	return;
 }
+
+sub preimage { my ($self, $hash) = @_; return $self->{node}->pull('payment', hash => $hash)->{preimage}; }
 
 sub under_way { return $_[0]{node}->pull('under_way')->{count}; }
 

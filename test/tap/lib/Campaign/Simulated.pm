@@ -255,6 +255,12 @@ sub last_chance { return; }
 
 sub refresh { return; }
 
+sub preimage
+{
+	my ($self, $hash) = @_;
+	return $self->{spark}->sql("SELECT preimage FROM spark_bitcoin.simulator_invoices WHERE payment_hash = '$hash'");
+}
+
 # Until the last of them is there, whatever is compared is out of date at once.
 sub under_way
 {
