@@ -396,16 +396,6 @@ breaker_query(Arena *arena, bool read_only)
 	return breaker;
 }
 
-bool
-breaker_stops_payments(void)
-{
-	static Statement statement = {
-		.sql = "SELECT 1 FROM spark_bitcoin.breaker WHERE is_open OR audit_first"
-	};
-
-	return statement_run(&statement, NO_PARAMETERS) > 0;
-}
-
 void
 breaker_open(const char *reason, Instant now)
 {

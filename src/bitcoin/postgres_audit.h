@@ -107,7 +107,6 @@ typedef struct Breaker
 } Breaker;
 
 extern Breaker breaker_query(Arena *arena, bool read_only);
-extern bool breaker_stops_payments(void);
 extern void breaker_open(const char *reason, Instant now);
 extern void breaker_close(Amount accepted);
 extern void breaker_accept(Amount accepted);

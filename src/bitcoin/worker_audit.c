@@ -48,6 +48,7 @@ static struct
 {
 	AuditStep	step;
 	bool		is_wanted;
+	bool		has_failed;		/* the last one: the next comes when it is due, whoever awaits it */
 	Instant		due_at;			/* of the next one by itself; none: at once */
 	Instant		began_at;
 	Instant		looked_from;
@@ -332,6 +333,7 @@ end(const char *problem, Instant now)
 				 errhint("See spark_ops.reconcile().")));
 	fulfil_wishes(audit.wish);
 	forget();
+	audit.has_failed = problem != NULL;
 	audit.due_at = instant_plus_seconds(now, problem == NULL ? SECONDS_PER_DAY : RETRY_SECONDS);
 }
 
@@ -576,14 +578,14 @@ compare(Instant now)
 }
 
 static bool
-is_due(Instant now)
+is_due(bool is_awaited, Instant now)
 {
-	return audit.is_wanted || instant_is_none(audit.due_at) || !instant_before(now, audit.due_at) ||
+	return audit.is_wanted || (is_awaited && !audit.has_failed) || instant_is_none(audit.due_at) || !instant_before(now, audit.due_at) ||
 		last_wish() > audit.wish;
 }
 
 void
-audit_turn(const NodeStanding *standing, Instant oldest_look, Instant now)
+audit_turn(const NodeStanding *standing, bool is_awaited, Instant oldest_look, Instant now)
 {
 	const char *problem = standing_problem();
 
@@ -598,7 +600,7 @@ audit_turn(const NodeStanding *standing, Instant oldest_look, Instant now)
 		}
 		return;
 	}
-	if (audit.step == AUDIT_NONE && is_due(now))
+	if (audit.step == AUDIT_NONE && is_due(is_awaited, now))
 		start(now);
 	if (audit.call.is_used)
 	{

@@ -24,10 +24,11 @@ extern void audit_begin(void);
 extern void audit_want(Instant looked_from);
 
 /*
- * Goes on with it, or begins one that is due.  oldest_look: when the oldest of the
- * look-ups that are under way began, or none.  No transaction is open.
+ * Goes on with it, or begins one that is due; is_awaited: nothing is paid before
+ * one has passed.  oldest_look: when the oldest of the look-ups that are under way
+ * began, or none.  No transaction is open.
  */
-extern void audit_turn(const NodeStanding *standing, Instant oldest_look, Instant now);
+extern void audit_turn(const NodeStanding *standing, bool is_awaited, Instant oldest_look, Instant now);
 
 /* When audit_turn() wants to be called again at the latest; never none. */
 extern Instant audit_next(Instant now);

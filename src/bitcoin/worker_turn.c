@@ -120,6 +120,7 @@ typedef struct Pick
 	bool		is_first;		/* the tables were not known to be there */
 	bool		starts;			/* this is the first one */
 	bool		pass_has_ended;
+	bool		audit_first;	/* and then the first payment */
 	bool		has_failed;
 	Instant		next_due;
 } Pick;
@@ -239,6 +240,16 @@ plan_calls(Pick *pick)
 }
 
 static void
+look_at_breaker(Pick *pick)
+{
+	Breaker		breaker = breaker_query(pick->work->arena, false);
+
+	pick->audit_first = breaker.audit_first;
+	if (breaker.is_open || breaker.audit_first)
+		pick->standing.may_pay = false;
+}
+
+static void
 act_pick(void *argument)
 {
 	Pick	   *pick = argument;
@@ -257,7 +268,7 @@ act_pick(void *argument)
 		pick->starts = true;
 		return;
 	}
-	pick->standing.may_pay = pick->standing.may_pay && !breaker_stops_payments();
+	look_at_breaker(pick);
 	plan_due(pick, DUE_LATE_INTENTS, made_before, MOST_OVERDUE);
 	plan_due(pick, DUE_EXPIRED, pick->now, MOST_OVERDUE);
 	if (pick->can_call)
@@ -581,7 +592,7 @@ turn(void)
 	pick.standing.purse = purse_now();
 	pick_and_start(&pick);
 	if (state.is_installed && !pick.has_failed)
-		audit_turn(&pick.standing, oldest_look(), pick.now);
+		audit_turn(&pick.standing, pick.audit_first, oldest_look(), pick.now);
 	return wait_after(&pick);
 }
 

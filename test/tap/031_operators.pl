@@ -426,6 +426,9 @@ shows($_, "('paid', 'succeeded')", 'L46 until an operator has looked', $carol) f
 $spark->sql("SELECT spark_ops.pause_outside('restored'); SELECT spark_ops.resume_outside('restored')");
 ($gap) = withdraw($carol, 52);
 shows($gap, "('paid', 'succeeded')", 'L46 one that has forgotten nothing pays when that is known', $carol);
+$spark->sql("BEGIN; SELECT spark_ops.pause_outside('restored'); SELECT spark_ops.resume_outside('restored'); COMMIT");
+($gap) = withdraw($carol, 50);
+shows($gap, "('paid', 'succeeded')", 'L46 also where the worker has not noticed the pause', $carol);
 
 # ---- L39: losing the cursor is harmless
 $spark->node->stop('immediate');
