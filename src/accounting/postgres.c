@@ -494,7 +494,7 @@ liabilities_query(Amount *owed, Amount *reserved, Amount *received)
 {
 	static Statement statement = {
 		.sql = "/* audit */ SELECT coalesce(sum(credits_posted_msat - debits_posted_msat) FILTER (WHERE class <> 'node'), 0)::bigint,"
-		" coalesce(sum(debits_pending_msat) FILTER (WHERE class <> 'node'), 0)::bigint,"
+		" coalesce(sum(credits_pending_msat) FILTER (WHERE class = 'node'), 0)::bigint,"
 		" coalesce(sum(debits_posted_msat) FILTER (WHERE class = 'node'), 0)::bigint"
 		"  FROM spark_accounting.accounts WHERE class IN ('user', 'guest', 'fee', 'node')"
 	};

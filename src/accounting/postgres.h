@@ -28,8 +28,9 @@ extern Rows statement_page(Uuid account_id, PagePlace after, int limit);
 extern Rows trial_balance_query(void);
 
 /*
- * What users, guests and fees have; what of it is reserved; and what has come in
- * at nodes in all.  False where this database has no ledger.
+ * What users, guests and fees have; what of it is reserved to leave by nodes, not
+ * for other accounts; and what has come in at nodes in all.  False where this
+ * database has no ledger.
  */
 extern bool liabilities_query(Amount *owed, Amount *reserved, Amount *received);
 

@@ -72,7 +72,7 @@ extern void doubt_unsent_payments(Instant now);
 
 extern PaymentsBegun payments_begun(void);
 
-/* What is reserved for payments of which nothing was sent: with their highest fees. */
+/* What is reserved for payments by the node of which nothing was sent: with their highest fees. */
 extern Amount waiting_payments_sum(void);
 
 /* True while a payment that is open, none of those ids, was not asked about since then. */

@@ -116,7 +116,8 @@ extern void breaker_wants_audit(bool audit_first);
 
 /*
  * What the ledger owes, from the composition root; false where there is no ledger
- * in this database.  received: by nodes, in all; it only grows.
+ * in this database.  reserved: of it, what may leave by nodes.  received: by nodes,
+ * in all; it only grows.
  */
 typedef bool (*LedgerFigures) (Amount *owed, Amount *reserved, Amount *received);
 extern void bitcoin_set_ledger(LedgerFigures figures);

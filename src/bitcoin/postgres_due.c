@@ -202,7 +202,8 @@ Amount
 waiting_payments_sum(void)
 {
 	static Statement statement = {
-		.sql = "/* audit */ SELECT " SUM ", 0)::bigint FROM spark_bitcoin.withdrawals WHERE state = 'reserved'"
+		.sql = "/* audit */ SELECT " SUM ", 0)::bigint FROM spark_bitcoin.withdrawals"
+		" WHERE state = 'reserved' AND deposit_id IS NULL"
 	};
 	Rows		rows = rows_open(&statement, NO_PARAMETERS);
 	Amount		sum = rows_next(&rows) ? row_amount(&rows, 1) : AMOUNT_ZERO;

@@ -107,12 +107,19 @@ $spark->sql("UPDATE spark_bitcoin.simulator_invoices SET received_msat = receive
 $spark->sql("DELETE FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$foreign'");
 is(reconcile(), '', 'L43 what is put right is gone from the list');
 
-# ---- L44: the breaker
+# ---- L44: the breaker; what is reserved between two accounts leaves no node, and stands in for nothing that it lacks
+my $pledge = $spark->sql('SELECT gen_random_uuid()');
+my $of_pledge = "'idempotency_key', 'pledge', 'purpose', 'donation', 'from_account_id', '" . $spark->as($alice, 'SELECT spark.whoami()') . "'";
+$spark->sql("SELECT spark_bus.emit('accounting.request_transfer', '$pledge', jsonb_build_object($of_pledge, 'to_account_id', '"
+	. $spark->as($bob, 'SELECT spark.whoami()') . "', 'amount_msat', 600000, 'pending', true), 'transfer')");
+$spark->wait_for('SELECT reserved_msat = 600000 FROM spark.balance()', 'a reserve for another account is held', $alice);
 $spark->sql("INSERT INTO spark_bitcoin.simulator_payments (payment_hash, attempt, amount_msat, max_fee_msat, memo, called_at, refusals,"
 	. " created_at, bound_at, closed, succeeded, ended_at, fee_msat, failure)"
 	. " VALUES ('$foreign', 1, 500000, 0, '', now(), 0, now(), now(), true, true, now(), 0, 'none')");
 like(reconcile(), qr/^solvency\|$/m, 'L44 the node lacks more than is tolerated');
 is(health('breaker'), 'f', 'L44 withdrawals stop, and health says so');
+$spark->sql("SELECT spark_bus.emit('accounting.void_transfer', '$pledge', jsonb_build_object($of_pledge, 'reason', 'called off'), 'transfer')");
+$spark->wait_for('SELECT reserved_msat = 0 FROM spark.balance()', undef, $alice);
 my ($waits) = withdraw($alice, 200);
 shows($waits, "('pending', 'reserved')", 'L44 a withdrawal is taken and waits');
 like(reconcile(), qr/^solvency\|$/m, 'L44 what waits was not sent, and hides nothing of what is lacking');
