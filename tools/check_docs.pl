@@ -138,6 +138,18 @@ if (-f 'docs/operating.md')
 	ok(@codes > 30 && @checks > 10, 'codes and rows of health are found in the sources');
 }
 
+# ---- what it must tell of the node that lies, or cannot be believed
+
+{
+	my $page = -f 'docs/alarms.md' ? slurp('docs/alarms.md') : '';
+	my $rules = join('', map { slurp($_) } glob('src/bitcoin/deposit.c src/bitcoin/withdrawal*.c src/bitcoin/node_work.c'));
+	# A string that is one sentence of what is wrong: assigned, returned or told.
+	my @alarms = $rules =~ /"((?:the node|an?|another node) [a-z][^"%]+)"/g;
+	my @missing = grep { index($page, "| $_ |") < 0 } @alarms;
+	ok(!@missing, 'docs/alarms.md says what to do at each alarm', map { "it does not tell of: $_" } @missing);
+	ok(@alarms > 20, 'alarms are found in the sources');
+}
+
 # ---- META.json, by the specification 1.0.0 of PGXN
 
 {
