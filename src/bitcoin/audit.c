@@ -111,7 +111,7 @@ payment_kind(const PaymentAtNode *node, const PaymentInBooks *books, const char 
 	if (node == NULL)
 	{
 		*detail = "the node does not list a payment that it was said to have";
-		return books->succeeded > 0 ? DIFFERENCE_PAYMENT_MISSING : DIFFERENCE_NONE;
+		return books->succeeded + books->open > 0 ? DIFFERENCE_PAYMENT_MISSING : DIFFERENCE_NONE;
 	}
 	/* What is open here may have ended there meanwhile; the next look tells. */
 	if (node->succeeded + node->pending > books->succeeded + books->open)

@@ -120,6 +120,10 @@ is_any_unasked_of(const char *const *hashes, size_t count, Instant start)
 #define SETTLED_IN_TIME(from, until) \
 	"w.state = 'succeeded' AND w.settled_at >= coalesce(" from ", '-infinity') AND w.settled_at < " until \
 	" AND w.submitted_at >= coalesce(" from ", '-infinity')"
+/* Likewise, of those that are open: the node has had them. */
+#define TAKEN_IN_TIME(from, until) \
+	"w.state IN ('in_flight', 'unknown', 'needs_operator') AND w.acknowledged_at < " until \
+	" AND w.submitted_at >= coalesce(" from ", '-infinity')"
 
 void
 books_of_payments(const char *const *hashes, size_t count, Instant from, Instant until, PaymentInBooks *books,
@@ -196,14 +200,16 @@ read_hashes(Rows rows, Arena *arena, const char ***hashes)
 }
 
 size_t
-settled_payments_without(Instant from, Instant until, const char *const *hashes, size_t count,
-						 Arena *arena, const char ***missing)
+payments_without(Instant from, Instant until, const char *const *hashes, size_t count,
+				 Arena *arena, const char ***missing)
 {
 	static Statement statement = {
-		.sql = "/* audit */ SELECT w.payment_hash FROM spark_bitcoin.withdrawals w"
-		" WHERE " SETTLED_IN_TIME("$1", "$2")
-		"  AND NOT EXISTS (SELECT FROM unnest($3) AS h (payment_hash) WHERE h.payment_hash = w.payment_hash)"
-		" ORDER BY w.settled_at"
+		.sql = "/* audit */ SELECT w.payment_hash FROM"
+		" (SELECT w.payment_hash, w.settled_at FROM spark_bitcoin.withdrawals w WHERE " SETTLED_IN_TIME("$1", "$2")
+		"  UNION ALL SELECT w.payment_hash, w.acknowledged_at FROM spark_bitcoin.withdrawals w"
+		"   WHERE " TAKEN_IN_TIME("$1", "$2") ") w (payment_hash, since)"
+		" WHERE NOT EXISTS (SELECT FROM unnest($3) AS h (payment_hash) WHERE h.payment_hash = w.payment_hash)"
+		" ORDER BY w.since"
 	};
 
 	return read_hashes(rows_open(&statement, PARAMETERS(param_instant(from), param_instant(until),

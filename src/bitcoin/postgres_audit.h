@@ -33,9 +33,12 @@ extern void books_of_payments(const char *const *hashes, size_t count, Instant f
 							  PaymentInBooks *books, bool *is_there);
 extern void books_of_invoices(const char *const *hashes, size_t count, InvoiceInBooks *books, bool *is_there);
 
-/* Hashes of what was settled by the node between, and is none of those hashes. */
-extern size_t settled_payments_without(Instant from, Instant until, const char *const *hashes, size_t count,
-									   Arena *arena, const char ***missing);
+/*
+ * Hashes of what the node has settled between, or has taken and not ended, and is
+ * none of those hashes.
+ */
+extern size_t payments_without(Instant from, Instant until, const char *const *hashes, size_t count,
+							   Arena *arena, const char ***missing);
 extern size_t settled_invoices_without(Instant from, Instant until, const char *const *hashes, size_t count,
 									   Arena *arena, const char ***missing);
 

@@ -200,7 +200,7 @@ compare_invoices(const ListedInvoice *nodes, const char *const *hashes, size_t c
 		keep(hashes[i], compare_invoice(nodes != NULL ? &nodes[i] : NULL, is_there[i] ? &books[i] : NULL, arena));
 }
 
-/* What the books have settled in that time has to be on the lists. */
+/* What the books have settled in that time, or know to be under way, has to be on the lists. */
 static void
 compare_missing(const char *const *payments, size_t payment_count, const char *const *invoices, size_t invoice_count)
 {
@@ -212,7 +212,7 @@ compare_missing(const char *const *payments, size_t payment_count, const char *c
 
 	if (capabilities->lists_payments)
 	{
-		count = settled_payments_without(from, audit.began_at, payments, payment_count, arena, &missing);
+		count = payments_without(from, audit.began_at, payments, payment_count, arena, &missing);
 		for (size_t i = 0; i < count; i += CHUNK)
 			compare_payments(NULL, missing + i, Min(CHUNK, count - i), false);
 	}

@@ -191,6 +191,12 @@ is($spark->sql('SELECT owed_msat = local_msat + in_flight_msat FROM spark_bitcoi
 my ($hangs, $hanging_hash) = withdraw($alice, 400, 'stuck', '"as": "no_htlc"');
 shows($hangs, "('pending', 'in_flight')", 'a payment hangs');
 is(($spark->try_sql("SELECT spark_ops.decide_payment('$hangs', 'failed', 'none', 'too early')"))[0], 'SP010', 'L23 nobody calls it failed while the node has it');
+$spark->sql("CREATE TABLE public.hidden AS SELECT * FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$hanging_hash';"
+	. " DELETE FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$hanging_hash'");
+is(reconcile(), "payment_missing|$hanging_hash", 'L43 what the node had, and knows no more, is listed');
+$spark->sql('INSERT INTO spark_bitcoin.simulator_payments SELECT * FROM public.hidden');
+is(reconcile(), '', 'L43 until it does again');
+shows($hangs, "('pending', 'in_flight')", 'and it still hangs');
 $spark->sql("UPDATE spark_bitcoin.withdrawals SET version = version + 1, submitted_at = submitted_at - interval '15 days', next_look_at = now() WHERE invoice_id = '$hangs'");
 shows($hangs, "('pending', 'needs_operator')", 'L28 after 2,016 blocks it needs an operator');
 is($spark->as($alice, 'SELECT reserved_msat FROM spark.balance()'), '410000', 'and its reserve is held');

@@ -161,6 +161,9 @@ L43_payments_are_compared_by_hash(void **state)
 	books = (PaymentInBooks) {.failed = 1, .amount = {5000}};
 	assert_string_equal(kind_of(world.arena, &node, &books), "");
 	assert_string_equal(kind_of(world.arena, NULL, &books), "");
+	/* what the node had, and is open here, it has to have somehow */
+	books = (PaymentInBooks) {.open = 1, .amount = {5000}};
+	assert_string_equal(kind_of(world.arena, NULL, &books), "payment_missing");
 	/* what is open here may have ended there */
 	node = (PaymentAtNode) {.succeeded = 1, .amount = {5000}};
 	books = (PaymentInBooks) {.open = 1, .failed = 1, .amount = {5000}};
