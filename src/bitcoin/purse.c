@@ -10,27 +10,24 @@ at_least_zero(int64_t msat)
 	return AMOUNT_MSAT(msat > 0 ? msat : 0);
 }
 
-static Amount
-smaller(Amount a, Amount b)
-{
-	return amount_compare(a, b) < 0 ? a : b;
-}
-
 /*
  * What is under way has left the balance already.  But it need not be ours: a
  * node that others send through has their payments under way, too.  So it
- * stands for what the node has taken over from us, and for nothing beyond.
+ * stands for what the node has taken over from us, and for nothing beyond.  What
+ * of ours it does not stand for may still leave, or have left unheard: it is
+ * not to be paid out, and nobody can say that it is lacking.
  */
 void
 purse_fill(Purse *purse, const NodeBalance *balance, const PaymentsBegun *begun, bool is_net)
 {
 	Amount		under_way = at_least_zero(balance->in_flight.msat);
 	Amount		outside = is_net ? AMOUNT_ZERO : at_least_zero(begun->taken.msat - under_way.msat);
-	Amount		beyond = is_net ? AMOUNT_ZERO : at_least_zero(under_way.msat - begun->taken.msat);
 
+	purse->unsure = AMOUNT_ZERO;
 	if (!amount_add(outside, begun->not_taken, &outside) || !amount_subtract(balance->local, outside, &purse->left))
 		purse->left = AMOUNT_ZERO;
-	purse->unsure = smaller(beyond, begun->not_taken);
+	else
+		purse->unsure = outside;
 	purse->is_known = true;
 	purse->wanted = AMOUNT_ZERO;
 }

@@ -19,7 +19,7 @@ typedef struct Purse
 	Amount		own;			/* that stays; zero: nothing has to */
 	bool		is_known;		/* a balance was told, and nothing holds payments until the next */
 	Amount		left;			/* of it */
-	Amount		unsure;			/* more of it, if what is under way is all ours */
+	Amount		unsure;			/* more of it, if all that may leave has left */
 	Amount		wanted;			/* the most that it did not cover since; zero: it covered all */
 } Purse;
 
@@ -36,7 +36,7 @@ extern void purse_fill(Purse *purse, const NodeBalance *balance, const PaymentsB
 /* True where it covers that much beside what stays. */
 extern bool purse_covers(const Purse *purse, Amount amount);
 
-/* True where it does, or would if what is under way is all ours: nobody can say that it lacks anything. */
+/* True where it does, or would if all that may leave has left: nobody can say that it lacks anything. */
 extern bool purse_may_cover(const Purse *purse, Amount amount);
 
 /*
