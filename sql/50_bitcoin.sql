@@ -48,8 +48,9 @@ COMMENT ON FUNCTION spark.deposit(bigint, text) IS
 amount_sat: whole satoshi, from 1.
 idempotency_key: of the caller''s making, up to 255 bytes; a call repeated with it answers with the
   same invoice. NULL: each call is a new deposit.
-Returns the invoice, pending: a moment later payment_request is there, or the status is failed. Over
-  HTTP 202 with Location.
+Returns the invoice, pending: a moment later payment_request is there, or the status is failed, with
+  reason payment_refused where the node makes no invoice like that, of that amount for one, however often
+  it is asked, and node_offline where it made none in time: ask again later. Over HTTP 202 with Location.
 Errors: SP001 invalid argument; SP003 not signed in; SP005 the key was used with another amount; SP009
   not installed.';
 

@@ -200,6 +200,7 @@ deposit_invoice_made(Deposit *deposit, const DecodedInvoice *invoice, const Know
 	deposit->payment_request = invoice->payment_request;
 	deposit->expires_at = invoice->expires_at;
 	deposit->node_account_id = node->node_account_id;
+	deposit->node_words = NULL;
 	deposit->look_count = 0;
 	look_again(deposit, now);
 }
@@ -212,11 +213,22 @@ deposit_invoice_is_bad(Deposit *deposit, const char *alarm)
 }
 
 void
-deposit_not_made(Deposit *deposit, Instant now)
+deposit_not_made(Deposit *deposit, const char *words, Instant now)
 {
-	if (deposit->state == DEPOSIT_INTENT)
-		deposit->next_look_at = after_backoff(now, deposit->look_count - 1, MOST_BACKOFF_SECONDS,
-											  deposit->aggregate.id);
+	if (deposit->state != DEPOSIT_INTENT)
+		return;
+	if (words != NULL)
+		deposit->node_words = words;
+	deposit->next_look_at = after_backoff(now, deposit->look_count - 1, MOST_BACKOFF_SECONDS, deposit->aggregate.id);
+}
+
+void
+deposit_refused(Deposit *deposit, const char *words)
+{
+	if (deposit->state != DEPOSIT_INTENT)
+		return;
+	deposit->node_words = words;
+	cancel(deposit, result_text(RESULT_PAYMENT_REFUSED)->name, NULL);
 }
 
 void

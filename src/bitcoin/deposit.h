@@ -65,6 +65,7 @@ typedef struct Deposit
 	Instant		wanted_at;		/* when somebody last wanted it to */
 	int64_t		look_count;
 	const char *alarm;			/* what an operator should see, or NULL */
+	const char *node_words;		/* why the node made no invoice when last asked, in its own words, cleaned; or NULL */
 } Deposit;
 
 extern const AggregateType deposit_type;
@@ -117,8 +118,11 @@ extern void deposit_invoice_made(Deposit *deposit, const DecodedInvoice *invoice
 /* The node made something that is no invoice, or one of another deposit. */
 extern void deposit_invoice_is_bad(Deposit *deposit, const char *alarm);
 
-/* The node did not answer that; try later. */
-extern void deposit_not_made(Deposit *deposit, Instant now);
+/* The node did not make it; words: its own, cleaned, or NULL.  Try later. */
+extern void deposit_not_made(Deposit *deposit, const char *words, Instant now);
+
+/* Nor will it, however often it is asked: the amount, for one, is none that it takes. */
+extern void deposit_refused(Deposit *deposit, const char *words);
 
 /* The deadline for making it has passed. */
 extern void deposit_give_up(Deposit *deposit);

@@ -81,8 +81,9 @@ answer_ends_something(const NodeCall *call)
 				call->invoice == INVOICE_CANCELED;
 		case NODE_CANCEL_INVOICE:
 			return call->cancel != CANCEL_UNAVAILABLE;
-		case NODE_IDENTIFY:
 		case NODE_CREATE_INVOICE:
+			return !call->answered && call->failure == NODE_FAILURE_BAD_INVOICE;
+		case NODE_IDENTIFY:
 		case NODE_SETTLED_SINCE:
 		case NODE_BALANCE:
 		case NODE_LIST_PAYMENTS:
@@ -99,4 +100,5 @@ take_answer_back(NodeCall *call)
 	call->verdict = PAYMENT_UNAVAILABLE;
 	call->invoice = INVOICE_UNAVAILABLE;
 	call->cancel = CANCEL_UNAVAILABLE;
+	call->failure = NODE_FAILURE_NONE;
 }

@@ -80,16 +80,27 @@ is_of_our_node(const NodeTask *task, const NodeStanding *standing)
 
 /* ---------------------------------------------------------------- deposits */
 
+/* Only the node of the books refuses for good. */
+static void
+apply_not_created(Deposit *deposit, const NodeCall *call, bool is_ours, const char *words, Instant now)
+{
+	if (is_ours && answer_ends_something(call))
+		deposit_refused(deposit, words);
+	else
+		deposit_not_made(deposit, words, now);
+}
+
 static Result
 apply_created(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const NodeTask *task,
 			  const NodeStanding *standing, Instant now)
 {
 	DecodedInvoice invoice;
 	Deposit    *other;
+	bool		is_ours = is_of_our_node(task, standing);
 
-	if (!task->call.answered || task->call.created == NULL || !is_of_our_node(task, standing))
+	if (!task->call.answered || task->call.created == NULL || !is_ours)
 	{
-		deposit_not_made(deposit, now);
+		apply_not_created(deposit, &task->call, is_ours, harmless_words(work->arena, task->call.words), now);
 		return OK;
 	}
 	if (failed(context->decoder->decode(context->decoder, work->arena, task->call.created, &invoice)))

@@ -56,6 +56,7 @@ read_deposit(const Rows *rows, Arena *arena)
 	deposit->look_count = row_bigint(rows, 23);
 	deposit->alarm = row_text(rows, 24, arena);
 	deposit->receive_fee = row_amount(rows, 25);
+	deposit->node_words = row_text(rows, 26, arena);
 	return &deposit->aggregate;
 }
 
@@ -100,7 +101,7 @@ update_deposit(const Repository *self, UnitOfWork *work, const Aggregate *aggreg
 		" SET version = version + 1, state = $3, reason = $4, payment_hash = $5, payment_request = $6,"
 		" expires_at = $7, node_account_id = $8, received_msat = $9, preimage = $10, settled_at = $11,"
 		" paid_by = $12, held = $13, late = $14, next_look_at = $15, asked_at = $16, wanted_at = $17,"
-		" look_count = $18, alarm = $19, receive_fee_msat = $20"
+		" look_count = $18, alarm = $19, receive_fee_msat = $20, node_words = $21"
 		" WHERE invoice_id = $1 AND version = $2"
 	};
 	const Deposit *deposit = (const Deposit *) aggregate;
@@ -125,6 +126,7 @@ update_deposit(const Repository *self, UnitOfWork *work, const Aggregate *aggreg
 		param_bigint(deposit->look_count),
 		param_text(deposit->alarm),
 		param_amount(deposit->receive_fee),
+		param_text(deposit->node_words),
 	};
 
 	(void) self;

@@ -12,7 +12,7 @@
 	"invoice_id, version, account_id, idempotency_key, amount_msat, expiry_seconds, created_at," \
 	" state, reason, payment_hash, payment_request, expires_at, node_account_id, received_msat," \
 	" preimage, settled_at, paid_by, held, late, next_look_at, asked_at, wanted_at, look_count, alarm," \
-	" receive_fee_msat"
+	" receive_fee_msat, node_words"
 
 #define WITHDRAWAL_COLUMNS \
 	"invoice_id, version, account_id, node_account_id, payment_hash, payment_request, amount_msat," \

@@ -11,6 +11,9 @@
 /* From here on an error of xpay that gives a reason is its last word. */
 #define CLN_FIRST_FINAL_VERSION 2606
 
+/* The error of any method about what it was asked with. */
+#define CLN_INVALID_PARAMETERS (-32602)
+
 /* A reply taken apart: its result, or the node's own error, or neither. */
 typedef struct ClnAnswered
 {

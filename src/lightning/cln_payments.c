@@ -13,7 +13,6 @@
 #include "lightning/cln_parts.h"
 
 /* Errors of xpay that are told apart. */
-#define CODE_INVALID_PARAMETERS -32602
 #define CODE_REFUSED_BY_PAYEE 203
 #define CODE_NO_ROUTE 205
 #define CODE_TOO_EXPENSIVE 206
@@ -36,7 +35,7 @@ failure_of(int64_t code)
 			return NODE_FAILURE_FEE_LIMIT;
 		case CODE_EXPIRED:
 			return NODE_FAILURE_EXPIRED;
-		case CODE_INVALID_PARAMETERS:
+		case CLN_INVALID_PARAMETERS:
 			return NODE_FAILURE_BAD_INVOICE;
 		default:
 			return NODE_FAILURE_NONE;

@@ -146,6 +146,8 @@ hear_created(NodeCall *call, const ClnAnswered *answered, bool is_second)
 
 	if (answered->is_error && answered->code == CODE_LABEL_TAKEN && !is_second)
 		return true;
+	if (answered->is_error && answered->code == CLN_INVALID_PARAMETERS && !is_second)
+		call->failure = NODE_FAILURE_BAD_INVOICE;
 	if (is_second)
 		invoice = only_invoice(call, answered->result, &is_empty);
 	call->created = node_json_text(call->arena, invoice, "bolt11");

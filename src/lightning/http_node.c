@@ -7,6 +7,7 @@
 #endif
 #include "lightning/http_node.h"
 
+#include "common/hex.h"
 #include "lightning/bytes32.h"
 #include "lightning/http_reader.h"
 #include "lightning/secret_parts.h"
@@ -63,6 +64,21 @@ finds_a_secret(const HttpNode *self, SecretSearch *search)
 	return false;
 }
 
+/* Of an invoice that is to be made: whoever knows it before it is paid can take the payment. */
+static bool
+finds_a_preimage(const NodeTalk *talk, SecretSearch *search)
+{
+	char		digits[BYTES32_TEXT_LENGTH + 1];
+	bool		is_found;
+
+	if (bytes32_is_zero(talk->preimage))
+		return false;
+	hex_format(talk->preimage.bytes, sizeof(talk->preimage.bytes), digits);
+	is_found = secret_search_finds(search, digits);
+	explicit_bzero(digits, sizeof(digits));
+	return is_found;
+}
+
 static bool
 repeats(const HttpNode *self, const NodeTalk *talk, const char *text)
 {
@@ -75,7 +91,7 @@ repeats(const HttpNode *self, const NodeTalk *talk, const char *text)
 		return true;
 	search = secret_search_begin(talk->call->arena, strlen(text));
 	secret_search_add(&search, text);
-	return finds_a_secret(self, &search);
+	return finds_a_secret(self, &search) || finds_a_preimage(talk, &search);
 }
 
 static bool

@@ -208,7 +208,8 @@ struct NodeCall
 	const char *created;		/* CREATE_INVOICE: the payment request */
 	SubmitAnswer submit;		/* PAY */
 	PaymentAnswer verdict;		/* LOOKUP_PAYMENT */
-	NodeFailure failure;		/* PAY, LOOKUP_PAYMENT; of any, not answered: NOT_ALLOWED or nothing */
+	NodeFailure failure;		/* PAY, LOOKUP_PAYMENT; CREATE_INVOICE, not answered: BAD_INVOICE, it makes none like
+								 * that, however often it is asked; of any, not answered: NOT_ALLOWED or nothing */
 	NodePayment payment;		/* PAY, LOOKUP_PAYMENT */
 	InvoiceAnswer invoice;		/* LOOKUP_INVOICE */
 	Amount		received;		/* LOOKUP_INVOICE, settled: what came, before any receive_fee */

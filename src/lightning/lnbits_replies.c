@@ -210,6 +210,17 @@ is_same_node(HttpNode *self, NodeCall *call, const HttpReply *reply)
 
 /* ---------------------------------------------------------------- invoices */
 
+/* Refused before its own node was asked: of what that would not do, the status is another one. */
+static bool
+is_refused(const HttpReply *reply)
+{
+	json_t	   *body = reply->transport == HTTP_REPLIED && reply->status == 520 ? node_json_parse(reply) : NULL;
+	bool		is_so = node_json_peek(body, "detail") != NULL && node_json_is(body, "status", "failed");
+
+	json_decref(body);
+	return is_so;
+}
+
 static void
 hear_created(NodeCall *call, const HttpReply *reply)
 {
@@ -221,6 +232,8 @@ hear_created(NodeCall *call, const HttpReply *reply)
 	call->answered = call->created != NULL;
 	if (made != NULL && !call->answered)
 		call->words = "LNbits made no invoice";
+	if (is_refused(reply))
+		call->failure = NODE_FAILURE_BAD_INVOICE;
 	json_decref(made);
 }
 

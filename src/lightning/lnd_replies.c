@@ -196,6 +196,16 @@ lnd_hear_state(NodeCall *call, const HttpReply *reply)
 
 /* ----------------------------------------------------------------- invoices */
 
+/*
+ * It will not make such an invoice.  Nearly all that goes wrong has the same code,
+ * and only this of it is about the amount.
+ */
+static bool
+is_refused(const LndError *error)
+{
+	return error->is_one && (error->code == CODE_INVALID_ARGUMENT || says(error, "too large, max"));
+}
+
 LndNext
 lnd_hear_created(NodeCall *call, const HttpReply *reply, const Bytes32 *hash)
 {
@@ -206,6 +216,8 @@ lnd_hear_created(NodeCall *call, const HttpReply *reply, const Bytes32 *hash)
 	{
 		LndError	error = read_error(call, reply);
 
+		if (is_refused(&error))
+			call->failure = NODE_FAILURE_BAD_INVOICE;
 		return says(&error, "payment hash already exists") ? LND_LOOK_UP : LND_DONE;
 	}
 	if (node_json_base64_32(body, "r_hash", &made) && memcmp(made.bytes, hash->bytes, sizeof(made.bytes)) == 0)

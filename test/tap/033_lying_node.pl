@@ -91,6 +91,12 @@ my ($id, $hash) = open_deposit(5000);
 is($node->pull('invoice', hash => $hash)->{msat}, 5_000_000, 'L30 what broke on the way is the same invoice in the end');
 is($spark->as($alice, "SELECT count(DISTINCT payment_hash) FROM spark.invoice('$id')"), '1', 'and one');
 
+# ---- an invoice that the node takes for none
+my $refused = ask_deposit(20_000_000_000_000);
+shows($refused, "('failed', 'cancelled')", 'a deposit of more than the node takes is refused');
+is($spark->as($alice, "SELECT reason FROM spark.invoice('$refused')"), 'payment_refused', 'for another reason than that nobody answers');
+like($spark->sql("SELECT node_words FROM spark_bitcoin.deposits WHERE invoice_id = '$refused'"), qr/too large, max is 100000 BTC/, 'and the books have the words of the node');
+
 # ---- settled, says the node
 my %untrue = map { $_ => [ open_deposit(7000) ] } qw(wrong_preimage other_hash bad_numbers cut garbage_body huge not_utf8);
 for my $lie (sort keys %untrue)

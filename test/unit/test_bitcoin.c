@@ -101,6 +101,59 @@ a_node_that_makes_no_invoice_is_asked_until_the_deadline(void **state)
 	assert_int_equal(world_count(&self->world, &bitcoin_invoice_failed_type), 1);
 }
 
+static NodeTask
+not_made(BitcoinWorld *self, const Deposit *deposit, NodeFailure failure, const char *words)
+{
+	NodeTask	task;
+
+	assert_true(plan(self, &stored_deposit(self, deposit->aggregate.id)->aggregate, &task));
+	task.call.failure = failure;
+	task.call.words = words;
+	return task;
+}
+
+static void
+a_deposit_that_the_node_refuses_ends_at_once_with_its_words(void **state)
+{
+	BitcoinWorld *self = *state;
+	Deposit    *deposit = deposit_of(self, ALICE, 1000);
+	NodeTask	task = not_made(self, deposit, NODE_FAILURE_BAD_INVOICE, "1000 is too large\nmax is \xe2\x82\xbf 1");
+
+	answer(self, &task);
+	deposit = stored_deposit(self, deposit->aggregate.id);
+	assert_int_equal(deposit->state, DEPOSIT_CANCELLED);
+	assert_string_equal(deposit->reason, "payment_refused");
+	assert_string_equal(deposit->node_words, "1000 is too large?max is ??? 1");
+	assert_int_equal(world_count(&self->world, &bitcoin_invoice_failed_type), 1);
+}
+
+static void
+one_that_it_does_not_make_now_is_asked_for_again(void **state)
+{
+	static const NodeFailure failures[] = {NODE_FAILURE_NONE, NODE_FAILURE_NOT_ALLOWED, NODE_FAILURE_BAD_INVOICE};
+	BitcoinWorld *self = *state;
+	Deposit    *deposit = deposit_of(self, ALICE, 1000);
+	NodeTask	task;
+
+	for (int i = 0; i < 3; i++)
+	{
+		task = not_made(self, deposit, failures[i], i == 2 ? "too much" : "its wallet is locked");
+		/* What another node would not make, ours may. */
+		if (i == 2)
+			self->nodes.node.node_account_id = id_of(901);
+		answer(self, &task);
+		deposit = stored_deposit(self, deposit->aggregate.id);
+		assert_int_equal(deposit->state, DEPOSIT_INTENT);
+		assert_string_equal(deposit->node_words, i == 2 ? "too much" : "its wallet is locked");
+		world_wait(&self->world, 15);
+	}
+	world_wait(&self->world, 600);
+	assert_false(plan(self, &deposit->aggregate, &task));
+	deposit = stored_deposit(self, deposit->aggregate.id);
+	assert_string_equal(deposit->reason, "node_offline");
+	assert_string_equal(deposit->node_words, "too much");
+}
+
 static void
 L34_a_settled_invoice_is_credited_once(void **state)
 {
@@ -584,6 +637,8 @@ main(void)
 		WORLD_TEST(deposit_with_a_key_may_be_repeated),
 		WORLD_TEST(L31_an_invoice_of_another_hash_owner_is_not_shown),
 		WORLD_TEST(a_node_that_makes_no_invoice_is_asked_until_the_deadline),
+		WORLD_TEST(a_deposit_that_the_node_refuses_ends_at_once_with_its_words),
+		WORLD_TEST(one_that_it_does_not_make_now_is_asked_for_again),
 		WORLD_TEST(L34_a_settled_invoice_is_credited_once),
 		WORLD_TEST(L67_the_node_that_was_left_makes_and_settles_nothing_any_more),
 		WORLD_TEST(L33_settled_without_proof_is_not_credited),

@@ -10,7 +10,7 @@
 
 typedef enum News
 {
-	NEWS_MADE, NEWS_MADE_WRONG, NEWS_NOT_MADE, NEWS_GIVE_UP,
+	NEWS_MADE, NEWS_MADE_WRONG, NEWS_NOT_MADE, NEWS_REFUSED, NEWS_GIVE_UP,
 	NEWS_OPEN, NEWS_HELD, NEWS_SETTLED, NEWS_SETTLED_LESS, NEWS_SETTLED_NOTHING, NEWS_UNPROVEN, NEWS_INSIDE,
 	NEWS_EXPIRED, NEWS_CANCELLED_EARLY, NEWS_CANCELLED_AT_END, NEWS_NOT_FOUND, NEWS_SILENCE,
 	NEWS_OPEN_A_DAY_AFTER_END, NEWS_LESS_A_DAY_AFTER_END, NEWS_UNPROVEN_A_DAY_AFTER_END,
@@ -64,7 +64,10 @@ bring(Deposit *deposit, News news)
 			deposit_invoice_made(deposit, &invoice, &node, soon);
 			break;
 		case NEWS_NOT_MADE:
-			deposit_not_made(deposit, soon);
+			deposit_not_made(deposit, "words", soon);
+			break;
+		case NEWS_REFUSED:
+			deposit_refused(deposit, "words");
 			break;
 		case NEWS_GIVE_UP:
 			deposit_give_up(deposit);
@@ -131,6 +134,7 @@ static const struct
 }			changes[] = {
 	{DEPOSIT_INTENT, NEWS_MADE, DEPOSIT_OPEN},
 	{DEPOSIT_INTENT, NEWS_MADE_WRONG, DEPOSIT_CANCELLED},
+	{DEPOSIT_INTENT, NEWS_REFUSED, DEPOSIT_CANCELLED},
 	{DEPOSIT_INTENT, NEWS_GIVE_UP, DEPOSIT_CANCELLED},
 	{DEPOSIT_OPEN, NEWS_SETTLED, DEPOSIT_SETTLED},
 	{DEPOSIT_OPEN, NEWS_INSIDE, DEPOSIT_SETTLED},
@@ -307,6 +311,29 @@ a_deposit_that_was_never_made_cannot_be_settled(void **state)
 	assert_int_equal(deposit.received.msat, 0);
 }
 
+/* Whether to try again, says the reason; why, say the words of the node. */
+static void
+what_the_node_refuses_is_not_offline(void **state)
+{
+	Deposit		refused = deposit_in(DEPOSIT_INTENT);
+	Deposit		silent = deposit_in(DEPOSIT_INTENT);
+	Deposit		made = deposit_in(DEPOSIT_INTENT);
+
+	bring(&refused, NEWS_REFUSED);
+	assert_string_equal(refused.reason, "payment_refused");
+	assert_string_equal(refused.node_words, "words");
+	assert_null(refused.alarm);
+	assert_true(instant_is_none(refused.next_look_at));
+	bring(&silent, NEWS_NOT_MADE);
+	deposit_not_made(&silent, NULL, BEGIN);
+	bring(&silent, NEWS_GIVE_UP);
+	assert_string_equal(silent.reason, "node_offline");
+	assert_string_equal(silent.node_words, "words");
+	bring(&made, NEWS_NOT_MADE);
+	bring(&made, NEWS_MADE);
+	assert_null(made.node_words);
+}
+
 /* ------------------------------------------------------------------------ looks */
 
 static int64_t
@@ -421,6 +448,7 @@ main(void)
 		cmocka_unit_test(L35_more_is_credited_and_less_is_not),
 		cmocka_unit_test(L36_late_settlement_is_flagged),
 		cmocka_unit_test(a_deposit_that_was_never_made_cannot_be_settled),
+		cmocka_unit_test(what_the_node_refuses_is_not_offline),
 		cmocka_unit_test(L38_open_invoices_are_polled_ever_more_slowly),
 		cmocka_unit_test(L38_dead_invoices_are_watched_for_two_weeks),
 		cmocka_unit_test(S16_wishes_lead_to_one_look_a_second),

@@ -175,6 +175,10 @@ L81_the_rest_as_recorded(void **state)
 	assert_true(call.answered);
 	(void) replay("create_lnd_gone", NODE_CREATE_INVOICE, 0);
 	assert_false(call.answered);
+	assert_int_equal(call.failure, NODE_FAILURE_NONE);
+	(void) replay("create_nothing", NODE_CREATE_INVOICE, 0);
+	assert_false(call.answered);
+	assert_int_equal(call.failure, NODE_FAILURE_BAD_INVOICE);
 	(void) replay("wallet", NODE_BALANCE, LNBITS_BALANCE_WALLET);
 	assert_true(call.answered);
 }

@@ -230,6 +230,21 @@ L11_no_deposit_ends_by_the_word_of_whomever(void **state)
 	assert_int_equal(stored_deposit(self, deposit->aggregate.id)->state, DEPOSIT_CANCELLED);
 }
 
+static void
+L11_no_deposit_is_refused_by_whomever(void **state)
+{
+	BitcoinWorld *self = *state;
+	Deposit    *deposit = deposit_of(self, BOB, 5000);
+	NodeTask	task;
+
+	assert_true(plan(self, &deposit->aggregate, &task));
+	task.call.failure = NODE_FAILURE_BAD_INVOICE;
+	answered_by_whomever(self, &task);
+	assert_int_equal(stored_deposit(self, deposit->aggregate.id)->state, DEPOSIT_INTENT);
+	answered_by_ours(self, &task);
+	assert_int_equal(stored_deposit(self, deposit->aggregate.id)->state, DEPOSIT_CANCELLED);
+}
+
 int
 main(void)
 {
@@ -243,6 +258,7 @@ main(void)
 		WORLD_TEST(L16_nobody_is_paid_inside_by_the_word_of_whomever),
 		WORLD_TEST(L16_the_echo_of_an_unheard_cancellation_is_believed_of_ours),
 		WORLD_TEST(L11_no_deposit_ends_by_the_word_of_whomever),
+		WORLD_TEST(L11_no_deposit_is_refused_by_whomever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

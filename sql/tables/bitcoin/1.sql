@@ -25,6 +25,7 @@ CREATE TABLE spark_bitcoin.deposits (
 	wanted_at		timestamptz,
 	look_count		bigint NOT NULL,
 	alarm			text,
+	node_words		text,
 	receive_fee_msat bigint NOT NULL DEFAULT 0 CHECK (receive_fee_msat BETWEEN 0 AND coalesce(received_msat, 0)),
 	CHECK ((payment_hash IS NULL) = (payment_request IS NULL)),
 	CHECK ((payment_hash IS NULL) = (expires_at IS NULL)),
@@ -47,6 +48,7 @@ COMMENT ON COLUMN spark_bitcoin.deposits.late IS 'It was settled after it had ex
 COMMENT ON COLUMN spark_bitcoin.deposits.next_look_at IS 'When the worker asks the node next; NULL: never.';
 COMMENT ON COLUMN spark_bitcoin.deposits.wanted_at IS 'When somebody last wanted a look.';
 COMMENT ON COLUMN spark_bitcoin.deposits.alarm IS 'What an operator should see.';
+COMMENT ON COLUMN spark_bitcoin.deposits.node_words IS 'Why the node made no invoice, in its own words, cut and cleaned.';
 
 CREATE UNIQUE INDEX deposits_key ON spark_bitcoin.deposits (account_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 -- One credit a hash.

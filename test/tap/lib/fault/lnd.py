@@ -10,6 +10,9 @@ from fault.state import node
 from fault.talk import Handler, Quit
 
 
+MOST_MSAT = 100000 * 10 ** 11    # of an invoice
+
+
 def b64(hexadecimal):
     return base64.b64encode(bytes.fromhex(hexadecimal)).decode()
 
@@ -99,6 +102,8 @@ class LndHandler(Handler):
             return self.reply(*error(2, 'invoice with payment hash already exists'), fault)
         if fault.get('when') == 'before':
             return self.reply(*error(2, 'not now'), fault)
+        if int(body['value_msat']) > MOST_MSAT:
+            return self.reply(*error(2, 'invoice amount %d sat is too large, max is 100000 BTC' % (int(body['value_msat']) // 1000)), fault)
         made = node.make_invoice(preimage, int(body['value_msat']), body.get('memo', ''), int(body['expiry']))
         return self.reply(200, {'r_hash': b64(made['hash']), 'payment_request': made['request'], 'add_index': '1'}, fault)
 
