@@ -544,7 +544,7 @@ task_touches(const NodeTask *task, Uuid *deposit_id, Uuid *withdrawal_id)
 static bool
 is_from_known_node(const NodeTask *task, const NodeStanding *standing)
 {
-	return standing->node != NULL && !instant_before(standing->recognised_at, task->answered_at);
+	return standing->node != NULL && identity_is_known_by(&standing->questions, task->named_by);
 }
 
 static bool

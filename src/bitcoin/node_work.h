@@ -14,6 +14,7 @@
 #ifndef SPARK_BITCOIN_NODE_WORK_H
 #define SPARK_BITCOIN_NODE_WORK_H
 
+#include "bitcoin/identity_questions.h"
 #include "bitcoin/ports.h"
 #include "bitcoin/purse.h"
 
@@ -21,7 +22,7 @@
 typedef struct NodeStanding
 {
 	const KnownNode *node;		/* recorded, and the one that answers; else NULL */
-	Instant		recognised_at;	/* when it was last asked who it is, and was that one */
+	IdentityQuestions questions;	/* who it is; and when it was last that one */
 	bool		is_ready;		/* unlocked, synced */
 	bool		may_pay;		/* nothing stops withdrawals */
 	bool		is_another;		/* not the recorded one answers: nothing is paid, reading goes on */
@@ -40,7 +41,7 @@ typedef struct NodeTask
 	Uuid		asked_node;		/* mirror of the recorded node that is asked; nil: another one is */
 	bool		is_check;		/* about the earlier withdrawal of that hash */
 	bool		has_ended;		/* the row: nothing but a payment changes it any more */
-	Instant		answered_at;	/* when the answer was there; whoever makes the call sets it */
+	int64_t		named_by;		/* the question that tells who has answered; 0: nobody has; whoever makes the call sets it */
 	NodeCall	call;
 } NodeTask;
 

@@ -56,7 +56,7 @@ static struct
 	Instant		doubt_until;
 	Instant		all_asked_at;	/* when each of them had been asked; none: not yet */
 	Instant		read_from;
-	Instant		answered_at;	/* when the last list, or the balance, was there */
+	int64		named_by;		/* the question that tells who gave the last list, or the balance */
 	int64		wish;			/* the last of those that it fulfils */
 	Call		call;
 	MemoryContext context;		/* of all below */
@@ -88,7 +88,6 @@ forget(void)
 	audit.invoice_count = audit.invoice_room = 0;
 	audit.found_count = audit.found_room = 0;
 	audit.figures.has_balance = false;
-	audit.answered_at = INSTANT_NONE;
 	audit.step = AUDIT_NONE;
 }
 
@@ -381,7 +380,7 @@ begin_looks(AuditStep step, Instant now)
 }
 
 static void
-start(Instant now)
+start(const NodeStanding *standing, Instant now)
 {
 	Question	question = {.now = now, .answer = !audit.is_wanted};
 
@@ -392,6 +391,7 @@ start(Instant now)
 		audit.looked_from = now;
 	worker_transaction(act_begin, &question);
 	audit.is_wanted = false;
+	audit.named_by = identity_question_after(&standing->questions);
 	begin_looks(AUDIT_LOOKS, now);
 }
 
@@ -512,7 +512,7 @@ what_was_not_told(const NodeCall *call)
 
 /* True where an answer has come in. */
 static bool
-take_answer(Instant now)
+take_answer(const NodeStanding *standing, Instant now)
 {
 	NodeCall   *call = &audit.call.task.call;
 	bool		has_more;
@@ -526,7 +526,7 @@ take_answer(Instant now)
 		end(what_was_not_told(call), now);
 		return true;
 	}
-	audit.answered_at = server_time();
+	audit.named_by = identity_question_after(&standing->questions);
 	take_page(call);
 	cursor = call->cursor;
 	next = call->next_cursor;
@@ -601,10 +601,10 @@ audit_turn(const NodeStanding *standing, bool is_awaited, Instant oldest_look, I
 		return;
 	}
 	if (audit.step == AUDIT_NONE && is_due(is_awaited, now))
-		start(now);
+		start(standing, now);
 	if (audit.call.is_used)
 	{
-		(void) take_answer(now);
+		(void) take_answer(standing, now);
 		return;
 	}
 	if ((audit.step == AUDIT_LOOKS || audit.step == AUDIT_SECOND_LOOKS) && looks_are_done(oldest_look, now))
@@ -615,7 +615,7 @@ audit_turn(const NodeStanding *standing, bool is_awaited, Instant oldest_look, I
 			audit.step = AUDIT_SECOND_COMPARISON;
 	}
 	if ((audit.step == AUDIT_COMPARISON || audit.step == AUDIT_SECOND_COMPARISON) &&
-		standing_is_known_since(audit.answered_at))
+		standing_is_known_by(audit.named_by))
 		compare(now);
 	else if (audit.step == AUDIT_DOUBT && !instant_before(now, audit.doubt_until))
 		go_on(AUDIT_SECOND_BALANCE);

@@ -34,8 +34,7 @@ typedef struct Standing
 	Call		hints;
 	Instant		next_identify;
 	bool		wants_identity;	/* at once */
-	Instant		identify_began;
-	Instant		recognised_at;	/* when the last question that the recorded node answered began */
+	IdentityQuestions questions;	/* the last one begun is the one under way, if any is */
 	int64_t		silences;		/* questions for its identity without answer, in a row */
 	Instant		hinted_at;		/* when hints were last asked for */
 	bool		wants_hints;	/* was woken too soon after that */
@@ -342,7 +341,7 @@ take_identity(const NodeCall *call, Instant now)
 	if (!standing.is_known)
 		standing.connections++;
 	standing.is_known = true;
-	standing.recognised_at = standing.identify_began;
+	identity_question_recognise(&standing.questions);
 	standing.is_another = false;
 	standing.is_ready = call->identity.ready;
 	standing.forgets = call->identity.keeps_seconds > 0 && call->identity.keeps_seconds < HTLC_LIFETIME_SECONDS;
@@ -362,26 +361,26 @@ ask_identity(Instant now)
 	if (call->is_used || (!standing.wants_identity && instant_before(now, standing.next_identify)))
 		return;
 	standing.wants_identity = false;
-	standing.identify_began = server_time();
+	identity_question_begin(&standing.questions);
 	call_prepare(call);
 	call->task.call.operation = NODE_IDENTIFY;
 	call_start(call);
 }
 
 void
-standing_want_identity(Instant answered_at)
+standing_want_identity(int64 question)
 {
-	bool		is_asked = standing.identify.is_used && !instant_before(standing.identify_began, answered_at);
+	bool		is_asked = standing.identify.is_used && identity_is_asked_by(&standing.questions, question);
 
 	standing.wants_identity = standing.wants_identity || !is_asked;
 }
 
 bool
-standing_is_known_since(Instant answered_at)
+standing_is_known_by(int64 question)
 {
-	if (standing.is_known && !instant_before(standing.recognised_at, answered_at))
+	if (standing.is_known && identity_is_known_by(&standing.questions, question))
 		return true;
-	standing_want_identity(answered_at);
+	standing_want_identity(question);
 	return false;
 }
 
@@ -509,7 +508,7 @@ standing_now(void)
 {
 	return (NodeStanding) {
 		.node = standing.is_known ? &standing.known : NULL,
-		.recognised_at = standing.recognised_at,
+		.questions = standing.questions,
 		.is_ready = standing.is_known && standing.is_ready,
 		.may_pay = standing.is_known && standing.is_ready && !standing.forgets,
 		.is_another = standing.is_another,

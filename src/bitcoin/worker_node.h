@@ -47,11 +47,11 @@ extern bool standing_turn(Instant now);
 /* What plans and answers are judged by. */
 extern NodeStanding standing_now(void);
 
-/* What was answered at that moment counts for nothing unless the node says once more who it is. */
-extern void standing_want_identity(Instant answered_at);
+/* What waits for that question, or a later one, counts for nothing unless the node says once more who it is. */
+extern void standing_want_identity(int64 question);
 
-/* True where it has said so since; else it is asked. */
-extern bool standing_is_known_since(Instant answered_at);
+/* True where it has answered one of these; else it is asked. */
+extern bool standing_is_known_by(int64 question);
 
 /*
  * In the transaction that judges: the books stay with that node until its end.

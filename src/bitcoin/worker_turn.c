@@ -424,22 +424,20 @@ can_be_applied(const Call *call, const NodeStanding *standing)
 		!instant_before(server_time(), call->put_off_until);
 }
 
-/* Since when an answer is there is written down by who first sees it; of those that wait, the node is asked. */
+/* Which question tells who has answered is written down by who first sees it; of those that wait, the node is asked. */
 static void
-date_answers(const NodeStanding *standing)
+number_answers(const NodeStanding *standing)
 {
-	Instant		now = server_time();
-
 	for (int i = 0; i < MOST_CALLS; i++)
 	{
 		NodeTask   *task = &calls[i].task;
 
 		if (!calls[i].is_used || !task->call.done)
 			continue;
-		if (instant_is_none(task->answered_at))
-			task->answered_at = now;
+		if (task->named_by == 0)
+			task->named_by = identity_question_after(&standing->questions);
 		if (answer_waits_for_identity(task, standing))
-			standing_want_identity(task->answered_at);
+			standing_want_identity(task->named_by);
 	}
 }
 
@@ -450,7 +448,7 @@ apply_answers(void)
 	Answers		answers = {.standing = standing_now()};
 	ErrorData  *error;
 
-	date_answers(&answers.standing);
+	number_answers(&answers.standing);
 	for (int i = 0; i < MOST_CALLS; i++)
 		if (can_be_applied(&calls[i], &answers.standing))
 		{
@@ -494,7 +492,7 @@ is_any_answer_new(void)
 
 	for (int i = 0; i < MOST_CALLS; i++)
 		if (can_be_applied(&calls[i], &standing) ||
-			(calls[i].is_used && calls[i].task.call.done && instant_is_none(calls[i].task.answered_at)))
+			(calls[i].is_used && calls[i].task.call.done && calls[i].task.named_by == 0))
 			return true;
 	return false;
 }

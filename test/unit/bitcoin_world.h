@@ -562,13 +562,21 @@ plan(BitcoinWorld *self, Aggregate *row, NodeTask *task)
 	return is_call;
 }
 
+/* Unless the task says which question tells who has answered it, the node has said so since. */
 HELPER void
 answer(BitcoinWorld *self, NodeTask *task)
 {
 	UnitOfWork *work = world_work(&self->world, NULL);
+	NodeStanding standing = self->standing;
+	NodeTask	heard = *task;
 
-	task->call.done = true;
-	assert_ok(apply_answer(&self->context, work, task, &self->standing));
+	if (heard.named_by == 0)
+	{
+		heard.named_by = identity_question_after(&standing.questions);
+		identity_question_begin(&standing.questions);
+		identity_question_recognise(&standing.questions);
+	}
+	assert_ok(apply_answer(&self->context, work, &heard, &standing));
 	assert_ok(unit_of_work_complete(work));
 }
 

@@ -6,13 +6,21 @@
  */
 #include "bitcoin_world.h"
 
-/* The node has said who it is; a second later it answers the call. */
+/* The node is asked who it is, and is the one of the books. */
+static void
+recognised(BitcoinWorld *self)
+{
+	identity_question_begin(&self->standing.questions);
+	identity_question_recognise(&self->standing.questions);
+}
+
+/* It has said so; a second later it answers the call. */
 static void
 answered_since(BitcoinWorld *self, NodeTask *task)
 {
-	self->standing.recognised_at = now_of(self);
+	recognised(self);
 	world_wait(&self->world, 1);
-	task->answered_at = now_of(self);
+	task->named_by = identity_question_after(&self->standing.questions);
 }
 
 /* Nobody knows who has answered, and all is as if nobody had. */
@@ -31,7 +39,7 @@ static void
 answered_by_ours(BitcoinWorld *self, NodeTask *task)
 {
 	answered_since(self, task);
-	self->standing.recognised_at = now_of(self);
+	recognised(self);
 	assert_false(answer_waits_for_identity(task, &self->standing));
 	answer(self, task);
 }
@@ -64,6 +72,43 @@ L11_no_payment_fails_or_is_sent_again_by_the_word_of_whomever(void **state)
 	task = look_with(self, withdrawal, PAYMENT_NOT_FOUND);
 	answered_by_ours(self, &task);
 	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_RESERVED);
+}
+
+/* It comes before what it answers; else each question would come too early until the clock is there again. */
+static void
+L11_where_the_clock_is_set_back_it_is_asked_once_more(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *withdrawal = unknown_withdrawal(self);
+	NodeTask	task = look_with(self, withdrawal, PAYMENT_FAILED);
+
+	answered_since(self, &task);
+	self->world.clock.now = instant_plus_seconds(now_of(self), -3600);
+	assert_true(answer_waits_for_identity(&task, &self->standing));
+	recognised(self);
+	assert_false(answer_waits_for_identity(&task, &self->standing));
+	answer(self, &task);
+	assert_int_equal(state_of(self, withdrawal), WITHDRAWAL_FAILED);
+}
+
+/* One that was under way when the answer came may have been answered by another node than it. */
+static void
+L11_a_question_from_before_tells_of_nobody(void **state)
+{
+	IdentityQuestions questions = {0, 0};
+	int64_t		answered;
+
+	assert_false(identity_is_known_by(&questions, 0));
+	identity_question_begin(&questions);
+	answered = identity_question_after(&questions);
+	identity_question_recognise(&questions);
+	assert_false(identity_is_known_by(&questions, answered));
+	assert_false(identity_is_asked_by(&questions, answered));
+	identity_question_begin(&questions);
+	assert_true(identity_is_asked_by(&questions, answered));
+	assert_false(identity_is_known_by(&questions, answered));
+	identity_question_recognise(&questions);
+	assert_true(identity_is_known_by(&questions, answered));
 }
 
 /* The question who it is may come back with another one's name, or with none. */
@@ -250,6 +295,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(L11_no_payment_fails_or_is_sent_again_by_the_word_of_whomever),
+		WORLD_TEST(L11_where_the_clock_is_set_back_it_is_asked_once_more),
+		WORLD_TEST(L11_a_question_from_before_tells_of_nobody),
 		WORLD_TEST(L11_nor_where_another_has_answered_since),
 		WORLD_TEST(L11_a_proof_needs_nobodys_name),
 		WORLD_TEST(L11_a_payment_is_an_operators_no_more_once_its_node_is_back),
