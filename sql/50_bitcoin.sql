@@ -237,7 +237,7 @@ CREATE FUNCTION spark_ops.close_breaker(reason text) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'spark_bitcoin_close_breaker';
 COMMENT ON FUNCTION spark_ops.close_breaker(text) IS
-'Lets withdrawals go on.
+'Lets withdrawals go on, those that have waited at once.
 
 What the node lacks at that moment, by the last comparison, is taken as known: it opens again where
   more is missing.

@@ -265,8 +265,9 @@ COMMENT ON FUNCTION spark_ops.resume_outside(text) IS
 'Lets books that are a copy, or were paused, act outside of the database.
 
 A restored or copied database calls no Lightning node until then.  First see that
-no other copy of it does.  Withdrawals that were not sent yet are looked up at
-the node before they are paid, for another copy may have paid them.
+no other copy of it does.  Nothing is paid before the books have been compared
+with the node.  Withdrawals that were not sent yet are looked up there first, for
+another copy may have paid them, and wait for spark.lightning_not_found_delay.
 reason: why, not empty; recorded with who.  Does nothing where nothing is paused.
 Errors: SP001; SP009; SP010 while the setting spark.outside is off.
 Returns nothing.';

@@ -70,6 +70,9 @@ extern void abandon_submissions(Instant now, const Uuid *without, size_t without
  */
 extern void doubt_unsent_payments(Instant now);
 
+/* What is reserved for a payment and was put off is due now; what waits for an earlier one of its hash is not. */
+extern void make_waiting_payments_due(Instant now);
+
 extern PaymentsBegun payments_begun(void);
 
 /* What is reserved for payments by the node of which nothing was sent: with their highest fees. */

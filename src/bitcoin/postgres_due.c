@@ -165,6 +165,19 @@ doubt_unsent_payments(Instant now)
 	breaker_wants_audit(true);
 }
 
+void
+make_waiting_payments_due(Instant now)
+{
+	static Statement statement = {
+		.sql = "UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = $1"
+		" WHERE invoice_id IN (SELECT invoice_id FROM spark_bitcoin.withdrawals"
+		"  WHERE state = 'reserved' AND next_look_at > $1 AND deposit_id IS NULL AND NOT tried_before"
+		"  ORDER BY invoice_id FOR NO KEY UPDATE SKIP LOCKED)"
+	};
+
+	statement_run(&statement, PARAMETERS(param_instant(now)));
+}
+
 bool
 is_payment_unasked_since(Instant start, const Uuid *without, size_t without_count)
 {

@@ -56,6 +56,7 @@ static struct
 	Instant		started_at;
 	int64		connections;	/* of the node, when that was last looked at */
 	bool		may_pay;		/* every payment that was open then has been asked about */
+	bool		was_stopped;	/* nothing was paid of late, for another reason than the node's: what is reserved was put off */
 	bool		is_careful;		/* the last pick raised an error: one row at a time */
 	Uuid		last_picked;
 	Uuid		shunned[MOST_SHUNNED];
@@ -121,6 +122,7 @@ typedef struct Pick
 	bool		starts;			/* this is the first one */
 	bool		pass_has_ended;
 	bool		audit_first;	/* and then the first payment */
+	bool		is_stopped;		/* what state.was_stopped is to be */
 	bool		has_failed;
 	Instant		next_due;
 } Pick;
@@ -247,6 +249,11 @@ look_at_breaker(Pick *pick)
 	pick->audit_first = breaker.audit_first;
 	if (breaker.is_open || breaker.audit_first)
 		pick->standing.may_pay = false;
+	if (pick->standing.is_ready)
+		pick->is_stopped = !pick->standing.may_pay;
+	/* What was put off until a later look does not wait for that. */
+	if (state.was_stopped && !pick->is_stopped)
+		make_waiting_payments_due(pick->now);
 }
 
 static void
@@ -319,6 +326,7 @@ pick_and_start(Pick *pick)
 	state.is_installed = pick->is_installed;
 	if (pick->row_count == 0)
 		state.is_careful = false;
+	state.was_stopped = pick->is_stopped;
 	if (pick->starts)
 	{
 		state.has_started = true;
@@ -566,7 +574,7 @@ oldest_look(void)
 static long
 turn(void)
 {
-	Pick		pick = {.now = server_time(), .is_first = !state.is_installed};
+	Pick		pick = {.now = server_time(), .is_first = !state.is_installed, .is_stopped = state.was_stopped};
 
 	if (state.node != worker_node())
 		begin();

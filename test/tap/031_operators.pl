@@ -34,6 +34,13 @@ sub shows
 	return $spark->wait_for("SELECT (status, state) = ROW$expected FROM spark.invoice('$id')", $name, $token // $alice);
 }
 
+# As if what is reserved would be looked at in an hour only.
+sub put_off
+{
+	my ($id) = @_;
+	return "UPDATE spark_bitcoin.withdrawals SET version = version + 1, next_look_at = now() + interval '1 hour' WHERE invoice_id = '$id'";
+}
+
 sub reconcile { return $spark->sql("SET ROLE operator; SELECT kind, payment_hash FROM spark_ops.reconcile()"); }
 sub health { my ($row) = @_; return $spark->sql("SELECT ok FROM spark_ops.health() WHERE check_name = '$row'"); }
 sub frozen_account { my ($columns) = @_; return $spark->sql("SET ROLE operator; SELECT $columns FROM spark_ops.frozen_accounts() WHERE account_id = '$frida_id'"); }
@@ -161,14 +168,20 @@ $spark->wait_until_drained;
 is($spark->as($alice, 'SELECT reserved_msat FROM spark.balance()'), $reserved - 213_000, 'and its reserve is back');
 my $session = $spark->node->background_psql('postgres', on_error_stop => 1);
 $session->query_safe("BEGIN; SELECT spark_ops.decide_payment('$given_up', 'failed', 'it was not sent', 'a slow operator')");
+$spark->sql(put_off($waits));
 $spark->sql("SELECT spark_ops.close_breaker('done')");
-shows($waits, "('paid', 'succeeded')", 'and close it');
+shows($waits, "('paid', 'succeeded')", 'and close it: what has waited is paid at once');
 is($spark->as($alice, "SELECT state FROM spark.invoice('$given_up')"), 'reserved', 'L27 the worker passes by what is being decided');
 $session->query_safe('COMMIT');
 $session->quit;
 shows($given_up, "('failed', 'failed')", 'L27 and never sends it');
 is($spark->sql("SELECT count(*) FROM spark_bitcoin.simulator_payments WHERE payment_hash = '$given_up_hash'")
 	. $spark->sql("SELECT attempt_no FROM spark_bitcoin.withdrawals WHERE invoice_id = '$given_up'"), '00', 'the node has never heard of it');
+$spark->sql("SELECT spark_ops.open_breaker('to be compared first')");
+($waits) = withdraw($alice, 204);
+shows($waits, "('pending', 'reserved')", 'L46 where the books are to be compared first, it waits', $alice);
+$spark->sql('BEGIN; ' . put_off($waits) . '; UPDATE spark_bitcoin.breaker SET is_open = false, reason = NULL, opened_at = NULL, audit_first = true; COMMIT');
+shows($waits, "('paid', 'succeeded')", 'L46 until they have been, and no longer', $alice);
 
 # ---- L25, E10: a node that changes its word when the user has asked again
 my ($first, $hash, $request) = withdraw($bob, 300, 'flip', '"after_s": 20, "call": 1');
