@@ -9,6 +9,8 @@
 
 #include "bitcoin/settings.h"
 
+#include "postgres/amount_setting.h"
+
 static char *lightning_url;
 static char *lightning_ca_file;
 static char *lightning_credential_file;
@@ -20,8 +22,8 @@ static int	lightning_create_deadline;
 static int	lightning_timeout;
 static int	lightning_not_found_delay;
 static int	lightning_weak_failure_delay;
-static int	solvency_tolerance;
-static int	own_capital;
+static char *solvency_tolerance;
+static char *own_capital;
 static int	fee_floor;
 static int	fee_ppm;
 
@@ -101,13 +103,13 @@ bitcoin_terms(void)
 Amount
 bitcoin_solvency_tolerance(void)
 {
-	return AMOUNT_MSAT(solvency_tolerance * MSAT_PER_SAT);
+	return amount_set(solvency_tolerance);
 }
 
 Amount
 bitcoin_own_capital(void)
 {
-	return AMOUNT_MSAT(own_capital * MSAT_PER_SAT);
+	return amount_set(own_capital);
 }
 
 static void
@@ -163,14 +165,14 @@ bitcoin_define_settings(void)
 				  "Sets how long a failed payment is not believed of a node that knows its own records only.",
 				  "Counted from the end of the invoice; such a node is LNbits.",
 				  &lightning_weak_failure_delay, 86400, 0, 31536000, GUC_UNIT_S);
-	define_number("spark.solvency_tolerance",
+	define_amount("spark.solvency_tolerance",
 				  "Sets how much the node may lack of what the books owe before withdrawals stop, in satoshi.",
-				  "Looked at with each comparison of the books and the node; deposits go on.",
-				  &solvency_tolerance, 10000, 0, INT_MAX, 0);
-	define_number("spark.own_capital",
+				  "Looked at with each comparison of the books and the node; deposits go on." AMOUNT_RANGE,
+				  &solvency_tolerance, "10000");
+	define_amount("spark.own_capital",
 				  "Sets how much of the node's money is the operator's own and is never paid out, in satoshi.",
-				  "Looked at with each comparison of the books and the node, and before each payment; 0 is none.",
-				  &own_capital, 0, 0, INT_MAX, 0);
+				  "Looked at with each comparison of the books and the node, and before each payment; 0 is none." AMOUNT_RANGE,
+				  &own_capital, "0");
 	define_number("spark.fee_floor", "Sets the highest fee of a small withdrawal, in satoshi.",
 				  "The larger of this and spark.fee_ppm is reserved beside the amount.",
 				  &fee_floor, 10, 0, 1000000000, 0);

@@ -340,6 +340,15 @@ like($spark->sql("BEGIN; $call_paid, node_record => 'record of the other node');
 $spark->set('spark.simulator_mode', 'lnd');
 $spark->wait_for("SELECT current_setting('spark.simulator_mode') = 'lnd'");
 
+# ---- amounts that are set: whole satoshi, of any size that there is
+for my $wrong (qw(2100000000000001 -1 1.5 '1e6' '' '7_sat'))
+{
+	is(($spark->try_sql("ALTER SYSTEM SET $_ = $wrong"))[0], '22023', "$_ cannot be $wrong")
+	  for qw(spark.daily_limit_account spark.own_capital);
+}
+$spark->set($_, 2100000000000000) for qw(spark.daily_limit_account spark.daily_limit_all);
+$spark->wait_for("SELECT current_setting('spark.daily_limit_all') = '2100000000000000'", 'but all bitcoin that there is');
+
 # ---- T16: the limits of a day
 $spark->set('spark.daily_limit_account', 1500);
 $spark->wait_for("SELECT current_setting('spark.daily_limit_account') = '1500'");
@@ -429,6 +438,9 @@ $spark->set('spark.own_capital', $has);
 $spark->wait_for("SELECT current_setting('spark.own_capital') = '$has'");
 like($spark->sql("SELECT kind || ' ' || books FROM spark_ops.reconcile()"), qr/^solvency .*own capital ${has}000 msat/m, 'L44 the comparison counts it, too');
 is(health('breaker') . health('solvency'), 'ff', 'and stops withdrawals before any is asked for');
+$spark->set('spark.own_capital', 5_000_000_000);
+$spark->wait_for("SELECT current_setting('spark.own_capital') = '5000000000'");
+like($spark->sql("SELECT kind || ' ' || books FROM spark_ops.reconcile()"), qr/^solvency .*own capital 5000000000000 msat/m, 'L44 however much it is');
 $spark->set('spark.own_capital', 0);
 $spark->wait_for("SELECT current_setting('spark.own_capital') = '0'");
 reconcile();
