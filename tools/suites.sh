@@ -28,9 +28,11 @@ total_failed=0
 total_skipped=0
 folder=
 server_runs=
+progress_pid=
 # Where PGXS keeps pg_regress and its like, and the TAP tests to run.
 drivers=
 tap_tests='*'
+shows_progress=					# not empty: what the tests tell of how far they are
 tap_long='011_user_handlers 026_crash_matrix 041_faults 012_bus_by_hand 020_defects 021_behaviours 040_random_walk 120_lnd_killed 140_lnbits'
 # The suites that were asked for by name: what the machine lacks fails these.
 demanded=
@@ -249,6 +251,21 @@ cluster_to_copy() {
 	[ -d "$folder/cluster" ] || as_server env -u PGUSER initdb --no-sync --auth=trust -D "$folder/cluster" > "$folder/t/cluster.log" 2>&1
 }
 
+# Whatever the tests append to SPARK_PROGRESS is shown at once, until this lane ends.
+begin_progress() {
+	local file=$folder/t/progress
+	as_server touch "$file"
+	EXTRA+=("SPARK_PROGRESS=$file")
+	tail -n +1 -F --pid="$BASHPID" "$file" 2> /dev/null &
+	progress_pid=$!
+}
+
+# The last of it is shown, too.
+end_progress() {
+	sleep 1
+	kill "$progress_pid" 2> /dev/null
+}
+
 # run_tap SUITE: the files of test/SUITE. They have servers of their own and are
 # mostly waiting: two a processor at once.
 run_tap() {
@@ -265,6 +282,7 @@ run_tap() {
 	EXTRA+=("TESTDIR=$folder/$suite" "PG_REGRESS=$drivers/regress/pg_regress" "SPARK_CONF=$folder/t/extension.conf"
 		"SPARK_CLUSTER=$folder/cluster" PGUSER= PGHOST= PGPORT=65432)
 	rm -f "$folder/t/$suite"-*
+	[ -z "$shows_progress" ] || begin_progress
 	for file in $(tap_files "$suite"); do
 		while [ "$(jobs -rp | wc -l)" -ge "$((2 * $(nproc)))" ]; do
 			wait -n
@@ -274,6 +292,7 @@ run_tap() {
 	done
 	# Not for PostgREST, which may have been started before.
 	[ ${#running[@]} = 0 ] || wait "${running[@]}"
+	[ -z "$shows_progress" ] || end_progress
 	EXTRA=()
 	cat "$folder/t/$suite"-*.log > "$logs/$suite.log"
 	[ ! -s "$folder/t/$suite-failed" ] || status=1

@@ -14,24 +14,59 @@
 
 #define PAGE 100
 
+/* What may leave for payments that go on, and what has left for those that have ended unseen. */
+typedef struct Unseen
+{
+	Amount		going_on;
+	int64		left_msat;
+} Unseen;
+
+static void
+add_unseen(Unseen *unseen, const SimulatedPayment *payment)
+{
+	if (instant_is_none(payment->created_at))
+		return;
+	if (!payment->closed)
+		unseen->going_on.msat += payment->amount.msat + payment->max_fee.msat;
+	else if (payment->changed && payment->end.kind == END_SUCCESS)
+		unseen->left_msat += payment->amount.msat + payment->end.fee.msat;
+}
+
+static Unseen
+sum_unseen(Instant now, Arena *arena)
+{
+	Unseen		unseen = {.left_msat = 0};
+	Bytes32    *hashes;
+	size_t		count = simulator_under_way(false, arena, &hashes);
+
+	for (size_t i = 0; i < count; i++)
+	{
+		SimulatorScripts scripts = simulator_load_scripts(hashes[i], false, arena);
+		SimulatorPayments payments = simulator_load_payments(hashes[i], &scripts, false, now, arena);
+
+		for (size_t j = 0; j < payments.count; j++)
+			add_unseen(&unseen, &payments.attempts[j]);
+	}
+	return unseen;
+}
+
 void
-simulator_tell_balance(NodeCall *call)
+simulator_tell_balance(NodeCall *call, Instant now, Arena *arena)
 {
 	static Statement statement = {
 		.sql = "/* audit */ SELECT (SELECT coalesce(sum(received_msat - kept_msat), 0) FROM spark_bitcoin.simulator_invoices"
 		"   WHERE owner = 'node' AND settled_at IS NOT NULL)::bigint,"
 		" (SELECT coalesce(sum(amount_msat + fee_msat), 0) FROM spark_bitcoin.simulator_payments"
-		"   WHERE succeeded)::bigint,"
-		" (SELECT coalesce(sum(amount_msat + max_fee_msat), 0) FROM spark_bitcoin.simulator_payments"
-		"   WHERE NOT closed AND created_at IS NOT NULL)::bigint"
+		"   WHERE succeeded)::bigint"
 	};
+	Unseen		unseen = sum_unseen(now, arena);
 	Rows		rows = rows_open(&statement, NO_PARAMETERS);
 
 	call->answered = rows_next(&rows);
 	if (call->answered)
 	{
-		call->balance.in_flight = row_amount(&rows, 3);
-		call->balance.local.msat = row_bigint(&rows, 1) - row_bigint(&rows, 2) - row_bigint(&rows, 3);
+		call->balance.in_flight = unseen.going_on;
+		call->balance.local.msat = row_bigint(&rows, 1) - row_bigint(&rows, 2) - unseen.left_msat - unseen.going_on.msat;
 	}
 	rows_close(&rows);
 	call->done = true;

@@ -15,7 +15,7 @@
 #include "lightning/simulator_store.h"
 
 /* Each fills in the answer of a call of that operation; texts live in its arena. */
-extern void simulator_tell_balance(NodeCall *call);
+extern void simulator_tell_balance(NodeCall *call, Instant now, Arena *arena);
 extern void simulator_tell_payments(NodeCall *call, Instant now, Arena *arena);
 extern void simulator_tell_invoices(NodeCall *call, Instant now, Arena *arena);
 

@@ -377,7 +377,7 @@ act_by_operation(NodeAct *act)
 			act_look_up_payment(act);
 			break;
 		case NODE_BALANCE:
-			simulator_tell_balance(call);
+			simulator_tell_balance(call, act->now, act->arena);
 			break;
 		case NODE_LIST_PAYMENTS:
 			simulator_tell_payments(call, act->now, act->arena);

@@ -337,6 +337,20 @@ is(($spark->try_sql("$call_paid, node_record => ' ')"))[0], 'SP001', 'nor none')
 like($spark->sql("BEGIN; $call_paid, node_record => 'record of the other node');"
 	. " SELECT state || ' ' || late || ' ' || paid_beside || ' ' || node_reference FROM spark_bitcoin.withdrawals WHERE invoice_id = '$doubted'; ROLLBACK"),
 	qr/succeeded true true record of the other node/, 'L25 with another record of a node an operator can call the first one paid, too');
+# ---- L44: what an operator calls paid is looked up no more, and leaves the node all the same
+my $surplus = 'SELECT local_msat + in_flight_msat - owed_msat FROM spark_bitcoin.audit';
+$spark->set('spark.simulator_mode', 'lnbits');		# of which nobody hears that a payment has moved
+$spark->wait_for("SELECT current_setting('spark.simulator_mode') = 'lnbits'");
+reconcile();
+my $before = $spark->sql($surplus);
+my ($called, $called_hash) = withdraw($carol, 603, 'stuck', '"as": "initiated"');
+shows($called, "('pending', 'in_flight')", 'a payment hangs', $carol);
+$spark->sql("SELECT spark_ops.decide_payment('$called', 'paid', 'the payee showed the preimage', 'he has the money', '" . preimage_of($called_hash) . "', 1000)");
+$spark->sql("SELECT spark_simulator.script('$called_hash', 'succeed')");
+$spark->wait_for("SELECT count(*) = 1 FROM spark_simulator.payments() WHERE payment_hash = '$called_hash'", 'it is called paid, and the node makes it');
+$spark->wait_until_drained;
+reconcile();
+is($spark->sql($surplus), $before, 'L44 the node has as much less as the books, though nobody has looked that payment up');
 $spark->set('spark.simulator_mode', 'lnd');
 $spark->wait_for("SELECT current_setting('spark.simulator_mode') = 'lnd'");
 

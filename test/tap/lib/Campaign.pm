@@ -87,9 +87,11 @@ sub run
 	$self->round($_) for 1 .. $self->{rounds};
 	$self->misfortunes;
 	$self->crash;
+	$self->progress('the faults are over; what is unknown is asked for');
 	$self->settle;
 	$self->judge;
 	$self->tell;
+	$self->progress(Test::More->builder->is_passing ? 'it adds up' : 'FAILED');
 	$spark->stop;
 	return;
 }
@@ -113,6 +115,15 @@ END_OF_SQL
 	$world->fund($_, 100_000_000) for @{ $self->{tokens} };
 	$self->{disasters} = { $self->disasters };
 	$self->{deck} = Campaign::Deck->new(keys %{ $self->{disasters} });
+	return;
+}
+
+# For whoever waits for it: a line into the file that is shown to him.
+sub progress
+{
+	my ($self, $text) = @_;
+	return if !$ENV{SPARK_PROGRESS};
+	append_to_file($ENV{SPARK_PROGRESS}, $self->{world}->name . ": $text\n");
 	return;
 }
 
@@ -189,13 +200,16 @@ sub misfortunes
 }
 
 # What was asked for and the node has not heard of yet: its faults are still to come.
+# What went to it before, or may have, waits for a proof; where time alone is one, it does so until all is over.
 sub untried
 {
 	my ($self) = @_;
-	my ($sqlstate, $untried) = $self->{spark}->try_sql("SELECT (SELECT count(*) FROM spark_bitcoin.withdrawals WHERE state IN ('requested', 'reserved') AND attempt_no = 0 AND deposit_id IS NULL AND NOT tried_before)"
+	my $waits = $self->{world}->is_believed_late ? 'AND NOT tried_before' : '';
+	my ($sqlstate, $untried) = $self->{spark}->try_sql("SELECT (SELECT count(*) FROM spark_bitcoin.withdrawals WHERE state IN ('requested', 'reserved') AND attempt_no = 0 AND deposit_id IS NULL $waits)"
 			. " + (SELECT count(*) FROM spark_bitcoin.deposits WHERE state = 'intent')");
 
-	return $sqlstate eq '' ? $untried : 0;
+	# A server that is just down says nothing of what waits in it.
+	return $self->{untried} = $sqlstate eq '' ? $untried : $self->{untried} // $self->{a_round_now};
 }
 
 sub round
@@ -214,6 +228,7 @@ sub round
 	$spark->wait_for_success("ALTER SYSTEM SET spark.invoice_expiry = '$expiry'");
 	$spark->wait_for_success('SELECT pg_reload_conf()');
 	$world->make($count, $round, $people);
+	$self->progress("round $round of $self->{rounds}: payments " . ($before + 1) . ' to ' . ($before + $count) . " of $self->{payments}");
 	my %running = map { $self->start_person($_, $round) => 1 } 0 .. $people - 1;
 	for (my $deadline = time() + 30 + $count; %running || (time() < $deadline && $self->untried > $count / 10);)
 	{
@@ -353,8 +368,10 @@ sub judge
 		$spark->sql("SELECT coalesce(sum(credits_posted_msat - debits_posted_msat), 0) FROM spark_accounting.accounts WHERE class IN ('operator', 'suspense')"),
 		'the node has what is owed, to the millisatoshi, and what it lied about');
 	is($spark->broken_invariants, '', 'every invariant holds');
-	note($spark->sql("SELECT 'payments: ' || count(*) || ', paid ' || count(*) FILTER (WHERE state = 'succeeded') || ', of them late ' || count(*) FILTER (WHERE late) FROM spark_bitcoin.withdrawals"
-			. " UNION ALL SELECT 'deposits: ' || count(*) || ', paid ' || count(*) FILTER (WHERE state = 'settled') || ', of them inside ' || count(paid_by) || ', late ' || count(*) FILTER (WHERE late) || ', refused for what the node made ' || count(*) FILTER (WHERE state = 'cancelled' AND alarm IS NOT NULL) FROM spark_bitcoin.deposits"));
+	my $summary = $spark->sql("SELECT 'payments: ' || count(*) || ', paid ' || count(*) FILTER (WHERE state = 'succeeded') || ', of them late ' || count(*) FILTER (WHERE late) FROM spark_bitcoin.withdrawals"
+			. " UNION ALL SELECT 'deposits: ' || count(*) || ', paid ' || count(*) FILTER (WHERE state = 'settled') || ', of them inside ' || count(paid_by) || ', late ' || count(*) FILTER (WHERE late) || ', refused for what the node made ' || count(*) FILTER (WHERE state = 'cancelled' AND alarm IS NOT NULL) FROM spark_bitcoin.deposits");
+	note($summary);
+	$self->progress($_) for split(/\n/, $summary);
 	unlike(slurp_file($spark->node->logfile), qr/could not be (?:begun|written down|compared)/, 'no row, no answer and no audit was a fault');
 	return;
 }
