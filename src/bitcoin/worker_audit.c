@@ -23,7 +23,7 @@
 #include "postgres/transaction.h"
 #include "postgres/workers/wishes.h"
 
-#define RETRY_SECONDS 60		/* after one that could not be finished */
+#define MOST_RETRY_SECONDS 60	/* after one that could not be finished; at first 1, then 2, 4, .. */
 #define MOST_LOOK_SECONDS 300	/* that it waits for look-ups */
 #define STEP_MICROSECONDS (MICROSECONDS_PER_SECOND / 10)	/* between two looks whether they are done */
 #define DOUBT_SECONDS 3			/* until the balance is asked for again */
@@ -48,7 +48,7 @@ static struct
 {
 	AuditStep	step;
 	bool		is_wanted;
-	bool		has_failed;		/* the last one: the next comes when it is due, whoever awaits it */
+	int			failures;		/* the last ones in a row: the next comes when it is due, whoever awaits it */
 	Instant		due_at;			/* of the next one by itself; none: at once */
 	Instant		began_at;
 	Instant		looked_from;
@@ -332,8 +332,9 @@ end(const char *problem, Instant now)
 				 errhint("See spark_ops.reconcile().")));
 	fulfil_wishes(audit.wish);
 	forget();
-	audit.has_failed = problem != NULL;
-	audit.due_at = instant_plus_seconds(now, problem == NULL ? SECONDS_PER_DAY : RETRY_SECONDS);
+	audit.due_at = problem == NULL ? instant_plus_seconds(now, SECONDS_PER_DAY) :
+		after_backoff(now, audit.failures, MOST_RETRY_SECONDS, UUID_NIL);
+	audit.failures = problem == NULL ? 0 : audit.failures + 1;
 }
 
 /* --------------------------------------------------------------------- steps */
@@ -580,7 +581,7 @@ compare(Instant now)
 static bool
 is_due(bool is_awaited, Instant now)
 {
-	return audit.is_wanted || (is_awaited && !audit.has_failed) || instant_is_none(audit.due_at) || !instant_before(now, audit.due_at) ||
+	return audit.is_wanted || (is_awaited && audit.failures == 0) || instant_is_none(audit.due_at) || !instant_before(now, audit.due_at) ||
 		last_wish() > audit.wish;
 }
 

@@ -101,8 +101,23 @@ sub play
 	my ($self, $deck, %options) = @_;
 	my ($operation, $name, $when) = split(/ /, $self->{decks}{$deck}->deal);
 
-	$self->{node}->fault($operation => $name // pick(@broken), when => $when // 'after', %options);
-	return grep { ($name // '') eq $_ } @fee_lies;
+	$self->{node}->fault($operation => $name, when => $when // 'after', %options);
+	return grep { $name eq $_ } @fee_lies;
+}
+
+# Of what is asked seldom, one fault at a time waits for its turn: else who needs that answer would never get it.
+sub play_asked
+{
+	my ($self, $count) = @_;
+	my %played = $self->played;
+
+	for my $operation (map { $self->{decks}{asked}->deal } 1 .. $count)
+	{
+		next if ($self->{spoiled}{$operation} // 0) > ($played{$operation} // 0);
+		$self->{node}->fault($operation => pick(@broken), when => 'after');
+		$self->{spoiled}{$operation}++;
+	}
+	return;
 }
 
 # What goes wrong with one payment, on its way out and when it is asked about: whether it is lied about.
@@ -143,7 +158,8 @@ sub make
 		my $lied = ($number > 1 || $round > 1) && $self->spoil($invoice->{payment_hash}) ? 'true' : 'false';
 		push @rows, "('$invoice->{request}', '$invoice->{payment_hash}', $round, " . $number % $people . ", '$fate{outcome}', $lied)";
 	}
-	$self->play($_) for ('create', 'invoice') x ($count / 6), ('asked') x ($count / 20);
+	$self->play($_) for ('create', 'invoice') x ($count / 6);
+	$self->play_asked($count / 20);
 	return $self->{spark}->wait_for_success('INSERT INTO faults.requests VALUES ' . join(', ', @rows), "round $round: $count payments");
 }
 
