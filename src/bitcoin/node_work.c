@@ -228,6 +228,22 @@ proven_payment(const NodeCall *call, Arena *arena)
 	};
 }
 
+/* What was paid is the earlier one's, if it asked for that: it is looked at in turn, and booked as a late one. */
+static Result
+look_at_earlier(const Bitcoin *context, UnitOfWork *work, const Withdrawal *withdrawal, Amount amount, Instant now)
+{
+	Withdrawal *earlier;
+	Aggregate  *found;
+
+	TRY(context->withdrawals->find_failed(context->withdrawals, work, withdrawal->payment_hash, amount, &earlier));
+	if (earlier == NULL)
+		return OK;
+	TRY(unit_of_work_find(work, &context->withdrawals->repository, earlier->aggregate.id, &found));
+	if (found != NULL)
+		withdrawal_want_look((Withdrawal *) found, now);
+	return OK;
+}
+
 /*
  * Asked for anew since, the one payment there is belongs to the one that asked
  * for what was paid; of two that did, or where none did, to the live one.  It is
@@ -239,22 +255,25 @@ book_late(const Bitcoin *context, UnitOfWork *work, Withdrawal *failed_one, cons
 	Withdrawal *newest;
 	Withdrawal *fitting;
 	bool		fits = amount_equal(payment->amount, failed_one->amount);
+	bool		is_its_own;
 	bool		is_booked;
 
 	TRY(context->withdrawals->is_booked(context->withdrawals, work, failed_one->payment_hash, payment->amount, &is_booked));
 	TRY(context->withdrawals->find_by_hash(context->withdrawals, work, failed_one->payment_hash, &newest));
 	TRY(context->withdrawals->find_failed(context->withdrawals, work, failed_one->payment_hash, payment->amount, &fitting));
+	is_its_own = fitting != NULL && uuid_equal(fitting->aggregate.id, failed_one->aggregate.id);
 	if (newest != NULL && withdrawal_is_live(newest))
 	{
-		bool		is_its_own = fitting != NULL && uuid_equal(fitting->aggregate.id, failed_one->aggregate.id);
-
 		if (fits && is_its_own && !is_booked && !amount_equal(newest->amount, payment->amount))
 			withdrawal_paid_beside(failed_one, payment, now);
 		else
 			withdrawal_no_answer(failed_one, now);
 	}
-	else if (fitting != NULL && !fits)
+	else if (fitting != NULL && !is_its_own)
+	{
 		withdrawal_no_answer(failed_one, now);
+		return look_at_earlier(context, work, failed_one, payment->amount, now);
+	}
 	else
 		withdrawal_succeed(failed_one, payment, now);
 	return OK;
@@ -323,22 +342,6 @@ trust_in(const Bitcoin *context, const NodeTask *task, const NodeStanding *stand
 		trust.refuses_second_payment = capabilities->refuses_second_payment;
 	}
 	return trust;
-}
-
-/* What was paid is the earlier one's, if it asked for that: it is looked at in turn, and booked as a late one. */
-static Result
-look_at_earlier(const Bitcoin *context, UnitOfWork *work, const Withdrawal *withdrawal, Amount amount, Instant now)
-{
-	Withdrawal *earlier;
-	Aggregate  *found;
-
-	TRY(context->withdrawals->find_failed(context->withdrawals, work, withdrawal->payment_hash, amount, &earlier));
-	if (earlier == NULL)
-		return OK;
-	TRY(unit_of_work_find(work, &context->withdrawals->repository, earlier->aggregate.id, &found));
-	if (found != NULL)
-		withdrawal_want_look((Withdrawal *) found, now);
-	return OK;
 }
 
 /* What the node says of the earlier one of that hash. */

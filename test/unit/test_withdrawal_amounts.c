@@ -263,6 +263,33 @@ L25_L26_of_two_that_failed_with_one_amount_one_is_booked_beside_a_third(void **s
 	}
 }
 
+/* What a node makes late is what it was told last: of two people who asked for one request, the second pays. */
+static void
+L25_of_two_that_failed_with_one_amount_the_one_that_was_sent_last_is_booked(void **state)
+{
+	for (int first_look = 0; first_look < 2; first_look++)
+	{
+		BitcoinWorld *self = *state;
+		Withdrawal *failed[2];
+		const bitcoin_payment_succeeded *event;
+
+		failed[0] = sent_and_failed(self, 5000000);
+		failed[1] = sent_and_failed(self, 5000000);
+		told(self, failed[first_look], PAYMENT_SUCCEEDED, 5000000);
+		told(self, failed[1 - first_look], PAYMENT_SUCCEEDED, 5000000);
+		assert_int_equal(state_of(self, failed[0]), WITHDRAWAL_FAILED);
+		assert_int_equal(state_of(self, failed[1]), WITHDRAWAL_SUCCEEDED);
+		event = world_emitted(&self->world, &bitcoin_payment_succeeded_type)->payload;
+		assert_true(uuid_equal(event->invoice_id, failed[1]->aggregate.id));
+		assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+		if (first_look == 0)
+		{
+			world_destroy(&self->world);
+			bitcoin_world_init(self);
+		}
+	}
+}
+
 /* Behind an open breaker, say: meanwhile the first one may have been paid after all. */
 static void
 L26_what_waits_after_its_check_is_checked_again(void **state)
@@ -291,6 +318,7 @@ main(void)
 		WORLD_TEST(L25_L26_of_two_that_failed_with_one_amount_one_is_booked_beside_a_third),
 		WORLD_TEST(L26_what_waits_after_its_check_is_checked_again),
 		WORLD_TEST(L25_of_two_that_failed_the_one_of_the_paid_amount_is_booked),
+		WORLD_TEST(L25_of_two_that_failed_with_one_amount_the_one_that_was_sent_last_is_booked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
