@@ -80,18 +80,25 @@ finds_a_preimage(const NodeTalk *talk, SecretSearch *search)
 }
 
 static bool
-repeats(const HttpNode *self, const NodeTalk *talk, const char *text)
+repeats_in(const HttpNode *self, const NodeTalk *talk, SecretSearch search, const char *text)
 {
-	SecretSearch search;
-
-	if (text == NULL)
-		return false;
 	/* By which secret it was asked nobody knows any more. */
 	if (talk->connection != self->connection)
 		return true;
-	search = secret_search_begin(talk->call->arena, strlen(text));
 	secret_search_add(&search, text);
 	return finds_a_secret(self, &search) || finds_a_preimage(talk, &search);
+}
+
+static bool
+repeats(const HttpNode *self, const NodeTalk *talk, const char *text)
+{
+	return text != NULL && repeats_in(self, talk, secret_search_begin(talk->call->arena, strlen(text)), text);
+}
+
+static bool
+key_repeats(const HttpNode *self, const NodeTalk *talk, const char *key)
+{
+	return key != NULL && repeats_in(self, talk, secret_search_begin_in_digits(talk->call->arena, strlen(key)), key);
 }
 
 static bool
@@ -99,7 +106,7 @@ identity_repeats(const HttpNode *self, const NodeTalk *talk)
 {
 	const NodeIdentity *identity = &talk->call->identity;
 
-	return repeats(self, talk, identity->network) || repeats(self, talk, identity->node_id) ||
+	return repeats(self, talk, identity->network) || key_repeats(self, talk, identity->node_id) ||
 		repeats(self, talk, identity->wallet) || repeats(self, talk, identity->version);
 }
 
@@ -108,7 +115,7 @@ static bool
 list_repeats(const HttpNode *self, const NodeTalk *talk)
 {
 	const NodeCall *call = talk->call;
-	SecretSearch search = secret_search_begin(call->arena, call->listed_count * BYTES32_TEXT_LENGTH);
+	SecretSearch search = secret_search_begin_in_digits(call->arena, call->listed_count * BYTES32_TEXT_LENGTH);
 
 	if (talk->connection != self->connection)
 		return true;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PART 8					/* characters, one a byte of a run */
+#define PARTS_IN_DIGITS 9		/* each a character further on: sixteen */
 
 static const char hex_digits[] = "0123456789abcdef";
 static const char base64_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -42,7 +43,16 @@ slide(Window *window, char letter)
 SecretSearch
 secret_search_begin(Arena *arena, size_t most_characters)
 {
-	return (SecretSearch) {.runs = ARENA_ARRAY(arena, uint64_t, most_characters + 1), .room = most_characters};
+	return (SecretSearch) {.runs = ARENA_ARRAY(arena, uint64_t, most_characters + 1), .room = most_characters, .least = 1};
+}
+
+SecretSearch
+secret_search_begin_in_digits(Arena *arena, size_t most_characters)
+{
+	SecretSearch search = secret_search_begin(arena, most_characters);
+
+	search.least = PARTS_IN_DIGITS;
+	return search;
 }
 
 void
@@ -72,6 +82,7 @@ typedef struct Form
 {
 	const SecretSearch *search;
 	Window		window;
+	size_t		found;			/* parts, up to the last one */
 	bool		is_found;
 } Form;
 
@@ -84,8 +95,15 @@ begin_form(const SecretSearch *search)
 static void
 add_letter(Form *form, char letter)
 {
-	if (!form->is_found && slide(&form->window, letter))
-		form->is_found = bsearch(&form->window.run, form->search->runs, form->search->count, sizeof(uint64_t), by_value) != NULL;
+	const SecretSearch *search = form->search;
+
+	if (form->is_found || !slide(&form->window, letter))
+		return;
+	if (bsearch(&form->window.run, search->runs, search->count, sizeof(uint64_t), by_value) != NULL)
+		form->found++;
+	else
+		form->found = 0;
+	form->is_found = form->found >= search->least;
 }
 
 static bool

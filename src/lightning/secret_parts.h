@@ -8,6 +8,9 @@
  * repeats a secret, in whole or cut, as it came or dumped, is found by that;
  * who hides it with care is not.
  *
+ * Of hashes and keys, which are digits by chance, sixteen in a row: eight stand
+ * there by chance, too, once in some ten thousand hashes.
+ *
  * Used by each answer of a node, on texts that are short, a secret at a time.
  * Pure; it makes no copy of a secret.
  */
@@ -25,11 +28,15 @@ typedef struct SecretSearch
 	uint64_t   *runs;			/* of the arena */
 	size_t		count;
 	size_t		room;
+	size_t		least;			/* parts, one after the other, that are no chance */
 	bool		is_sorted;
 } SecretSearch;
 
 /* For texts of so many characters together; what is longer is not looked at. */
 extern SecretSearch secret_search_begin(Arena *arena, size_t most_characters);
+
+/* The same for hashes and public keys. */
+extern SecretSearch secret_search_begin_in_digits(Arena *arena, size_t most_characters);
 
 /* NULL is no text. */
 extern void secret_search_add(SecretSearch *self, const char *text);

@@ -108,6 +108,56 @@ L58_texts_are_looked_at_each_for_itself(void **state)
 	bump_arena_destroy(&memory);
 }
 
+/* A macaroon of some rights is a thousand digits: of so many hashes, some hold eight of them by chance. */
+static void
+L58_what_a_hash_shares_with_a_secret_by_chance_is_no_part(void **state)
+{
+	char		secret[1001] = {0};
+	uint64_t	chance = 88172645463325252;
+
+	for (int page = -1; page < 100; page++)
+	{
+		BumpArena	memory;
+		SecretSearch search;
+		char		hash[65] = {0};
+
+		bump_arena_init(&memory);
+		search = secret_search_begin_in_digits(&memory.arena, 6400);
+		for (int i = 0; i < (page < 0 ? 1000 : 6400); i++)
+		{
+			chance ^= chance << 13;
+			chance ^= chance >> 7;
+			chance ^= chance << 17;
+			(page < 0 ? secret : hash)[page < 0 ? i : i % 64] = "0123456789abcdef"[chance >> 32 & 15];
+			if (page >= 0 && i % 64 == 63)
+				secret_search_add(&search, hash);
+		}
+		if (page >= 0)
+			assert_false(secret_search_finds(&search, secret));
+		bump_arena_destroy(&memory);
+	}
+}
+
+static void
+L58_sixteen_digits_of_a_secret_are_a_part_of_a_hash(void **state)
+{
+	for (int digits = 15; digits <= 16; digits++)
+	{
+		BumpArena	memory;
+		SecretSearch search;
+		char		hash[65];
+
+		bump_arena_init(&memory);
+		memset(hash, '7', 64);
+		hash[64] = '\0';
+		memcpy(hash + 20, KEY + 3, (size_t) digits);
+		search = secret_search_begin_in_digits(&memory.arena, 64);
+		secret_search_add(&search, hash);
+		assert_int_equal(secret_search_finds(&search, KEY), digits == 16);
+		bump_arena_destroy(&memory);
+	}
+}
+
 /* What is written down of an answer is more than its words: names, and hashes that nobody here knows. */
 static void
 L58_no_part_of_a_key_comes_back_in_any_text(void **state)
@@ -142,6 +192,8 @@ main(void)
 		cmocka_unit_test(L58_however_it_is_written),
 		cmocka_unit_test(L58_a_row_of_one_character_is_no_part),
 		cmocka_unit_test(L58_texts_are_looked_at_each_for_itself),
+		cmocka_unit_test(L58_what_a_hash_shares_with_a_secret_by_chance_is_no_part),
+		cmocka_unit_test(L58_sixteen_digits_of_a_secret_are_a_part_of_a_hash),
 		cmocka_unit_test(L58_no_part_of_a_key_comes_back_in_any_text),
 	};
 
