@@ -282,6 +282,44 @@ L35_more_is_credited_and_less_is_not(void **state)
 	assert_null(deposit.alarm);
 }
 
+/* A lie, or a mistake of the payer's: what came is credited, and an operator hears of it. */
+static void
+L35_more_than_twice_is_credited_with_an_alarm(void **state)
+{
+	Deposit		twice = deposit_in(DEPOSIT_OPEN);
+	Deposit		more = deposit_in(DEPOSIT_OPEN);
+
+	deposit_settle(&twice, AMOUNT_MSAT(10001), "preimage", BEGIN);
+	assert_null(twice.alarm);
+	deposit_settle(&more, AMOUNT_MSAT(10002), "preimage", BEGIN);
+	assert_int_equal(more.state, DEPOSIT_SETTLED);
+	assert_int_equal(more.received.msat, 10002);
+	assert_non_null(more.alarm);
+}
+
+static void
+L40_a_fee_of_a_receipt_that_cannot_be_is_not_booked(void **state)
+{
+	static const int64_t lies[] = {-1, INT64_MIN, 5001, INT64_MAX};
+	Deposit		deposit = deposit_in(DEPOSIT_OPEN);
+
+	/* nothing came yet */
+	deposit_bear_fee(&deposit, AMOUNT_MSAT(5));
+	assert_int_equal(deposit.receive_fee.msat, 0);
+	deposit_settle(&deposit, AMOUNT_MSAT(5000), "preimage", BEGIN);
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
+	{
+		Deposit		other = deposit;
+
+		deposit_bear_fee(&other, AMOUNT_MSAT(lies[i]));
+		assert_int_equal(other.receive_fee.msat, 0);
+		assert_non_null(other.alarm);
+	}
+	deposit_bear_fee(&deposit, AMOUNT_MSAT(5000));
+	assert_int_equal(deposit.receive_fee.msat, 5000);
+	assert_null(deposit.alarm);
+}
+
 static void
 L36_late_settlement_is_flagged(void **state)
 {
@@ -446,6 +484,8 @@ main(void)
 		cmocka_unit_test(L31_an_invoice_that_was_not_asked_for_cancels_the_deposit),
 		cmocka_unit_test(L32_a_deposit_names_its_amount_and_so_does_its_invoice),
 		cmocka_unit_test(L35_more_is_credited_and_less_is_not),
+		cmocka_unit_test(L35_more_than_twice_is_credited_with_an_alarm),
+		cmocka_unit_test(L40_a_fee_of_a_receipt_that_cannot_be_is_not_booked),
 		cmocka_unit_test(L36_late_settlement_is_flagged),
 		cmocka_unit_test(a_deposit_that_was_never_made_cannot_be_settled),
 		cmocka_unit_test(what_the_node_refuses_is_not_offline),

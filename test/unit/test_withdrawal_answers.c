@@ -95,6 +95,12 @@ L29_a_node_that_had_it_is_never_believed_not_to_know_it(void **state)
 	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(100000));
 	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
 	assert_non_null(withdrawal.alarm);
+	/* nor one that had taken it over in its reply */
+	withdrawal = withdrawal_in(WITHDRAWAL_SUBMITTING);
+	withdrawal_acknowledged(&withdrawal, ATTEMPT, after(1));
+	withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(100000));
+	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
+	assert_non_null(withdrawal.alarm);
 	/* nor one that had called it paid, without proof */
 	withdrawal = withdrawal_in(WITHDRAWAL_SUBMITTING);
 	withdrawal_success_unproven(&withdrawal, ATTEMPT, after(1));

@@ -60,6 +60,25 @@ L26_the_node_is_asked_before_a_hash_is_paid_again(void **state)
 	assert_int_equal(asked_and_told(self, second, PAYMENT_UNAVAILABLE), NODE_PAY);
 }
 
+/* Meanwhile the earlier one may have been paid after all. */
+static void
+L26_what_never_arrived_is_checked_again_before_it_is_sent_again(void **state)
+{
+	BitcoinWorld *self = *state;
+	Withdrawal *second = asked_again(self);
+	NodeTask	task;
+
+	self->standing.capabilities = &node_capabilities[NODE_KIND_LND];
+	assert_int_equal(asked_and_told(self, second, PAYMENT_FAILED), NODE_LOOKUP_PAYMENT);
+	task = submitted(self, stored(self, second));
+	task.call.submit = SUBMIT_NOT_SENT;
+	answer(self, &task);
+	assert_int_equal(state_of(self, second), WITHDRAWAL_RESERVED);
+	assert_int_equal(asked_and_told(self, second, PAYMENT_SUCCEEDED), NODE_LOOKUP_PAYMENT);
+	assert_int_equal(state_of(self, second), WITHDRAWAL_SUCCEEDED);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+}
+
 static void
 L26_a_node_that_pays_twice_must_know_that_the_first_is_dead(void **state)
 {
@@ -550,6 +569,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(L26_the_node_is_asked_before_a_hash_is_paid_again),
+		WORLD_TEST(L26_what_never_arrived_is_checked_again_before_it_is_sent_again),
 		WORLD_TEST(L26_a_node_that_pays_twice_must_know_that_the_first_is_dead),
 		WORLD_TEST(L26_what_waits_for_the_first_to_be_dead_ends_when_no_payment_can_be_open),
 		WORLD_TEST(L23_L26_failed_without_proof_it_is_not_paid_again),
