@@ -337,6 +337,24 @@ L7_a_fee_that_cannot_be_is_shouted_about(void **state)
 	}
 }
 
+/* The proof stands, and what was asked for is booked. */
+static void
+L6_another_amount_than_was_asked_for_is_shouted_about(void **state)
+{
+	static const int64_t said[] = {4999, 5001, -5000, INT64_MAX};
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+	{
+		Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_IN_FLIGHT);
+		ProvenPayment payment = {"preimage", AMOUNT_MSAT(said[i]), AMOUNT_MSAT(700), {"1", after(1)}};
+
+		withdrawal_succeed(&withdrawal, &payment, after(2));
+		assert_int_equal(withdrawal.state, WITHDRAWAL_SUCCEEDED);
+		assert_int_equal(withdrawal.amount.msat, 5000);
+		assert_non_null(withdrawal.alarm);
+	}
+}
+
 static void
 needs_operator_holds_the_reserve_until_there_is_a_verdict(void **state)
 {
@@ -441,6 +459,7 @@ main(void)
 		cmocka_unit_test(L25_success_after_a_failure_is_late_and_loud),
 		cmocka_unit_test(L25_what_was_never_sent_cannot_succeed),
 		cmocka_unit_test(L7_a_fee_that_cannot_be_is_shouted_about),
+		cmocka_unit_test(L6_another_amount_than_was_asked_for_is_shouted_about),
 		cmocka_unit_test(needs_operator_holds_the_reserve_until_there_is_a_verdict),
 		cmocka_unit_test(L28_open_payments_are_polled_without_end),
 		cmocka_unit_test(L20_not_sent_is_tried_again_ever_more_slowly),
