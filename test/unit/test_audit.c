@@ -46,7 +46,7 @@ trust_of(FailureRule failure_rule, NotFoundRule not_found_rule, int64_t asked_se
 /* ----------------------------------------------------------------- evidence */
 
 static void
-L23_a_failure_is_final_only_where_the_node_never_tries_again(void **state)
+L3_L23_a_failure_is_final_only_where_the_node_never_tries_again(void **state)
 {
 	Attempt		attempt = usual_attempt();
 	NodeTrust	trust = trust_of(FAILURE_IS_FINAL, NOT_FOUND_AFTER_DELAY, 1);
@@ -274,13 +274,13 @@ L44_the_node_must_have_what_is_owed(void **state)
 	/* a credit that is newer than the balance */
 	solvency = (Solvency) {.owed = {100000}, .lately_credited = {30000}, .has = {{70000}, {0}}};
 	assert_int_equal(solvency_shortfall(&solvency).msat, 0);
-	/* what an operator knows of opens nothing again, more than that does */
 	/* the operator's own has to be there beside what is owed */
 	solvency = (Solvency) {.owed = {100000}, .own = {50000}, .has = {{150000}, {0}}};
 	assert_int_equal(solvency_shortfall(&solvency).msat, 0);
 	solvency.has.local.msat = 149999;
 	assert_int_equal(solvency_shortfall(&solvency).msat, 1);
 	assert_true(solvency_is_broken(&solvency));
+	/* what an operator knows of opens nothing again, more than that does */
 	solvency = (Solvency) {.owed = {100000}, .accepted = {5000}, .has = {{95000}, {0}}};
 	assert_false(solvency_is_broken(&solvency));
 	solvency.has.local.msat = 94999;
@@ -309,7 +309,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(L23_a_failure_is_final_only_where_the_node_never_tries_again),
+		cmocka_unit_test(L3_L23_a_failure_is_final_only_where_the_node_never_tries_again),
 		cmocka_unit_test(L29_not_found_is_believed_by_the_rule_of_its_node),
 		cmocka_unit_test(L45_a_node_that_forgets_is_never_believed),
 		cmocka_unit_test(L25_the_payment_beside_is_of_what_the_books_lack),
