@@ -548,6 +548,41 @@ L27_what_is_reserved_ends_by_an_operator_whatever_is_under_way(void **state)
 	assert_int_equal(given_up.attempt_no, 1);
 }
 
+/* Given up while the node was asked: whatever it says, the reserve is back, and the payment is the earlier one's. */
+static void
+L25_L27_the_answer_to_a_check_takes_nothing_for_one_that_was_given_up(void **state)
+{
+	static const PaymentAnswer words[] = {PAYMENT_NOT_FOUND, PAYMENT_PENDING, PAYMENT_FAILED, PAYMENT_SUCCEEDED};
+	BitcoinWorld *self = *state;
+	Withdrawal *first = unknown_withdrawal(self);
+	Withdrawal *second;
+	UnitOfWork *work;
+	Aggregate  *found;
+	NodeTask	task;
+
+	look_up_as(self, first, PAYMENT_FAILED);
+	second = reserved_withdrawal(self, ALICE, OUTSIDE_REQUEST);
+	world_wait(&self->world, WITHDRAWAL_REST_SECONDS);
+	task = looked_up(self, &stored(self, second)->aggregate);
+	work = world_work(&self->world, NULL);
+	assert_ok(unit_of_work_find(work, &self->withdrawals.port.repository, second->aggregate.id, &found));
+	assert_ok(withdrawal_decide_failed((Withdrawal *) found, now_of(self)));
+	assert_ok(unit_of_work_complete(work));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	{
+		task.call.verdict = words[i];
+		task.call.payment = payment_with('x', 700);
+		answer(self, &task);
+		assert_int_equal(state_of(self, second), WITHDRAWAL_FAILED);
+		assert_true(instant_is_none(stored(self, second)->next_look_at));
+	}
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 0);
+	assert_int_equal(stored(self, first)->next_look_at.microseconds, now_of(self).microseconds);
+	look_up_as(self, stored(self, first), PAYMENT_SUCCEEDED);
+	assert_true(stored(self, first)->late);
+	assert_int_equal(world_count(&self->world, &bitcoin_payment_succeeded_type), 1);
+}
+
 static void
 L25_the_second_payment_of_a_hash_is_booked_as_a_late_one(void **state)
 {
@@ -586,6 +621,7 @@ main(void)
 		WORLD_TEST(L44_nothing_is_paid_while_it_is_stopped),
 		WORLD_TEST(an_operator_decides_what_no_node_can_tell),
 		WORLD_TEST(L27_what_is_reserved_ends_by_an_operator_whatever_is_under_way),
+		WORLD_TEST(L25_L27_the_answer_to_a_check_takes_nothing_for_one_that_was_given_up),
 		WORLD_TEST(L25_the_second_payment_of_a_hash_is_booked_as_a_late_one),
 	};
 
