@@ -73,7 +73,7 @@ DepositStep
 deposit_step(const Deposit *deposit, Instant now, int64_t create_deadline_seconds)
 {
 	if (instant_is_none(deposit->next_look_at))
-		return DEPOSIT_REST;
+		return DEPOSIT_LEAVE;
 	switch (deposit->state)
 	{
 		case DEPOSIT_INTENT:
@@ -83,12 +83,12 @@ deposit_step(const Deposit *deposit, Instant now, int64_t create_deadline_second
 		case DEPOSIT_OPEN:
 			return DEPOSIT_LOOK;
 		case DEPOSIT_SETTLED:
-			return DEPOSIT_REST;
+			return DEPOSIT_LEAVE;
 		case DEPOSIT_EXPIRED:
 		case DEPOSIT_CANCELLED:
-			return deposit->payment_hash != NULL ? DEPOSIT_LOOK : DEPOSIT_REST;
+			return deposit->payment_hash != NULL ? DEPOSIT_LOOK : DEPOSIT_LEAVE;
 	}
-	return DEPOSIT_REST;
+	return DEPOSIT_LEAVE;
 }
 
 void
@@ -364,7 +364,7 @@ deposit_cancelled_at_node(Deposit *deposit, Instant now)
 }
 
 void
-deposit_no_answer(Deposit *deposit, Instant now)
+deposit_undecided(Deposit *deposit, Instant now)
 {
 	if (can_be_looked_at(deposit))
 		look_again(deposit, now);

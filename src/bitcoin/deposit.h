@@ -91,7 +91,7 @@ extern Result deposit_repeats(const Deposit *deposit, const AskDeposit *command)
 /* What the worker is to do with it now that it is due. */
 typedef enum DepositStep
 {
-	DEPOSIT_REST,				/* nothing, ever again or for now */
+	DEPOSIT_LEAVE,				/* nothing: it is due no more, unless it is made so */
 	DEPOSIT_MAKE_INVOICE,
 	DEPOSIT_GIVE_UP,			/* the deadline for making it has passed */
 	DEPOSIT_LOOK
@@ -144,7 +144,9 @@ extern void deposit_not_paid(Deposit *deposit, bool held, Instant now);
 extern void deposit_unknown_to_node(Deposit *deposit, Instant now);
 extern void deposit_expired_at_node(Deposit *deposit, Instant now);
 extern void deposit_cancelled_at_node(Deposit *deposit, Instant now);
-extern void deposit_no_answer(Deposit *deposit, Instant now);
+
+/* Nothing was said, or nothing that counts: it is looked at again later. */
+extern void deposit_undecided(Deposit *deposit, Instant now);
 
 /* As stored and shown. */
 extern const char *deposit_state_name(DepositState state);

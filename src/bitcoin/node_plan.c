@@ -52,7 +52,7 @@ plan_deposit(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const N
 	*is_call = false;
 	switch (deposit_step(deposit, now, terms.create_deadline))
 	{
-		case DEPOSIT_REST:
+		case DEPOSIT_LEAVE:
 			deposit->next_look_at = INSTANT_NONE;
 			break;
 		case DEPOSIT_GIVE_UP:
@@ -211,7 +211,7 @@ plan_withdrawal(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal
 	*is_call = false;
 	switch (withdrawal_step(withdrawal, now))
 	{
-		case WITHDRAWAL_REST:
+		case WITHDRAWAL_LEAVE:
 			withdrawal->next_look_at = INSTANT_NONE;
 			break;
 		case WITHDRAWAL_EXPIRE:

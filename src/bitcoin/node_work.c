@@ -156,19 +156,19 @@ apply_invoice(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const 
 		case INVOICE_CANCELED:
 			TRY(is_being_paid_inside(context, work, deposit, &is_paid_inside));
 			if (is_paid_inside)
-				deposit_no_answer(deposit, now);
+				deposit_undecided(deposit, now);
 			else
 				deposit_cancelled_at_node(deposit, now);
 			break;
 		case INVOICE_NOT_FOUND:
 			TRY(is_being_paid_inside(context, work, deposit, &is_paid_inside));
 			if (is_paid_inside)
-				deposit_no_answer(deposit, now);
+				deposit_undecided(deposit, now);
 			else
 				deposit_unknown_to_node(deposit, now);
 			break;
 		case INVOICE_UNAVAILABLE:
-			deposit_no_answer(deposit, now);
+			deposit_undecided(deposit, now);
 			break;
 	}
 	return OK;
@@ -194,7 +194,7 @@ apply_to_deposit(const Bitcoin *context, UnitOfWork *work, const NodeTask *task,
 	else if (is_of_our_node(task, standing))
 		TRY(apply_invoice(context, work, deposit, &task->call, now));
 	else
-		deposit_no_answer(deposit, now);
+		deposit_undecided(deposit, now);
 	tell_deposit(work, deposit, before);
 	raise_new_alarm(context, deposit->aggregate.id, alarm, deposit->alarm);
 	return OK;
@@ -267,11 +267,11 @@ book_late(const Bitcoin *context, UnitOfWork *work, Withdrawal *failed_one, cons
 		if (fits && is_its_own && !is_booked && !amount_equal(newest->amount, payment->amount))
 			withdrawal_paid_beside(failed_one, payment, now);
 		else
-			withdrawal_no_answer(failed_one, now);
+			withdrawal_undecided(failed_one, now);
 	}
 	else if (fitting != NULL && !is_its_own)
 	{
-		withdrawal_no_answer(failed_one, now);
+		withdrawal_undecided(failed_one, now);
 		return look_at_earlier(context, work, failed_one, payment->amount, now);
 	}
 	else
@@ -400,7 +400,7 @@ apply_pending(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, 
 	if (withdrawal->state == WITHDRAWAL_FAILED)
 		TRY(context->withdrawals->find_by_hash(context->withdrawals, work, withdrawal->payment_hash, &newest));
 	if (newest != NULL && withdrawal_is_live(newest) && newest->attempt_no > 0)
-		withdrawal_no_answer(withdrawal, now);
+		withdrawal_undecided(withdrawal, now);
 	else
 		withdrawal_pending(withdrawal, task->attempt_no, &record, now);
 	return OK;
@@ -417,7 +417,7 @@ apply_verdict(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, 
 	if (!is_of_our_node(task, standing) &&
 		(task->call.verdict != PAYMENT_SUCCEEDED || !is_proven(context, withdrawal, &task->call.payment)))
 	{
-		withdrawal_no_answer(withdrawal, now);
+		withdrawal_undecided(withdrawal, now);
 		return OK;
 	}
 	switch (task->call.verdict)
@@ -434,7 +434,7 @@ apply_verdict(const Bitcoin *context, UnitOfWork *work, Withdrawal *withdrawal, 
 									  &record, &trust, now);
 			break;
 		case PAYMENT_UNAVAILABLE:
-			withdrawal_no_answer(withdrawal, now);
+			withdrawal_undecided(withdrawal, now);
 			break;
 	}
 	return OK;

@@ -245,7 +245,7 @@ withdrawal_step(const Withdrawal *withdrawal, Instant now)
 		case WITHDRAWAL_REQUESTED:
 		case WITHDRAWAL_SUCCEEDED:
 		case WITHDRAWAL_REJECTED:
-			return WITHDRAWAL_REST;
+			return WITHDRAWAL_LEAVE;
 		case WITHDRAWAL_RESERVED:
 			if (withdrawal_has_expired(withdrawal, now))
 				return WITHDRAWAL_EXPIRE;
@@ -260,9 +260,9 @@ withdrawal_step(const Withdrawal *withdrawal, Instant now)
 			return WITHDRAWAL_LOOK;
 		case WITHDRAWAL_FAILED:
 			return withdrawal->attempt_no > 0 && !withdrawal_is_inside(withdrawal) ?
-				WITHDRAWAL_LOOK : WITHDRAWAL_REST;
+				WITHDRAWAL_LOOK : WITHDRAWAL_LEAVE;
 	}
-	return WITHDRAWAL_REST;
+	return WITHDRAWAL_LEAVE;
 }
 
 void

@@ -164,11 +164,11 @@ extern bool withdrawal_is_live(const Withdrawal *withdrawal);
 extern bool withdrawal_accept(Withdrawal *withdrawal, Instant now);
 extern bool withdrawal_reject(Withdrawal *withdrawal, const char *reason);
 
-/* ---- what the worker is to do with it now that it is due */
+/* ---- what the worker is to do with it now that it is due: a step, not a state */
 
 typedef enum WithdrawalStep
 {
-	WITHDRAWAL_REST,
+	WITHDRAWAL_LEAVE,			/* nothing: it is due no more, unless it is made so */
 	WITHDRAWAL_EXPIRE,			/* nothing was sent, and the invoice has run out */
 	WITHDRAWAL_CHECK,			/* what became of the earlier one of its hash, before it is paid */
 	WITHDRAWAL_PAY,
@@ -236,7 +236,9 @@ extern void withdrawal_failed_at_node(Withdrawal *withdrawal, int64_t attempt_no
 									  const NodeRecord *record, const NodeTrust *trust, Instant now);
 extern void withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_no,
 									   const NodeTrust *trust, Instant now);
-extern void withdrawal_no_answer(Withdrawal *withdrawal, Instant now);
+
+/* Nothing was said, or nothing that is about this one or counts: it is looked at again later. */
+extern void withdrawal_undecided(Withdrawal *withdrawal, Instant now);
 
 /* ---- what the node says of the earlier one of that hash, while this one is reserved */
 

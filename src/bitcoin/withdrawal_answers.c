@@ -322,7 +322,7 @@ withdrawal_unknown_to_node(Withdrawal *withdrawal, int64_t attempt_no, const Nod
 }
 
 void
-withdrawal_no_answer(Withdrawal *withdrawal, Instant now)
+withdrawal_undecided(Withdrawal *withdrawal, Instant now)
 {
 	withdrawal_look_again(withdrawal, now);
 }

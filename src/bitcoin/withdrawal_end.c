@@ -11,7 +11,7 @@
 
 /* It is reserved and would be paid next, but for what became of the earlier one. */
 static bool
-is_checked(const Withdrawal *withdrawal)
+awaits_check(const Withdrawal *withdrawal)
 {
 	return withdrawal->state == WITHDRAWAL_RESERVED && withdrawal->tried_before &&
 		instant_is_none(withdrawal->checked_at);
@@ -73,7 +73,7 @@ withdrawal_earlier_has_failed(Withdrawal *withdrawal, const NodeRecord *record, 
 	Attempt		attempt = attempt_before(withdrawal);
 	Instant		believed_from = failure_is_believed_from(trust, &attempt);
 
-	if (!is_checked(withdrawal))
+	if (!awaits_check(withdrawal))
 		return;
 	remember_earlier(withdrawal, record);
 	if (trust->node_is_known && instant_is_none(believed_from))
@@ -92,7 +92,7 @@ withdrawal_earlier_is_unknown(Withdrawal *withdrawal, bool is_doubted, const Nod
 	Attempt		attempt = attempt_before(withdrawal);
 	Instant		believed_from = not_found_is_believed_from(trust, &attempt);
 
-	if (!is_checked(withdrawal))
+	if (!awaits_check(withdrawal))
 		return;
 	if (!nothing_is_believed(trust) &&
 		(instant_is_none(believed_from) || (trust->refuses_second_payment && !is_doubted)))
@@ -108,7 +108,7 @@ withdrawal_earlier_is_unknown(Withdrawal *withdrawal, bool is_doubted, const Nod
 void
 withdrawal_earlier_is_open(Withdrawal *withdrawal, const NodeRecord *record, Instant now)
 {
-	if (!is_checked(withdrawal))
+	if (!awaits_check(withdrawal))
 		return;
 	remember_earlier(withdrawal, record);
 	withdrawal->not_found_at = INSTANT_NONE;
@@ -122,7 +122,7 @@ withdrawal_earlier_is_open(Withdrawal *withdrawal, const NodeRecord *record, Ins
 void
 withdrawal_earlier_was_paid(Withdrawal *withdrawal, const ProvenPayment *payment, Instant now)
 {
-	if (!is_checked(withdrawal))
+	if (!awaits_check(withdrawal))
 		return;
 	if (withdrawal_is_paid_for_another(withdrawal, payment))
 		withdrawal_fail(withdrawal, result_text(RESULT_PAYMENT_REQUEST_USED)->name, now);

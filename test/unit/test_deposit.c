@@ -106,7 +106,7 @@ bring(Deposit *deposit, News news)
 			deposit_unknown_to_node(deposit, soon);
 			break;
 		case NEWS_SILENCE:
-			deposit_no_answer(deposit, soon);
+			deposit_undecided(deposit, soon);
 			break;
 		case NEWS_OPEN_A_DAY_AFTER_END:
 			deposit_not_paid(deposit, false, instant_plus_seconds(end, SECONDS_PER_DAY));
@@ -118,7 +118,7 @@ bring(Deposit *deposit, News news)
 			deposit_settled_unproven(deposit, instant_plus_seconds(end, SECONDS_PER_DAY));
 			break;
 		case NEWS_SILENCE_A_DAY_AFTER_END:
-			deposit_no_answer(deposit, instant_plus_seconds(end, SECONDS_PER_DAY));
+			deposit_undecided(deposit, instant_plus_seconds(end, SECONDS_PER_DAY));
 			break;
 		case NEWS_COUNT:
 			break;
@@ -264,7 +264,7 @@ L32_a_deposit_names_its_amount_and_so_does_its_invoice(void **state)
 	deposit_invoice_made(&deposit, &open, &node, BEGIN);
 	assert_int_equal(deposit.state, DEPOSIT_CANCELLED);
 	assert_null(deposit.payment_request);
-	assert_int_equal(deposit_step(&deposit, BEGIN, 600), DEPOSIT_REST);
+	assert_int_equal(deposit_step(&deposit, BEGIN, 600), DEPOSIT_LEAVE);
 }
 
 static void
@@ -393,7 +393,7 @@ L38_open_invoices_are_polled_ever_more_slowly(void **state)
 		Deposit		deposit = deposit_in(DEPOSIT_OPEN);
 		Instant		now = instant_plus_seconds(BEGIN, steps[i].age);
 
-		deposit_no_answer(&deposit, now);
+		deposit_undecided(&deposit, now);
 		assert_int_equal(seconds_to_look(&deposit, now), steps[i].wait);
 	}
 }
@@ -404,11 +404,11 @@ L38_dead_invoices_are_watched_for_two_weeks(void **state)
 	Deposit		deposit = deposit_in(DEPOSIT_EXPIRED);
 	Instant		end = deposit.expires_at;
 
-	deposit_no_answer(&deposit, instant_plus_seconds(end, 5));
+	deposit_undecided(&deposit, instant_plus_seconds(end, 5));
 	assert_int_equal(seconds_to_look(&deposit, instant_plus_seconds(end, 5)), 600);
-	deposit_no_answer(&deposit, instant_plus_seconds(end, 2 * SECONDS_PER_DAY));
+	deposit_undecided(&deposit, instant_plus_seconds(end, 2 * SECONDS_PER_DAY));
 	assert_int_equal(seconds_to_look(&deposit, instant_plus_seconds(end, 2 * SECONDS_PER_DAY)), SECONDS_PER_DAY);
-	deposit_no_answer(&deposit, instant_plus_seconds(end, 14 * SECONDS_PER_DAY));
+	deposit_undecided(&deposit, instant_plus_seconds(end, 14 * SECONDS_PER_DAY));
 	assert_true(instant_is_none(deposit.next_look_at));
 	/* and still on demand */
 	assert_true(deposit_look_is_of_use(&deposit, instant_plus_seconds(end, 15 * SECONDS_PER_DAY)));
@@ -455,10 +455,10 @@ the_step_of_each_state(void **state)
 	assert_int_equal(deposit_step(&intent, instant_plus_seconds(BEGIN, 599), 600), DEPOSIT_MAKE_INVOICE);
 	assert_int_equal(deposit_step(&intent, instant_plus_seconds(BEGIN, 600), 600), DEPOSIT_GIVE_UP);
 	assert_int_equal(deposit_step(&open, BEGIN, 600), DEPOSIT_LOOK);
-	assert_int_equal(deposit_step(&settled, BEGIN, 600), DEPOSIT_REST);
+	assert_int_equal(deposit_step(&settled, BEGIN, 600), DEPOSIT_LEAVE);
 	assert_int_equal(deposit_step(&expired, BEGIN, 600), DEPOSIT_LOOK);
 	deposit_give_up(&unmade);
-	assert_int_equal(deposit_step(&unmade, BEGIN, 600), DEPOSIT_REST);
+	assert_int_equal(deposit_step(&unmade, BEGIN, 600), DEPOSIT_LEAVE);
 }
 
 static void

@@ -29,7 +29,7 @@ S34_silence_is_no_verdict(void **state)
 	Withdrawal	withdrawal = withdrawal_in(WITHDRAWAL_UNKNOWN);
 
 	for (int i = 0; i < 1000; i++)
-		withdrawal_no_answer(&withdrawal, after(10 * i));
+		withdrawal_undecided(&withdrawal, after(10 * i));
 	assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
 	assert_string_equal(withdrawal_status(withdrawal.state), "pending");
 }
@@ -120,7 +120,7 @@ L12_the_end_of_attempts_is_no_end_of_the_payment(void **state)
 	{
 		NodeTrust	trust = TRUST(true, after(second), 60);
 
-		withdrawal_no_answer(&withdrawal, after(second));
+		withdrawal_undecided(&withdrawal, after(second));
 		withdrawal_unknown_to_node(&withdrawal, ATTEMPT, &trust, after(second));
 		assert_int_equal(withdrawal.state, WITHDRAWAL_UNKNOWN);
 		withdrawal_pending(&withdrawal, ATTEMPT, &record, after(second));
@@ -313,7 +313,7 @@ L25_what_was_never_sent_cannot_succeed(void **state)
 	bring(&withdrawal, NEWS_SUCCESS, ATTEMPT);
 	assert_int_equal(withdrawal.state, WITHDRAWAL_FAILED);
 	assert_true(instant_is_none(withdrawal.next_look_at));
-	assert_int_equal(withdrawal_step(&withdrawal, after(END_SECONDS)), WITHDRAWAL_REST);
+	assert_int_equal(withdrawal_step(&withdrawal, after(END_SECONDS)), WITHDRAWAL_LEAVE);
 }
 
 static void
@@ -380,14 +380,14 @@ L28_open_payments_are_polled_without_end(void **state)
 
 	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
 	{
-		withdrawal_no_answer(&withdrawal, now);
+		withdrawal_undecided(&withdrawal, now);
 		assert_int_equal(withdrawal.next_look_at.microseconds - now.microseconds, waits[i] * 1000000);
 		now = withdrawal.next_look_at;
 		withdrawal_ask(&withdrawal, now, 15);
 	}
-	withdrawal_no_answer(&withdrawal, after(3600));
+	withdrawal_undecided(&withdrawal, after(3600));
 	assert_int_equal(withdrawal.next_look_at.microseconds - after(3600).microseconds, INT64_C(600000000));
-	withdrawal_no_answer(&withdrawal, after(400 * SECONDS_PER_DAY));
+	withdrawal_undecided(&withdrawal, after(400 * SECONDS_PER_DAY));
 	assert_false(instant_is_none(withdrawal.next_look_at));
 }
 
@@ -433,7 +433,7 @@ L25_failed_payments_are_looked_at_for_two_weeks(void **state)
 
 		assert_int_equal(withdrawal_step(&withdrawal, now), WITHDRAWAL_LOOK);
 		withdrawal_ask(&withdrawal, now, 15);
-		withdrawal_no_answer(&withdrawal, now);
+		withdrawal_undecided(&withdrawal, now);
 		looks++;
 	}
 	assert_in_range(looks, 15, 20);

@@ -132,10 +132,10 @@ bring(Withdrawal *withdrawal, News news, int64_t attempt)
 			withdrawal_unknown_to_node(withdrawal, attempt, &trust, after(71));
 			break;
 		case NEWS_SILENCE:
-			withdrawal_no_answer(withdrawal, soon);
+			withdrawal_undecided(withdrawal, soon);
 			break;
 		case NEWS_SILENCE_FOR_TWO_WEEKS:
-			withdrawal_no_answer(withdrawal, after(HTLC_LIFETIME_SECONDS));
+			withdrawal_undecided(withdrawal, after(HTLC_LIFETIME_SECONDS));
 			break;
 		case NEWS_PAID_INSIDE:
 			withdrawal_paid_inside(withdrawal, soon);
