@@ -202,9 +202,12 @@ bitcoin_withdraw(const Bitcoin *context, UnitOfWork *work, const AskWithdrawal *
 
 /* ----------------------------------------------------- work for the worker */
 
-/* The row is due since it was written; the worker only has to look. */
+/*
+ * An invoice is to be made, or a payment: that row is due since it was written, by
+ * its commit the worker was woken.  This is once more, should that have been lost.
+ */
 static Result
-on_create_invoice(const void *self, UnitOfWork *work, const Message *message)
+on_work_for_node(const void *self, UnitOfWork *work, const Message *message)
 {
 	const Bitcoin *context = self;
 
@@ -212,12 +215,6 @@ on_create_invoice(const void *self, UnitOfWork *work, const Message *message)
 	(void) message;
 	context->wakeup->wake(context->wakeup);
 	return OK;
-}
-
-static Result
-on_pay_invoice(const void *self, UnitOfWork *work, const Message *message)
-{
-	return on_create_invoice(self, work, message);
 }
 
 static Result
@@ -416,9 +413,9 @@ voided_touches(const void *self, const Message *message, Touched *touched)
 }
 
 const Subscription bitcoin_subscriptions[] = {
-	{&bitcoin_create_invoice_type, on_create_invoice, NULL},
+	{&bitcoin_create_invoice_type, on_work_for_node, NULL},
 	{&bitcoin_verify_invoice_type, on_verify_invoice, deposit_touches},
-	{&bitcoin_pay_invoice_type, on_pay_invoice, NULL},
+	{&bitcoin_pay_invoice_type, on_work_for_node, NULL},
 	{&accounting_withdraw_accepted_type, on_withdraw_accepted, withdrawal_touches},
 	{&accounting_withdraw_rejected_type, on_withdraw_rejected, withdrawal_touches},
 	{&accounting_transfer_reserved_type, on_transfer_reserved, reserved_touches},
