@@ -18,6 +18,7 @@
 
 #include "postgres/aggregates.h"
 #include "postgres/errors.h"
+#include "postgres/workers/wakeup.h"
 
 #include "catalog/namespace.h"
 #include "storage/lmgr.h"

@@ -19,9 +19,6 @@
 extern const Bitcoin bitcoin;
 extern const Consumer bitcoin_consumer;
 
-/* To be called once, from _PG_init. */
-extern void bitcoin_define_settings(void);
-
 /*
  * Where the node is found that the worker talks to, by its name; NULL: there is
  * none of that name.  From the composition root.

@@ -17,7 +17,7 @@
 #include "postgres/command.h"
 #include "postgres/environment.h"
 #include "postgres/errors.h"
-#include "postgres/workers/worker.h"
+#include "postgres/workers/wakeup.h"
 
 #include "utils/jsonb.h"
 

@@ -11,7 +11,6 @@
 #include "postgres/workers/wakeup.h"
 
 #include "postgres/transaction_end.h"
-#include "postgres/workers/worker.h"
 
 static struct
 {

@@ -18,6 +18,9 @@ extern void wake_dispatchers_at_commit(void);
 /* Once this transaction has committed: who listens to that type looks at the log. */
 extern void wake_listeners_at_commit(const char *message_type);
 
+/* Once this transaction has committed: the Lightning worker looks for rows that are due. */
+extern void wake_lightning_at_commit(void);
+
 /* Once this transaction has committed: everything looks anew, and pauses end (tables or handlers came or went). */
 extern void wake_everything_at_commit(void);
 

@@ -4,7 +4,7 @@
  *
  * The loop (connection, signals, waiting, errors, the guards against a missing
  * or upgraded extension) is the same for all and stands in worker.c; a task
- * says what is done in it.
+ * says what is done in it.  Who wakes it does so by wakeup.h.
  */
 #ifndef SPARK_POSTGRES_WORKERS_WORKER_H
 #define SPARK_POSTGRES_WORKERS_WORKER_H
@@ -49,8 +49,5 @@ extern PGDLLEXPORT void spark_worker_main(Datum argument);
  * replicated.  An error of act aborts it and is thrown on.
  */
 extern void worker_transaction(void (*act) (void *argument), void *argument);
-
-/* The worker "spark lightning" looks for work once this transaction has committed. */
-extern void wake_lightning_at_commit(void);
 
 #endif
