@@ -14,7 +14,7 @@
  * payment between two accounts that never left; credited once, by the event of
  * that one step.  A silent node changes nothing but the time of the next look.
  *
- * Pure: whoever calls has checked the preimage (node_work.c).
+ * Pure: whoever calls has checked the preimage (preimage_fits() in node_work.h).
  */
 #ifndef SPARK_BITCOIN_DEPOSIT_H
 #define SPARK_BITCOIN_DEPOSIT_H

@@ -22,7 +22,7 @@
  * One that pays an invoice of our own never goes through the node: the payee's
  * invoice is cancelled there, then the ledger moves the reserve.
  *
- * Pure: whoever calls has checked the preimage (node_work.c).
+ * Pure: whoever calls has checked the preimage (preimage_fits() in node_work.h).
  */
 #ifndef SPARK_BITCOIN_WITHDRAWAL_H
 #define SPARK_BITCOIN_WITHDRAWAL_H

@@ -2,11 +2,12 @@
  * worker_node.c
  *		How the worker "spark lightning" stands with the node.
  *
- * The first node that answers is written into the books.  From then on only
- * that one is believed: where another one answers, nothing is asked of it and
- * nothing is paid, the log says so once and health says so for as long as it
- * lasts.  Identity is asked again every few seconds, and after each answer
- * that is worth nothing without it.
+ * The first node that answers is written into the books, and is the known node
+ * from then on: NodeStanding.node, while it is the one that answers.  Where
+ * another one does, nothing is paid; it is asked about payments only, and of what
+ * it says only the proof of one counts.  The log says so once, and health for as
+ * long as it lasts.  Identity is asked again every few seconds, and after each
+ * answer that is worth nothing without it.
  */
 #include "postgres/server.h"
 
@@ -46,7 +47,7 @@ typedef struct Standing
 	TimestampTz settings_since; /* the reload after which it was asked who it is */
 	bool		has_moved;		/* the books have been given another node since */
 	KnownNode	known;			/* texts in TopMemoryContext */
-	const char *problem;		/* why no node is used; static text or NULL */
+	const char *problem;		/* why no node is used, or what is wrong with it; static or kept(), or NULL */
 	Instant		last_answer_at;
 	int64_t		cursor;
 	bool		is_cursor_loaded;
@@ -59,7 +60,10 @@ static NodeFinder find_node;
 static Standing standing;
 static const char *said_problem = "";	/* what the log said last */
 
-/* The last problems with the node's own words in them, so that these live as long as others know them. */
+/*
+ * The last problems with the node's own words in them: more than are held at one
+ * time, by standing.problem, said_problem and whoever has just asked.
+ */
 #define PROBLEMS 8
 #define MOST_PROBLEM 640
 static char problems[PROBLEMS][MOST_PROBLEM];

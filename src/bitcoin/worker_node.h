@@ -59,7 +59,7 @@ extern bool standing_is_known_by(int64 question);
  */
 extern void standing_keep(NodeStanding *judged, UnitOfWork *work);
 
-/* Why no node is used, or not for all; static text or NULL. */
+/* Why no node is used, or not for all; NULL: it is.  Good until the next standing_turn(). */
 extern const char *standing_problem(void);
 
 /* How often the recorded node was met anew in this life of the worker; 0: not yet. */

@@ -49,7 +49,7 @@ typedef enum FailureRule
 {
 	FAILURE_IS_FINAL,			/* at once: LND, eclair, phoenixd, the simulator */
 	FAILURE_AFTER_EXPIRY,		/* once the node cannot start an attempt any more and the invoice has run out: Core Lightning */
-	FAILURE_IS_WEAK				/* a day after that, with an alarm: LNbits, which knows only its own rows */
+	FAILURE_IS_WEAK				/* spark.lightning_weak_failure_delay after that, with an alarm: LNbits, which knows only its own rows */
 } FailureRule;
 
 /* When "I do not know this payment" is believed; never before the submitter's time is over. */
@@ -227,9 +227,6 @@ struct NodeCall
 	size_t		listed_count;	/* of either */
 	bool		has_more;		/* LIST_*: another page may follow next_cursor */
 	const char *words;			/* the node's own, for operators: hostile text, or NULL */
-
-	void	   *state;			/* the adapter's */
-	void	   *owner;			/* the caller's */
 };
 
 typedef struct LightningNode LightningNode;

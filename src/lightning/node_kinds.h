@@ -4,7 +4,8 @@
  *		what its words are worth.
  *
  * An adapter of a kind takes its capabilities from here, and so does the
- * simulated node, which can pass for any of them.
+ * simulated node, which can pass for any of them: eclair and phoenixd are known
+ * by what it plays alone, and have no adapter.
  * Pure C: no server, no library.
  */
 #ifndef SPARK_LIGHTNING_NODE_KINDS_H
