@@ -55,7 +55,7 @@ static struct
 	bool		has_started;	/* everything open was made due */
 	Instant		started_at;
 	int64		connections;	/* of the node, when that was last looked at */
-	bool		may_pay;		/* every payment that was open then has been asked about */
+	bool		first_looks_are_done;	/* every payment that was open then has been asked about */
 	bool		was_stopped;	/* nothing was paid of late, for another reason than the node's: what is reserved was put off */
 	bool		is_careful;		/* the last pick raised an error: one row at a time */
 	Uuid		last_picked;
@@ -108,23 +108,28 @@ shun(Uuid invoice_id)
 /* One transaction: what is due is planned. */
 typedef struct Pick
 {
-	UnitOfWork *work;
+	/* What it goes by. */
 	Instant		now;
 	bool		can_call;		/* a node can be used at all */
 	NodeStanding standing;
-	Uuid		without[MOST_CALLS + MOST_SHUNNED];
-	size_t		without_count;
-	Call	   *planned[MOST_CALLS];
-	size_t		planned_count;
-	size_t		row_count;		/* looked at */
-	bool		is_installed;
 	bool		is_first;		/* the tables were not known to be there */
-	bool		starts;			/* this is the first one */
-	bool		pass_has_ended;
+
+	/* While it is made. */
+	UnitOfWork *work;
+	Uuid		without[MOST_CALLS + MOST_SHUNNED];	/* rows that are left out */
+	size_t		without_count;
+	size_t		row_count;		/* looked at */
+
+	/* What it has come to. */
+	Call	   *planned[MOST_CALLS];	/* to be started once it is committed */
+	size_t		planned_count;
+	bool		is_installed;	/* the tables are there */
+	bool		starts;			/* the first of a life: it made everything open due, and planned nothing */
+	bool		first_looks_end;	/* of all that was open at the start the node was asked: it may be paid */
 	bool		audit_first;	/* and then the first payment */
 	bool		is_stopped;		/* what state.was_stopped is to be */
-	bool		has_failed;
-	Instant		next_due;
+	bool		has_failed;		/* it raised an error, and is undone */
+	Instant		next_due;		/* of all rows; none: none ever */
 } Pick;
 
 static void
@@ -228,14 +233,14 @@ plan_calls(Pick *pick)
 				 room_for(pick, MOST_LOOKS, calls_of(NODE_LOOKUP_PAYMENT, NODE_LOOKUP_PAYMENT)));
 	if (pick->standing.node == NULL)
 		return;
-	if (!state.may_pay && !is_payment_unasked_since(state.started_at, pick->without, pick->without_count) &&
+	if (!state.first_looks_are_done && !is_payment_unasked_since(state.started_at, pick->without, pick->without_count) &&
 		calls_of(NODE_LOOKUP_PAYMENT, NODE_LOOKUP_PAYMENT) == 0)
-		pick->pass_has_ended = true;
-	if (state.may_pay && is_ready)
+		pick->first_looks_end = true;
+	if (state.first_looks_are_done && is_ready)
 		plan_due(pick, DUE_PAYMENTS, pick->now,
 				 room_for(pick, MOST_PAYMENTS, calls_of(NODE_PAY, NODE_CANCEL_INVOICE)));
 	plan_due(pick, DUE_LOOKS, pick->now,
-			 room_for(pick, state.may_pay ? MOST_LOOKS : MOST_FIRST_LOOKS,
+			 room_for(pick, state.first_looks_are_done ? MOST_LOOKS : MOST_FIRST_LOOKS,
 					  calls_of(NODE_LOOKUP_PAYMENT, NODE_LOOKUP_PAYMENT)));
 	plan_due(pick, is_ready ? DUE_DEPOSITS : DUE_OPEN_DEPOSITS, pick->now,
 			 room_for(pick, MOST_DEPOSITS, calls_of(NODE_CREATE_INVOICE, NODE_LOOKUP_INVOICE)));
@@ -331,11 +336,11 @@ pick_and_start(Pick *pick)
 	{
 		state.has_started = true;
 		state.started_at = pick->now;
-		state.may_pay = false;
+		state.first_looks_are_done = false;
 		audit_want(pick->now);
 	}
-	if (pick->pass_has_ended)
-		state.may_pay = true;
+	if (pick->first_looks_end)
+		state.first_looks_are_done = true;
 	for (size_t i = 0; i < pick->planned_count; i++)
 		call_start(pick->planned[i]);
 }
@@ -522,7 +527,7 @@ wait_after(const Pick *pick)
 
 	if (pick->has_failed || !pick->is_installed)
 		return LONGEST_WAIT;
-	if (is_any_answer_new() || pick->starts || pick->pass_has_ended || state.is_careful || pick->is_first)
+	if (is_any_answer_new() || pick->starts || pick->first_looks_end || state.is_careful || pick->is_first)
 		return 0;
 	if (!instant_is_none(pick->next_due))
 	{
@@ -571,6 +576,18 @@ oldest_look(void)
 	return oldest;
 }
 
+/*
+ * One turn, in which nothing is waited for:
+ *
+ *		what has come back	the node moves its calls; answers that are there change rows
+ *		who the node is		it is asked that, and for hints, where due
+ *		what it has			likewise, where payments must leave something there
+ *		what is due			planned and committed, then started
+ *		whether all agrees	the comparison of the books with the node, a step of it
+ *
+ * Each rests on what stands before it: an answer may make a row due, a hint does,
+ * and no payment is planned but for a node that is known, and has what it takes.
+ */
 static long
 turn(void)
 {
