@@ -15,7 +15,7 @@
  *
  * An adapter never raises, opens no transaction of the ledger, retries nothing
  * and keeps what it must release in itself until release().
- * Pure C: no server, no library.
+ * Pure C: no server, no library.  How one is written: docs/how-to/add-a-node.md.
  */
 #ifndef SPARK_LIGHTNING_NODE_H
 #define SPARK_LIGHTNING_NODE_H
