@@ -148,6 +148,8 @@ sub handled_by
 my %json_says = (Uuid => 'uuid', Amount => 'integer, msat', Text => 'text', Integer => 'integer', Flag => 'true or false',
 	Instant => 'integer, microseconds since 1970 UTC');
 
+my @unexplained;				# messages without a sentence
+
 sub messages_page
 {
 	my $text = "# Messages\n\n" . $made
@@ -161,12 +163,13 @@ sub messages_page
 		my ($context) = $file =~ m{/(\w+)/messages\.def$};
 		my $definitions = slurp($file);
 		$text .= "## $context\n\n";
-		while ($definitions =~ m{(?:/\*(?:(?!\*/).)*\*/\s*)*?(?:/\*((?:(?!\*/).)*)\*/\n)?^MESSAGE(?:_ORDERED)?\((\w+), "([\w.]+)", (\w+), (\d+), "(\w+)",(?: (NONE|LANE|KEY), (SKIP|BLOCK),)?(.*?)\)\s*(?:/\*[^\n]*?\*/)?\s*$(?=\s*(?:^$|\z|^/\*|^MESSAGE))}gms)
+		while ($definitions =~ m{(?:/\*(?:(?!\*/).)*\*/\s*)*?(?:/\*((?:(?!\*/).)*)\*/\n)?^MESSAGE(?:_ORDERED)?\((\w+), "([\w.]+)", (\w+), (\d+), "(\w+)",(?: (NONE|LANE|KEY), (SKIP|BLOCK),)?(.*?)\)[ \t]*(?:/\*[^\n]*?\*/)?[ \t]*$(?=\s*(?:^$|\z|^/\*|^MESSAGE))}gms)
 		{
 			my ($why, $name, $type, $kind, $version, $key, $order, $dead, $fields) = ($1, $2, $3, lc $4, $5, $6, lc($7 // 'key'), lc($8 // 'block'), $9);
 			$why = '' if !defined $why || $why =~ /messages\.def/;
 			$why =~ s/\s*\n\s*\*?\s*/ /g;
 			$why =~ s/^\s+|\s+$//g;
+			push @unexplained, "$type has no comment before it" if $why eq '';
 			my @rows;
 			while ($fields =~ m{(FIELD|OPTIONAL)\((\w+), (\w+)\)\)?[ \t]*(?:/\*\s*(.*?)\s*\*/)?}g)
 			{
@@ -252,6 +255,7 @@ if ($write)
 	exit 0;
 }
 judge_comments();
+ok(!@unexplained, 'each message says what it tells', @unexplained);
 for my $name (sort keys %page)
 {
 	ok(slurp("$root/docs/reference/$name") eq $page{$name} =~ s/\n+\z/\n/r, "docs/reference/$name is what the code says",
