@@ -11,25 +11,13 @@
 
 #include "lightning/bolt11.h"
 #include "lightning/bytes32.h"
+#include "lightning/invoice_crypto.h"
 #include "lightning/public_key.h"
-#include "lightning/secp256k1.h"
 
 #define SCHEME "lightning:"
 
 /* The end of the year 9999: some invoices say that they never expire. */
 #define LATEST_EXPIRY ((Instant) {INT64_C(253402300799) * MICROSECONDS_PER_SECOND})
-
-static const Bolt11Crypto *
-crypto(void)
-{
-	const Bolt11Crypto *opened = bolt11_crypto_open();
-
-	if (opened == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("could not set up the cryptography of Lightning invoices")));
-	return opened;
-}
 
 /* The one spelling of a request that was read already: ASCII, and of one case. */
 static const char *
@@ -51,7 +39,7 @@ decode(const InvoiceDecoder *self, Arena *arena, const char *payment_request, De
 	Bolt11	   *read;
 
 	(void) self;
-	TRY(bolt11_decode(payment_request, crypto(), arena, &read));
+	TRY(bolt11_decode(payment_request, invoice_crypto(), arena, &read));
 	*invoice = (DecodedInvoice) {
 		.payment_request = spelled(payment_request, arena),
 		.payment_hash = bytes32_hex(arena, read->payment_hash),
@@ -69,7 +57,7 @@ static Bytes32
 sha256(const Digest *self, const uint8_t *bytes, size_t length)
 {
 	(void) self;
-	return crypto()->sha256(bytes, length);
+	return invoice_crypto()->sha256(bytes, length);
 }
 
 const InvoiceDecoder bolt11_decoder = {decode};

@@ -9,8 +9,8 @@
 
 #include "lightning/bolt11.h"
 #include "lightning/bytes32.h"
+#include "lightning/invoice_crypto.h"
 #include "lightning/public_key.h"
-#include "lightning/secp256k1.h"
 #include "postgres/answers.h"
 #include "postgres/arguments.h"
 #include "postgres/environment.h"
@@ -105,13 +105,8 @@ spark_lightning_decode_invoice(PG_FUNCTION_ARGS)
 {
 	const char *payment_request = arg_text(fcinfo, 0, "payment_request");
 	Arena	   *arena = context_arena(CurrentMemoryContext);
-	const Bolt11Crypto *crypto = bolt11_crypto_open();
 	Bolt11	   *invoice;
 
-	if (crypto == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("could not set up the cryptography of Lightning invoices")));
-	check(bolt11_decode(payment_request, crypto, arena, &invoice));
+	check(bolt11_decode(payment_request, invoice_crypto(), arena, &invoice));
 	PG_RETURN_DATUM(decoded_datum(fcinfo, invoice, arena));
 }

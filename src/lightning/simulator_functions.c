@@ -10,6 +10,7 @@
 
 #include "lightning/bolt11.h"
 #include "lightning/bytes32.h"
+#include "lightning/invoice_crypto.h"
 #include "lightning/public_key.h"
 #include "lightning/simulator_invoices.h"
 #include "postgres/answers.h"
@@ -62,7 +63,7 @@ own_invoice(const char *payment_request, SimulatorScripts *scripts, Arena *arena
 	SimulatorKey key;
 	Bolt11	   *invoice;
 
-	check(bolt11_decode(payment_request, simulator_crypto(), arena, &invoice));
+	check(bolt11_decode(payment_request, invoice_crypto(), arena, &invoice));
 	*scripts = simulator_load_scripts(invoice->payment_hash, false, arena);
 	found = simulator_find_invoice(invoice->payment_hash, scripts, LOCK_OR_WAIT, arena);
 	if (found == NULL || found->owner != OWNER_NODE || !simulator_find_key(OWNER_NODE, &key) ||

@@ -7,19 +7,7 @@
 #include "lightning/simulator_invoices.h"
 
 #include "lightning/bolt11.h"
-#include "lightning/secp256k1.h"
-
-const Bolt11Crypto *
-simulator_crypto(void)
-{
-	const Bolt11Crypto *crypto = bolt11_crypto_open();
-
-	if (crypto == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not prepare the cryptography of invoices")));
-	return crypto;
-}
+#include "lightning/invoice_crypto.h"
 
 static Bytes32
 random_bytes32(void)
@@ -37,7 +25,7 @@ Result
 simulator_make_invoice(SimulatorOwner owner, Uuid key, Amount amount, const char *memo, int64_t expiry_seconds,
 					   Instant now, Arena *arena, const char **payment_request)
 {
-	const Bolt11Crypto *crypto = simulator_crypto();
+	const Bolt11Crypto *crypto = invoice_crypto();
 	SimulatorKey signer = simulator_need_key(owner, crypto, now);
 	Bytes32		preimage = random_bytes32();
 	int64_t		timestamp = now.microseconds / MICROSECONDS_PER_SECOND;
@@ -81,7 +69,7 @@ simulator_make_invoice(SimulatorOwner owner, Uuid key, Amount amount, const char
 const char *
 simulator_forge_invoice(const char *payment_request, MadeWrong wrong, Arena *arena)
 {
-	const Bolt11Crypto *crypto = simulator_crypto();
+	const Bolt11Crypto *crypto = invoice_crypto();
 	SimulatorKey signer;
 	const char *forged;
 	Bolt11	   *good;

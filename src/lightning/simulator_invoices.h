@@ -11,9 +11,6 @@
 
 #define SIMULATOR_NETWORK BOLT11_REGTEST
 
-/* The port to the cryptography; raises where it cannot be had. */
-extern const Bolt11Crypto *simulator_crypto(void);
-
 /*
  * Makes an invoice with a preimage of its own, signs it, stores it with that
  * key (nil: none) and gives its payment request.  amount zero: it names none.

@@ -16,6 +16,7 @@
 
 #include "lightning/bolt11.h"
 #include "lightning/bytes32.h"
+#include "lightning/invoice_crypto.h"
 #include "lightning/public_key.h"
 #include "lightning/simulator_condition.h"
 #include "lightning/simulator_invoices.h"
@@ -93,7 +94,7 @@ read_order(const NodeAct *act)
 	SimulatorKey outside;
 	Bolt11	   *invoice;
 
-	if (failed(bolt11_decode(call->payment_request, simulator_crypto(), act->arena, &invoice)) ||
+	if (failed(bolt11_decode(call->payment_request, invoice_crypto(), act->arena, &invoice)) ||
 		invoice->network != SIMULATOR_NETWORK || !bytes32_equal(invoice->payment_hash, call->payment_hash))
 		return order;
 	order.expires_at = invoice->expires_at;
@@ -330,7 +331,7 @@ static void
 act_identify(NodeAct *act)
 {
 	NodeCall   *call = act->call;
-	SimulatorKey key = simulator_need_key(OWNER_NODE, simulator_crypto(), act->now);
+	SimulatorKey key = simulator_need_key(OWNER_NODE, invoice_crypto(), act->now);
 
 	simulated.node.capabilities = node_capabilities[act->kind];
 	call->identity = (NodeIdentity) {
