@@ -7,6 +7,7 @@
 
 #include "lightning/cln_parts.h"
 
+#include "common/array.h"
 #include "lightning/cln.h"
 #include "lightning/cln_rune.h"
 
@@ -37,7 +38,7 @@ hear_ages(NodeCall *call, const json_t *configs)
 	static const char *const names[] = {"autoclean-succeededpays-age", "autoclean-failedpays-age"};
 	int64_t		invoices = age_of(configs, "autoclean-paidinvoices-age");
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(names); i++)
 	{
 		int64_t		age = age_of(configs, names[i]);
 
@@ -71,7 +72,7 @@ hear_rune(const HttpNode *self, NodeCall *call)
 
 	if (self->secrets[CLN_RUNE] == NULL)
 		return;
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(methods); i++)
 		if (!cln_rune_allows(self->secrets[CLN_RUNE] + sizeof(CLN_RUNE_HEADER) - 1, methods[i]))
 			missing = missing == NULL ? methods[i] : arena_printf(call->arena, "%s, %s", missing, methods[i]);
 	if (missing != NULL)

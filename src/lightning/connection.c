@@ -4,6 +4,7 @@
  */
 #include "lightning/connection.h"
 
+#include "common/array.h"
 #include "lightning/this_machine.h"
 
 #include <ctype.h>
@@ -61,8 +62,6 @@ static const struct
 };
 
 static const char unknown_name[] = "a name is none of type, server, macaroonfilepath, runefilepath, apikeyfilepath, certfilepath, certthumbprint, pinnedpublickey and allowinsecure";
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A piece of the text, without the blanks around it. */
 typedef struct Piece

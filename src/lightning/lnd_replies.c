@@ -6,6 +6,7 @@
 
 #include "lightning/lnd_replies.h"
 
+#include "common/array.h"
 #include "lightning/node_replies.h"
 
 #include <stdlib.h>
@@ -366,7 +367,7 @@ failure_of(const json_t *payment)
 		{"FAILURE_REASON_CANCELED", NODE_FAILURE_CANCELED},
 	};
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(reasons); i++)
 		if (node_json_is(payment, "failure_reason", reasons[i].name))
 			return reasons[i].failure;
 	return NODE_FAILURE_OTHER;

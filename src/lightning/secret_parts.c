@@ -7,6 +7,8 @@
  */
 #include "lightning/secret_parts.h"
 
+#include "common/array.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,7 +223,7 @@ secret_search_finds(SecretSearch *self, const char *secret)
 	self->is_sorted = true;
 	if (finds_text(self, secret))
 		return true;
-	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(widths); i++)
 	{
 		Source		source = source_of(secret, widths[i]);
 
