@@ -15,8 +15,6 @@
 
 #include <string.h>
 
-#define PURPOSE "withdrawal"
-
 /* ----------------------------------------------------------------- deposit */
 
 Result
@@ -124,7 +122,7 @@ request_reserve(UnitOfWork *work, const Withdrawal *withdrawal)
 			 .from_account_id = withdrawal->account_id,
 			 .to_account_id = withdrawal->payee_id,
 			 .amount_msat = withdrawal->amount,
-			 .purpose = PURPOSE,
+			 .purpose = WITHDRAWAL_PURPOSE,
 			 .pending = true,
 			 .from_invoice_id = withdrawal->aggregate.id,
 			 .to_invoice_id = withdrawal->deposit_id);
@@ -292,7 +290,7 @@ withdrawal_of_transfer(const Bitcoin *context, UnitOfWork *work, const Message *
 					   Uuid from, Uuid to, Amount amount, Withdrawal **withdrawal)
 {
 	*withdrawal = NULL;
-	if (strcmp(purpose, PURPOSE) != 0)
+	if (strcmp(purpose, WITHDRAWAL_PURPOSE) != 0)
 		return OK;
 	TRY(find_withdrawal(context, work, message->aggregate_id, withdrawal));
 	if (*withdrawal == NULL || !withdrawal_is_inside(*withdrawal))
@@ -384,7 +382,7 @@ withdrawal_touches(const void *self, const Message *message, Touched *touched)
 static void
 transfer_touches(const char *purpose, const void *self, const Message *message, Touched *touched)
 {
-	if (strcmp(purpose, PURPOSE) == 0)
+	if (strcmp(purpose, WITHDRAWAL_PURPOSE) == 0)
 		withdrawal_touches(self, message, touched);
 }
 

@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-#define PURPOSE "withdrawal"
-
 void
 raise_new_alarm(const Bitcoin *context, Uuid invoice_id, const char *before, const char *now)
 {
@@ -87,12 +85,12 @@ tell_inside(UnitOfWork *work, const Withdrawal *withdrawal)
 		EMIT(work, accounting_post_transfer, withdrawal->aggregate.id,
 			 .from_account_id = withdrawal->account_id,
 			 .idempotency_key = key,
-			 .purpose = PURPOSE);
+			 .purpose = WITHDRAWAL_PURPOSE);
 	else
 		EMIT(work, accounting_void_transfer, withdrawal->aggregate.id,
 			 .from_account_id = withdrawal->account_id,
 			 .idempotency_key = key,
-			 .purpose = PURPOSE,
+			 .purpose = WITHDRAWAL_PURPOSE,
 			 .reason = withdrawal->reason);
 }
 

@@ -116,6 +116,12 @@ typedef struct WithdrawalRules
 	int64_t		fee_ppm;
 } WithdrawalRules;
 
+/*
+ * What the transfer of one paid inside is for.  The ledger names a transfer by its
+ * payer, its purpose and a key: so both steps bear it, and every answer does.
+ */
+#define WITHDRAWAL_PURPOSE "withdrawal"
+
 #define WITHDRAWAL_LEAST_SECONDS INT64_C(30)	/* that an invoice must be good for */
 
 /*
