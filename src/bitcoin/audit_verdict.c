@@ -6,6 +6,7 @@
 
 #include "bitcoin/audit_verdict.h"
 
+#include "bitcoin/postgres_breaker.h"
 #include "bitcoin/settings.h"
 #include "bitcoin/worker_node.h"
 

@@ -10,6 +10,7 @@
 
 #include "bitcoin/postgres_audit.h"
 
+#include "bitcoin/postgres_breaker.h"
 #include "bitcoin/settings.h"
 
 #include "postgres/answers.h"

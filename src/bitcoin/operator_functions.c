@@ -13,6 +13,7 @@
 
 #include "bitcoin/node_tell.h"
 #include "bitcoin/node_work.h"
+#include "bitcoin/postgres_breaker.h"
 #include "bitcoin/settings.h"
 
 #include "lightning/bytes32.h"

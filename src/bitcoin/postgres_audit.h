@@ -1,7 +1,7 @@
 /*
  * postgres_audit.h
  *		The comparison of the books with the node, over SPI: what it reads and what
- *		it leaves behind; and the breaker.
+ *		it leaves behind.
  *
  * All of it runs in a transaction of whoever calls: the worker's, or an
  * operator's.  Only the worker writes differences and the audit's row.
@@ -97,25 +97,6 @@ extern Rows differences_query(void);
  * be looked at.
  */
 extern Rows left_behind_query(void);
-
-/* ---- the breaker: while it is open nothing is paid */
-
-typedef struct Breaker
-{
-	bool		is_open;
-	const char *reason;
-	Instant		opened_at;
-	Amount		accepted;
-	bool		audit_first;
-} Breaker;
-
-extern Breaker breaker_query(Arena *arena, bool read_only);
-extern void breaker_open(const char *reason, Instant now);
-extern void breaker_close(Amount accepted);
-extern void breaker_accept(Amount accepted);
-
-/* These books are a copy: an audit comes before the first payment; and it has passed. */
-extern void breaker_wants_audit(bool audit_first);
 
 /*
  * What the ledger owes, from the composition root; false where there is no ledger

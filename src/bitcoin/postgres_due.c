@@ -7,8 +7,9 @@
  */
 #include "postgres/server.h"
 
-#include "bitcoin/postgres_audit.h"
+#include "bitcoin/postgres.h"
 
+#include "bitcoin/postgres_breaker.h"
 #include "bitcoin/rows.h"
 
 /* ---------------------------------------------------------------- due rows */

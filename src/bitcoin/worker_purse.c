@@ -11,7 +11,8 @@
 
 #include "bitcoin/worker_purse.h"
 
-#include "bitcoin/postgres_audit.h"
+#include "bitcoin/postgres.h"
+#include "bitcoin/postgres_breaker.h"
 #include "bitcoin/settings.h"
 #include "bitcoin/worker_node.h"
 

@@ -19,7 +19,8 @@
  */
 #include "postgres/server.h"
 
-#include "bitcoin/postgres_audit.h"
+#include "bitcoin/postgres.h"
+#include "bitcoin/postgres_breaker.h"
 #include "bitcoin/schedule.h"
 #include "bitcoin/settings.h"
 #include "bitcoin/worker_audit.h"
