@@ -119,11 +119,8 @@ call_start(Call *call)
 		(!instant_is_none(asked->write_before) && !instant_before(now, asked->write_before)))
 	{
 		/* No byte has left, nor will one. */
+		node_call_give_up(asked);
 		asked->submit = SUBMIT_NOT_SENT;
-		asked->verdict = PAYMENT_UNAVAILABLE;
-		asked->invoice = INVOICE_UNAVAILABLE;
-		asked->cancel = CANCEL_UNAVAILABLE;
-		asked->answered = false;
 		asked->done = true;
 		return;
 	}

@@ -116,7 +116,4 @@ extern void http_node_end(HttpNode *self);
 /* For dialects: keeps a secret text; false where memory is missing. */
 extern bool http_node_keep(HttpNode *self, int index, const char *before, const char *secret);
 
-/* The answer of a node that said nothing of use. */
-extern void node_call_give_up(NodeCall *call);
-
 #endif

@@ -252,4 +252,11 @@ struct LightningNode
 	void		(*release) (LightningNode *self, NodeCall *call);
 };
 
+/*
+ * What a call is worth to which nothing of use was said: not answered, AMBIGUOUS,
+ * UNAVAILABLE.  An adapter begins each call with it, and writes down what is proven.
+ * done is left as it is.
+ */
+extern void node_call_give_up(NodeCall *call);
+
 #endif

@@ -501,20 +501,6 @@ simulator_look_up_payment(const SimulatedPayment *attempts, size_t count, Instan
 void
 simulator_give_up(NodeCall *call)
 {
-	call->answered = false;
-	call->submit = SUBMIT_AMBIGUOUS;
-	call->verdict = PAYMENT_UNAVAILABLE;
-	call->invoice = INVOICE_UNAVAILABLE;
-	call->cancel = CANCEL_UNAVAILABLE;
-	call->failure = NODE_FAILURE_NONE;
-	call->payment = (NodePayment) {.has_preimage = false};
-	call->received = AMOUNT_ZERO;
-	call->receive_fee = AMOUNT_ZERO;
-	call->payments = NULL;
-	call->invoices = NULL;
-	call->listed_count = 0;
-	call->has_more = false;
-	memset(&call->preimage, 0, sizeof(Bytes32));
-	call->words = NULL;
+	node_call_give_up(call);
 	call->done = true;
 }
