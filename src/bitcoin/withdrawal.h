@@ -4,12 +4,21 @@
  *		balance, and what is known about it.
  *
  *		requested -> reserved -> submitting -> in_flight -> succeeded
- *			 \          ^  \          \   \      | ^         ^ ^
- *			  v         |   v          \   v     v |         | |
- *			rejected    |  failed <-----`- unknown ----------' |
- *			            |     \              |  \              |
- *			            |      `-- late -----+---\-------------'
- *			            `----- never sent ---'    `-> needs_operator <- another node answers
+ *
+ * is the straight way.  All ways:
+ *
+ *		requested		reserved; rejected, by the ledger
+ *		reserved		submitting; succeeded, inside or as the earlier one of its
+ *						hash was paid; failed, as nothing was sent and nothing will be
+ *		submitting		in_flight; unknown; succeeded; failed; needs_operator;
+ *						reserved, on the proof that nothing was sent
+ *		in_flight		succeeded; failed; unknown; needs_operator
+ *		unknown			in_flight; succeeded; failed; needs_operator; reserved, on the
+ *						proof that the node never had it
+ *		needs_operator	succeeded; failed; unknown, when its node is back
+ *		failed			succeeded, late
+ *
+ * And in books that are a copy, what was not sent by them becomes unknown.
  *
  * Invariants: amount and highest fee are reserved in the ledger before the node
  * hears of the payment, and the node is told that very fee.  What the node did
