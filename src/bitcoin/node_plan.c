@@ -18,7 +18,7 @@
 #define BALANCE_SECONDS 1		/* until a balance is known that covers it, or is known not to */
 #define LEASE_SECONDS 5			/* beyond the end of a call, until its row is due again */
 
-/* ---------------------------------------------------------------- deposits */
+/* ------------------------------------------------------------------- tasks */
 
 static void
 begin_task(NodeTask *task, NodeOperation operation, Uuid invoice_id, const NodeStanding *standing, Instant now)
@@ -40,6 +40,8 @@ set_hash(NodeTask *task, const char *payment_hash)
 		return FAIL_BECAUSE(INTERNAL, "A stored payment hash is none.");
 	return OK;
 }
+
+/* ---------------------------------------------------------------- deposits */
 
 Result
 plan_deposit(const Bitcoin *context, UnitOfWork *work, Deposit *deposit, const NodeStanding *standing,

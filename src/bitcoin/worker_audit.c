@@ -339,9 +339,9 @@ end(const char *problem, Instant now)
 
 /* --------------------------------------------------------------------- steps */
 
-/* A step that raises ends this audit; the worker goes on with all else. */
+/* True where it was done.  A step that raises ends this audit; the worker goes on with all else. */
 static bool
-is_done(void (*act) (void *argument), void *argument, Instant now)
+done_or_ended(void (*act) (void *argument), void *argument, Instant now)
 {
 	ErrorData  *error = try_in_transaction(act, argument);
 
@@ -549,7 +549,7 @@ end_unless_in_doubt(Instant now)
 {
 	bool		is_doubtful = false;
 
-	if (!is_done(act_doubt, &is_doubtful, now))
+	if (!done_or_ended(act_doubt, &is_doubtful, now))
 		return;
 	if (!is_doubtful)
 	{
@@ -565,14 +565,14 @@ compare(Instant now)
 {
 	bool		is_last = audit.step == AUDIT_SECOND_COMPARISON;
 
-	if (!is_done(act_compare, &is_last, now))
+	if (!done_or_ended(act_compare, &is_last, now))
 		return;
 	if (is_last || audit.found_count == 0)
 	{
 		end_unless_in_doubt(now);
 		return;
 	}
-	if (!is_done(act_look_at_found, &now, now))
+	if (!done_or_ended(act_look_at_found, &now, now))
 		return;
 	audit.looked_from = now;
 	begin_looks(AUDIT_SECOND_LOOKS, now);

@@ -118,7 +118,6 @@ hear_wallet(HttpNode *self, NodeCall *call, const HttpReply *reply)
 
 	if (is_admin)
 		strcpy(self->notes.wallet, id);
-
 	if (wallet != NULL && !node_json_msat(wallet, "balance", &balance))
 		call->words = NO_JSON_OF_A_NODE;
 	else if (wallet != NULL && !is_admin)
@@ -239,12 +238,11 @@ hear_created(NodeCall *call, const HttpReply *reply)
 
 /* True where LNbits itself, and no proxy before it, knows no such payment in this wallet. */
 static bool
-is_unknown(NodeCall *call, const HttpReply *reply)
+is_unknown(const HttpReply *reply)
 {
 	json_t	   *body = reply->transport == HTTP_REPLIED && reply->status == 404 ? node_json_parse(reply) : NULL;
 	bool		is_so = node_json_is(body, "detail", NOT_FOUND_WORDS);
 
-	(void) call;
 	json_decref(body);
 	return is_so;
 }
@@ -274,7 +272,7 @@ hear_invoice(NodeCall *call, const HttpReply *reply)
 	const char *status = status_of(body, details);
 	Amount		amount;
 
-	if (is_unknown(call, reply))
+	if (is_unknown(reply))
 		call->invoice = INVOICE_NOT_FOUND;
 	if (body == NULL)
 		return;
@@ -331,7 +329,7 @@ judge(NodeCall *call, const HttpReply *reply)
 	NodePayment payment = {.created_at = instant_of(details, "created_at")};
 	Amount		amount;
 
-	if (is_unknown(call, reply))
+	if (is_unknown(reply))
 		return PAYMENT_NOT_FOUND;
 	if (body == NULL)
 		return PAYMENT_UNAVAILABLE;

@@ -16,11 +16,11 @@
 
 typedef enum WorkerKind
 {
-	WORKER_LAUNCHER,
+	WORKER_LAUNCHER,			/* of the server; its database is none */
 	WORKER_DISPATCHER,			/* of the contexts */
 	WORKER_CONSUMER,			/* of one user's consumer */
 	WORKER_CONTEXT,				/* of one context in a lane, while it is slow there */
-	WORKER_LIGHTNING
+	WORKER_LIGHTNING			/* talks with the node */
 } WorkerKind;
 
 typedef enum Woken
@@ -39,7 +39,7 @@ typedef struct WorkerSlot
 	Latch	   *latch;
 	Interest	interest;		/* of a dispatcher or a consumer */
 	Woken		woken;			/* since it was last asked */
-	int64		wishes;			/* of sessions, counted */
+	int64		wishes;			/* of sessions, counted: see wishes.h */
 	int64		fulfilled;		/* of them */
 	bool		lightning_lacks_slot;	/* of a first dispatcher: see precedence.h */
 	char		name[NAMEDATALEN];
