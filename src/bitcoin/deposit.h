@@ -20,6 +20,7 @@
 #define SPARK_BITCOIN_DEPOSIT_H
 
 #include "bitcoin/invoice.h"
+#include "bitcoin/known_node.h"
 
 #include "common/aggregate.h"
 #include "common/result.h"

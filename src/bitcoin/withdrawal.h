@@ -38,6 +38,7 @@
 
 #include "bitcoin/evidence.h"
 #include "bitcoin/invoice.h"
+#include "bitcoin/known_node.h"
 
 #include "common/aggregate.h"
 #include "common/result.h"
