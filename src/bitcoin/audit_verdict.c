@@ -86,3 +86,11 @@ audit_judge(const FoundDifference *found, size_t found_count, const AuditFigures
 	judge_copy(&breaker, found, found_count, now);
 	judge_solvency(figures, &breaker, outcome, now);
 }
+
+void
+audit_judge_balance(const AuditFigures *figures, AuditOutcome *outcome, Instant now)
+{
+	Breaker		breaker = breaker_query(context_arena(CurrentMemoryContext), false);
+
+	judge_solvency(figures, &breaker, outcome, now);
+}

@@ -29,4 +29,7 @@ extern bool audit_shows_lack(const AuditFigures *figures);
 extern void audit_judge(const FoundDifference *found, size_t found_count, const AuditFigures *figures,
 						AuditOutcome *outcome, Instant now);
 
+/* The same where the node has told no more than its balance: a copy goes on waiting for the lists. */
+extern void audit_judge_balance(const AuditFigures *figures, AuditOutcome *outcome, Instant now);
+
 #endif

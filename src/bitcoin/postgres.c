@@ -231,6 +231,65 @@ read_withdrawal(const Rows *rows, Arena *arena)
 
 DEFINE_LOAD(load_withdrawals, WITHDRAWALS_BY_ID, read_withdrawal)
 
+#define NEWEST_OF_HASH(but) \
+	"  FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND state <> 'rejected'" but \
+	" ORDER BY (state = 'failed'), created_at DESC, invoice_id DESC LIMIT 1"
+
+static void
+refuse_outdated(const char *since)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("a withdrawal of this payment hash has changed since this %s began", since),
+			 errhint("Call it again, in a new transaction.")));
+}
+
+/*
+ * A transaction that keeps its snapshot may miss that one of that hash was sent,
+ * or has failed, since it began: whether it is paid must not hang on what was.
+ */
+static void
+refuse_if_outdated(const char *payment_hash, const Withdrawal *found)
+{
+	static Statement statement = {.sql = "SELECT invoice_id, state = 'failed'" NEWEST_OF_HASH(""), .read_only = true};
+	Rows		rows;
+	bool		is_so;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	PushActiveSnapshot(GetLatestSnapshot());
+	rows = rows_open(&statement, PARAMETERS(param_text(payment_hash)));
+	is_so = rows_next(&rows) ? found != NULL && uuid_equal(row_uuid(&rows, 1), found->aggregate.id) &&
+		row_bool(&rows, 2) == (found->state == WITHDRAWAL_FAILED) : found == NULL;
+	rows_close(&rows);
+	PopActiveSnapshot();
+	if (!is_so)
+		refuse_outdated("transaction");
+}
+
+/*
+ * Between the look-up and the insert another one of that hash may have been asked
+ * for, sent, and failed.  From the insert on the unique index lets none come.
+ */
+static void
+refuse_if_overtaken(const Withdrawal *withdrawal)
+{
+	static Statement statement = {
+		.sql = "SELECT invoice_id" NEWEST_OF_HASH(" AND invoice_id <> $2"), .read_only = true
+	};
+	Uuid		newest = UUID_NIL;
+	Rows		rows;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	rows = rows_open(&statement, PARAMETERS(param_text(withdrawal->payment_hash), param_uuid(withdrawal->aggregate.id)));
+	if (rows_next(&rows))
+		newest = row_uuid(&rows, 1);
+	rows_close(&rows);
+	PopActiveSnapshot();
+	if (!uuid_equal(newest, withdrawal->follows))
+		refuse_outdated("command");
+}
+
 static Result
 insert_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *aggregate)
 {
@@ -264,7 +323,9 @@ insert_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 
 	(void) self;
 	(void) work;
-	return inserted(statement_run(&statement, parameters, lengthof(parameters)));
+	TRY(inserted(statement_run(&statement, parameters, lengthof(parameters))));
+	refuse_if_overtaken(withdrawal);
+	return OK;
 }
 
 /* What was asked for never changes; of what it follows, the node may tell the name of its record later. */
@@ -316,41 +377,11 @@ update_withdrawal(const Repository *self, UnitOfWork *work, const Aggregate *agg
 	return updated(statement_run(&statement, parameters, lengthof(parameters)));
 }
 
-#define NEWEST_OF_HASH \
-	"  FROM spark_bitcoin.withdrawals WHERE payment_hash = $1 AND state <> 'rejected'" \
-	" ORDER BY (state = 'failed'), created_at DESC, invoice_id DESC LIMIT 1"
-
-/*
- * A transaction that keeps its snapshot may miss that one of that hash was sent,
- * or has failed, since it began: whether it is paid must not hang on what was.
- */
-static void
-refuse_if_outdated(const char *payment_hash, const Withdrawal *found)
-{
-	static Statement statement = {.sql = "SELECT invoice_id, state = 'failed'" NEWEST_OF_HASH, .read_only = true};
-	Rows		rows;
-	bool		is_so;
-
-	if (!IsolationUsesXactSnapshot())
-		return;
-	PushActiveSnapshot(GetLatestSnapshot());
-	rows = rows_open(&statement, PARAMETERS(param_text(payment_hash)));
-	is_so = rows_next(&rows) ? found != NULL && uuid_equal(row_uuid(&rows, 1), found->aggregate.id) &&
-		row_bool(&rows, 2) == (found->state == WITHDRAWAL_FAILED) : found == NULL;
-	rows_close(&rows);
-	PopActiveSnapshot();
-	if (!is_so)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("a withdrawal of this payment hash has changed since this transaction began"),
-				 errhint("Call it again, in a new transaction.")));
-}
-
 static Result
 find_withdrawal_by_hash(const WithdrawalRepository *self, UnitOfWork *work, const char *payment_hash,
 						Withdrawal **found)
 {
-	static Statement statement = {.sql = "SELECT " WITHDRAWAL_COLUMNS NEWEST_OF_HASH};
+	static Statement statement = {.sql = "SELECT " WITHDRAWAL_COLUMNS NEWEST_OF_HASH("")};
 
 	*found = (Withdrawal *) only_aggregate(self->repository.type,
 										   rows_open(&statement, PARAMETERS(param_text(payment_hash))),

@@ -142,6 +142,7 @@ withdrawal_repeats(const Withdrawal *withdrawal, const AskWithdrawal *command,
 void
 withdrawal_follows(Withdrawal *withdrawal, const Withdrawal *earlier)
 {
+	withdrawal->follows = earlier->aggregate.id;
 	withdrawal->tried_before = earlier->attempt_no > 0 || earlier->tried_before;
 	withdrawal->earlier_reference = earlier->node_reference != NULL ?
 		earlier->node_reference : earlier->earlier_reference;

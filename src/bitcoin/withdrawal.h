@@ -76,6 +76,7 @@ typedef struct Withdrawal
 	Instant		created_at;
 	Uuid		deposit_id;		/* of ours, where it is paid inside; else nil */
 	Uuid		payee_id;		/* the account of that deposit; else nil */
+	Uuid		follows;		/* the newest of this hash when it was asked for, or nil; not stored */
 	bool		tried_before;	/* an earlier withdrawal of this hash went to a node */
 	const char *earlier_reference;	/* the node's name of that record, or NULL */
 	Instant		checked_at;		/* when the node had no objection left to paying it again; else none */

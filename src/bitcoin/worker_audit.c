@@ -66,6 +66,7 @@ static struct
 	ListedInvoice *invoices;
 	size_t		invoice_count;
 	size_t		invoice_room;
+	const char *untold;			/* why lists are lacking, so that the balance alone is judged; NULL: none does */
 	AuditFigures figures;
 	FoundDifference *found;
 	size_t		found_count;
@@ -88,6 +89,7 @@ forget(void)
 	audit.invoice_count = audit.invoice_room = 0;
 	audit.found_count = audit.found_room = 0;
 	audit.figures.has_balance = false;
+	audit.untold = NULL;
 	audit.step = AUDIT_NONE;
 }
 
@@ -315,6 +317,8 @@ act_end(void *argument)
 		differences_store(audit.found, audit.found_count, audit.read_from, now);
 		audit_judge(audit.found, audit.found_count, &audit.figures, &outcome, now);
 	}
+	else if (outcome.problem == audit.untold)
+		audit_judge_balance(&audit.figures, &outcome, now);
 	audit_store(&outcome, now);
 }
 
@@ -511,6 +515,15 @@ what_was_not_told(const NodeCall *call)
 	return arena_printf(call->arena, "the node did not tell its %s%s%s", what, words == NULL ? "" : ": ", words == NULL ? "" : words);
 }
 
+/* What it has against what is owed stops withdrawals, whether or not it tells what it has done. */
+static void
+do_without_lists(const char *problem)
+{
+	audit.untold = MemoryContextStrdup(audit.context, problem);
+	call_end(&audit.call);
+	audit.step = AUDIT_COMPARISON;
+}
+
 /* True where an answer has come in. */
 static bool
 take_answer(const NodeStanding *standing, Instant now)
@@ -524,7 +537,10 @@ take_answer(const NodeStanding *standing, Instant now)
 		return false;
 	if (!call->answered)
 	{
-		end(what_was_not_told(call), now);
+		if (audit.step == AUDIT_SECOND_BALANCE || !audit.figures.has_balance)
+			end(what_was_not_told(call), now);
+		else
+			do_without_lists(what_was_not_told(call));
 		return true;
 	}
 	audit.named_by = identity_question_after(&standing->questions);
@@ -537,7 +553,7 @@ take_answer(const NodeStanding *standing, Instant now)
 	if (has_more)
 		ask(audit.step == AUDIT_PAYMENTS ? NODE_LIST_PAYMENTS : NODE_LIST_INVOICES, next);
 	else if (audit.step == AUDIT_SECOND_BALANCE)
-		end(NULL, now);
+		end(audit.untold, now);
 	else
 		go_on(audit.step + 1);
 	return true;
@@ -553,7 +569,7 @@ end_unless_in_doubt(Instant now)
 		return;
 	if (!is_doubtful)
 	{
-		end(NULL, now);
+		end(audit.untold, now);
 		return;
 	}
 	audit.doubt_until = instant_plus_seconds(now, DOUBT_SECONDS);
@@ -565,6 +581,11 @@ compare(Instant now)
 {
 	bool		is_last = audit.step == AUDIT_SECOND_COMPARISON;
 
+	if (audit.untold != NULL)
+	{
+		end_unless_in_doubt(now);
+		return;
+	}
 	if (!done_or_ended(act_compare, &is_last, now))
 		return;
 	if (is_last || audit.found_count == 0)

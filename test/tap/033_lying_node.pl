@@ -193,6 +193,11 @@ $spark->wait_for("SELECT NOT ok AND detail LIKE '%not let this credential make i
 	. " AND detail LIKE '%look invoices up; what comes in is not credited: permission denied%' FROM spark_ops.node_health() WHERE check_name = 'node'",
 	'a credential that may not make invoices, nor look them up: health says so');
 like($spark->sql('SELECT detail FROM spark_ops.reconcile()'), qr/the node did not tell its payments: permission denied/, 'nor list payments: reconcile() says so');
+$node->pull('capital', msat => -15_000_000);
+like($spark->sql('SELECT detail FROM spark_ops.reconcile()'), qr/the node did not tell its payments/, 'what it has done is not compared');
+is($spark->sql("SELECT is_open AND reason LIKE 'the node lacks %' FROM spark_bitcoin.breaker"), 't', 'L44 what it has is, with what is owed: it stops withdrawals');
+$node->pull('capital', msat => 100_000_000_000);
+$spark->sql("SELECT spark_ops.close_breaker('it has it again')");
 $node->heal;
 open_deposit(62);
 $spark->wait_for("SELECT bool_and(ok) FROM spark_ops.node_health() WHERE check_name = 'node'", 'and health is content');

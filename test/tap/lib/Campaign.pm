@@ -38,6 +38,7 @@
 #	under_way			how many payments have no end there, or are still to come in
 #	may_be_late			whether its kind takes its word back: paid after failed
 #	preimage(hash)		of what it has paid
+#	told_fees			a query of the hashes that it was sent, with the highest fee that it was told
 #	is_believed_late	whether only time makes its "failed" or "not found" a verdict, or ends what waits for it
 package Campaign;
 
@@ -344,6 +345,7 @@ sub judge
 {
 	my ($self) = @_;
 	my ($spark, $world) = @$self{qw(spark world)};
+	my $told = $world->told_fees;
 	my %none = (
 		'no hash was paid twice, none came in twice' =>
 		  'SELECT count(*) FROM (SELECT FROM faults.executed GROUP BY payment_hash, direction HAVING count(*) > 1) AS twice',
@@ -356,6 +358,10 @@ sub judge
 		  . " WHERE d.state = 'settled' AND d.paid_by IS NULL AND d.received_msat IS DISTINCT FROM p.amount_msat",
 		'nothing was called failed too early, unless the node itself did' => 'SELECT count(*) FROM spark_bitcoin.withdrawals w WHERE late'
 		  . ($world->may_be_late ? " AND payment_hash NOT IN (SELECT payment_hash FROM faults.requests WHERE outcome = 'flip')" : ''),
+		'what was paid after it had failed is late, with an alarm' => "SELECT count(*) FROM spark_bitcoin.withdrawals WHERE state = 'succeeded' AND failed_at IS NOT NULL AND NOT (late AND alarm IS NOT NULL)",
+		'a fee above the highest one has an alarm' => "SELECT count(*) FROM spark_bitcoin.withdrawals WHERE state = 'succeeded' AND fee_msat > max_fee_msat AND alarm IS NULL",
+		'the node was told the fee that is reserved' => "SELECT count(*) FROM ($told) AS told (payment_hash, max_fee_msat) WHERE NOT EXISTS (SELECT FROM spark_bitcoin.withdrawals w"
+		  . ' WHERE w.payment_hash = told.payment_hash AND w.max_fee_msat = told.max_fee_msat)',
 		'no message is dead' => 'SELECT count(*) FROM spark_ops.dead_letters()');
 
 	is($spark->sql($none{$_}), '0', "$_ (seed $self->{seed})") for sort keys %none;

@@ -77,7 +77,7 @@ sub begin
 	my ($self, $spark) = @_;
 
 	$self->{spark} = $spark;
-	$spark->sql('CREATE TABLE faults.executed (payment_hash text, direction text, amount_msat bigint, fee_msat bigint)');
+	$spark->sql('CREATE TABLE faults.executed (payment_hash text, direction text, amount_msat bigint, fee_msat bigint, max_fee_msat bigint)');
 	return;
 }
 
@@ -221,11 +221,14 @@ sub last_chance
 sub refresh
 {
 	my ($self) = @_;
-	my $rows = join(', ', map { "('$_->[1]', '$_->[0]', $_->[2], $_->[3])" } @{ $self->{node}->pull('executed') });
+	my $rows = join(', ', map { "('$_->[1]', '$_->[0]', $_->[2], $_->[3], $_->[4])" } @{ $self->{node}->pull('executed') });
 
 	$self->{spark}->sql('TRUNCATE faults.executed' . ($rows ? "; INSERT INTO faults.executed VALUES $rows" : ''));
 	return;
 }
+
+# LNbits is told none: it has a rule of its own.
+sub told_fees { return "SELECT payment_hash, max_fee_msat FROM faults.executed WHERE direction = 'out'" . ($_[0]{dialect} eq 'lnbits' ? ' AND false' : ''); }
 
 sub preimage { my ($self, $hash) = @_; return $self->{node}->pull('payment', hash => $hash)->{preimage}; }
 

@@ -261,6 +261,8 @@ sub preimage
 	return $self->{spark}->sql("SELECT preimage FROM spark_bitcoin.simulator_invoices WHERE payment_hash = '$hash'");
 }
 
+sub told_fees { return 'SELECT payment_hash, max_fee_msat FROM spark_bitcoin.simulator_payments'; }
+
 # Until the last of them is there, whatever is compared is out of date at once.
 sub under_way
 {

@@ -174,10 +174,10 @@ class Node:
             return self.capital + received - sent - under_way, under_way
 
     def executed(self):
-        """What was really paid: its own record, for whoever asks afterwards."""
+        """What was really paid, with the fee that might have been taken: its own record, for whoever asks afterwards."""
         with self.lock:
-            return ([['out', p['hash'], p['msat'], p['fee']] for p in self.all_tries() if p['status'] == 'SUCCEEDED'] +
-                    [['in', i['hash'], i['received'], 0] for i in self.invoices.values() if i['state'] == 'SETTLED'])
+            return ([['out', p['hash'], p['msat'], p['fee'], p['cap']] for p in self.all_tries() if p['status'] == 'SUCCEEDED'] +
+                    [['in', i['hash'], i['received'], 0, 0] for i in self.invoices.values() if i['state'] == 'SETTLED'])
 
 
 node = Node()
