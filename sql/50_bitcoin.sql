@@ -84,7 +84,7 @@ Returns the invoice, pending: it becomes paid, failed (the money is back) or rej
 Errors: SP001 invalid argument; SP003 not signed in; SP005 repeated with other content; SP009 not
   installed; SP400 malformed; SP401 of another network; SP402 expired, or less than 30 s left; SP403
   amount missing or given twice; SP404 used already; SP405 the node cannot pay it; SP408 own
-  invoice.';
+  invoice; 40001 another one of that hash was asked for and has failed meanwhile: call it again.';
 
 CREATE FUNCTION spark.invoice(invoice_id uuid)
 RETURNS spark.invoice
@@ -237,7 +237,7 @@ CREATE FUNCTION spark_ops.close_breaker(reason text) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'spark_bitcoin_close_breaker';
 COMMENT ON FUNCTION spark_ops.close_breaker(text) IS
-'Lets withdrawals go on, those that have waited at once.
+'Lets withdrawals go on; those that have waited are due at once.
 
 What the node lacks at that moment, by the last comparison, is taken as known: it opens again where
   more is missing.

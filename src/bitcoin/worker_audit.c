@@ -23,7 +23,8 @@
 #include "postgres/transaction.h"
 #include "postgres/workers/wishes.h"
 
-#define MOST_RETRY_SECONDS 60	/* after one that could not be finished; at first 1, then 2, 4, .. */
+#define MOST_RETRY_SECONDS 60	/* after one that could not be finished; at first .. */
+#define FIRST_RETRY 2			/* .. 4 seconds, then 8, 16, ..: each looks everything up */
 #define MOST_LOOK_SECONDS 300	/* that it waits for look-ups */
 #define STEP_MICROSECONDS (MICROSECONDS_PER_SECOND / 10)	/* between two looks whether they are done */
 #define DOUBT_SECONDS 3			/* until the balance is asked for again */
@@ -337,7 +338,7 @@ end(const char *problem, Instant now)
 	fulfil_wishes(audit.wish);
 	forget();
 	audit.due_at = problem == NULL ? instant_plus_seconds(now, SECONDS_PER_DAY) :
-		after_backoff(now, audit.failures, MOST_RETRY_SECONDS, UUID_NIL);
+		after_backoff(now, FIRST_RETRY + audit.failures, MOST_RETRY_SECONDS, UUID_NIL);
 	audit.failures = problem == NULL ? 0 : audit.failures + 1;
 }
 

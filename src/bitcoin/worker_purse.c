@@ -13,6 +13,7 @@
 
 #include "bitcoin/postgres.h"
 #include "bitcoin/postgres_breaker.h"
+#include "bitcoin/schedule.h"
 #include "bitcoin/settings.h"
 #include "bitcoin/worker_node.h"
 
@@ -22,6 +23,7 @@
 #define FRESH_SECONDS 60		/* that a balance is good for, once something was paid */
 #define DOUBT_SECONDS 3			/* that a lack must last */
 #define RETRY_SECONDS 1			/* after a question without answer */
+#define REST_SECONDS 10			/* after an answer by which nobody can say whether anything is lacking */
 
 static struct
 {
@@ -32,6 +34,7 @@ static struct
 	Amount		lacking;		/* what was not covered; zero: nothing */
 	Instant		lacking_since;
 	Instant		asked_at;
+	Instant		rests_until;	/* what is not covered waits until then; none: it does not */
 } state;
 
 void
@@ -77,10 +80,13 @@ act_open_breaker(void *argument)
 static void
 judge_lack(void)
 {
+	if (state.lacking.msat == 0)
+		return;
 	/* Where nobody can say that it lacks anything, that payment waits, and no other. */
-	if (state.lacking.msat == 0 || purse_may_cover(&state.purse, state.lacking))
+	if (purse_may_cover(&state.purse, state.lacking))
 	{
 		state.lacking = AMOUNT_ZERO;
+		state.rests_until = instant_plus_seconds(state.asked_at, REST_SECONDS);
 		return;
 	}
 	/* Held until it is decided. */
@@ -134,7 +140,7 @@ purse_turn(const NodeStanding *standing, Instant now)
 	take_answer();
 	if (state.call.is_used)
 		return;
-	if (state.purse.wanted.msat > 0)
+	if (state.purse.wanted.msat > 0 && !instant_before(now, state.rests_until))
 	{
 		state.lacking = state.purse.wanted;
 		state.lacking_since = now;
@@ -153,7 +159,7 @@ purse_next(Instant now)
 	if (state.call.is_used)
 		return state.call.task.call.done ? now : INSTANT_NONE;
 	if (state.purse.wanted.msat > 0)
-		return now;
+		return later(now, state.rests_until);
 	return state.purse.is_known ? INSTANT_NONE :
 		instant_plus_seconds(state.asked_at, state.lacking.msat > 0 ? DOUBT_SECONDS : RETRY_SECONDS);
 }

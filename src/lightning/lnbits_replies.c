@@ -209,12 +209,16 @@ is_same_node(HttpNode *self, NodeCall *call, const HttpReply *reply)
 
 /* ---------------------------------------------------------------- invoices */
 
-/* Refused before its own node was asked: of what that would not do, the status is another one. */
+/*
+ * Its operator has set a limit.  What else it calls failed before its own node is
+ * asked may pass: a wallet that is full, a key without the right.
+ */
 static bool
 is_refused(const HttpReply *reply)
 {
 	json_t	   *body = reply->transport == HTTP_REPLIED && reply->status == 520 ? node_json_parse(reply) : NULL;
-	bool		is_so = node_json_peek(body, "detail") != NULL && node_json_is(body, "status", "failed");
+	const char *detail = node_json_peek(body, "detail");
+	bool		is_so = detail != NULL && strstr(detail, "is too high") != NULL && node_json_is(body, "status", "failed");
 
 	json_decref(body);
 	return is_so;

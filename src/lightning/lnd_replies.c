@@ -203,7 +203,7 @@ lnd_hear_state(NodeCall *call, const HttpReply *reply)
 static bool
 is_refused(const LndError *error)
 {
-	return error->is_one && (error->code == CODE_INVALID_ARGUMENT || says(error, "too large, max"));
+	return error->is_one && says(error, "too large, max");
 }
 
 LndNext
@@ -236,6 +236,8 @@ lnd_hear_created_before(NodeCall *call, const HttpReply *reply, const Bytes32 *h
 {
 	call->words = NULL;
 	(void) lnd_hear_created(call, reply, hash);
+	/* It is there: whatever keeps it from being shown, it was not refused. */
+	call->failure = call->failure == NODE_FAILURE_BAD_INVOICE ? NODE_FAILURE_NONE : call->failure;
 }
 
 static InvoiceAnswer

@@ -8,14 +8,16 @@
 
 #define MOST_DIGITS 16			/* of MAX_SAT */
 
-/* Digits and nothing else. */
+/* Digits and nothing else, but blanks around them. */
 static bool
 read_satoshi(const char *text, int64 *satoshi)
 {
-	size_t		length = strlen(text);
+	size_t		length;
 
 	*satoshi = 0;
-	if (length == 0 || length > MOST_DIGITS || strspn(text, "0123456789") != length)
+	text += strspn(text, " \t\n");
+	length = strspn(text, "0123456789");
+	if (length == 0 || length > MOST_DIGITS || text[length + strspn(text + length, " \t\n")] != '\0')
 		return false;
 	for (size_t i = 0; i < length; i++)
 		*satoshi = *satoshi * 10 + (text[i] - '0');
@@ -31,7 +33,7 @@ check_amount(char **text, void **extra, GucSource source)
 	(void) source;
 	if (read_satoshi(*text, &satoshi))
 		return true;
-	GUC_check_errdetail("It is a number of whole satoshi, in digits alone, from 0 to " INT64_FORMAT ".", MAX_SAT);
+	GUC_check_errdetail("It is a number of whole satoshi, in digits alone, from 0 to " INT64_FORMAT ".", (int64) MAX_SAT);
 	return false;
 }
 

@@ -44,7 +44,7 @@ static const struct
 	NodeFailure failure;
 }			refusals[] = {
 	{&lnd_dialect, MACAROON, 500, ERROR("2", "invoice amount 200000 BTC is too large, max is 100000 BTC"), NODE_FAILURE_BAD_INVOICE},
-	{&lnd_dialect, MACAROON, 400, ERROR("3", "proto: syntax error"), NODE_FAILURE_BAD_INVOICE},
+	{&lnd_dialect, MACAROON, 400, ERROR("3", "proto: syntax error"), NODE_FAILURE_NONE},
 	{&lnd_dialect, MACAROON, 500, ERROR("2", "the RPC server is in the process of starting up"), NODE_FAILURE_NONE},
 	{&lnd_dialect, MACAROON, 500, ERROR("2", "permission denied"), NODE_FAILURE_NOT_ALLOWED},
 	{&lnd_dialect, MACAROON, 413, "<html>413: the request is too large, max is 1 kB</html>", NODE_FAILURE_NONE},
@@ -56,7 +56,8 @@ static const struct
 	{&lnbits_dialect, KEY, 520, LNBITS("Unable to connect to https://127.0.0.1:35437.", "pending"), NODE_FAILURE_NONE},
 	{&lnbits_dialect, KEY, 520, "{\"detail\":\"Could not fetch wallet.\"}", NODE_FAILURE_NONE},
 	{&lnbits_dialect, KEY, 520, "{\"status\":\"failed\"}", NODE_FAILURE_NONE},
-	{&lnbits_dialect, KEY, 500, LNBITS("x", "failed"), NODE_FAILURE_NONE},
+	{&lnbits_dialect, KEY, 520, LNBITS("Wallet balance cannot exceed 100000 sats.", "failed"), NODE_FAILURE_NONE},
+	{&lnbits_dialect, KEY, 500, LNBITS("Invoice amount 21 sats is too high. Max allowed: 20 sats.", "failed"), NODE_FAILURE_NONE},
 };
 
 static void

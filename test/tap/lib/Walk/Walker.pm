@@ -126,7 +126,8 @@ sub succeeds
 	$self->{journal}->note('count', "$what: $sqlstate");
 	return 1 if $sqlstate eq '00000';
 	return 0 if grep { $_ eq $sqlstate } @refusals, '57014', '40P01';
-	return 0 if $sqlstate eq '40001' && ($what eq 'dispatch' || ($self->{isolation} // '') =~ /SERIALIZABLE|REPEATABLE/);
+	# A withdrawal may be overtaken by another one of its hash.
+	return 0 if $sqlstate eq '40001' && ($what eq 'dispatch' || $what =~ /withdraw/ || ($self->{isolation} // '') =~ /SERIALIZABLE|REPEATABLE/);
 	$self->broken("$what: $sqlstate $answer->{message}");
 	return 0;
 }
