@@ -330,7 +330,8 @@ for my $round (1 .. 3)
 	push @dumps, $live->node->basedir . "/busy$round.dump";
 	run_tool($live, 'pg_dump', '-Fc', '-f', $dumps[-1], 'busy');
 }
-$load->signal('INT');
+# Not INT, which whoever was started in the background may ignore.
+$load->signal('TERM');
 $load->finish;
 $busy->serve();
 for my $round (1 .. 3)
