@@ -392,7 +392,9 @@ sub settle_all
 			select(undef, undef, undef, 0.1);
 		}
 	}
-	return "still there: $left";
+	my ($rows) = $god->rows("SELECT string_agg(row_to_json(w) || ' of hash: ' || (SELECT json_agg(json_build_object('id', o.invoice_id, 'state', o.state, 'attempt', o.attempt_no, 'doubt', o.in_doubt, 'late', o.late, 'msat', o.amount_msat))"
+			. "   FROM spark_bitcoin.withdrawals o WHERE o.payment_hash = w.payment_hash), '; ') $left{withdrawals}" =~ s/FROM spark_bitcoin.withdrawals WHERE/FROM spark_bitcoin.withdrawals w WHERE/r);
+	return "still there: $left" . ($rows // '');
 }
 
 set_scene();
